@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// `estimator`: trains, evaluates and applies a model whose state lives in a directory. Every call begins with the newest
+/// valid checkpoint there, so training continues where it stopped, in this process or another; `train` saves the first
+/// and the last step, and in between as its `run_config` says.
+///
+///   estimator classifier{multi_class_head<mnist_cnn, 10>{}, optimizers::gradient_descent{.learning_rate = 0.001f},
+///                        run_config{.model_dir = "models/mnist"}};
+///   classifier.train(train | data::shuffle(60000) | data::repeat() | data::batch(100), {.steps = 20000});
+///   std::cout << classifier.evaluate(test | data::batch(100));      // {accuracy: 0.9733, global_step: 20000, loss: 0.0902}
+///   for (const auto& p : classifier.predict(test | data::take(3) | data::batch(3))) std::cout << p.class_id << '\n';
+///
+/// Exact resume: a checkpoint also holds how many batches of the data were consumed and a fingerprint of them. A run that
+/// was killed at any step and is started again with the same program ends with the weights of one that was not, bit for
+/// bit. Data whose first batch differs, and data that had come to their end, start at the beginning.
+///
+/// Data are datasets of batches (`data::batch`): a pair (or a structure of two fields) of features and labels; `predict`
+/// also takes features alone. Ctrl-C finishes the step, saves and throws `train::interrupted`.
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "rill/core/error.hpp"
+#include "rill/core/tensor.hpp"
+#include "rill/data/dataset.hpp"
+#include "rill/estimator/evaluation.hpp"
+#include "rill/estimator/head.hpp"
+#include "rill/estimator/run_config.hpp"
+#include "rill/graph/session.hpp"
+#include "rill/graph/variable_store.hpp"
+#include "rill/io/crc32c.hpp"
+#include "rill/io/filesystem.hpp"
+#include "rill/io/graph_def.hpp"
+#include "rill/io/tensor_bundle.hpp"
+#include "rill/summary/event_writer.hpp"
+#include "rill/summary/graph.hpp"
+#include "rill/train/hooks.hpp"
+#include "rill/train/loop.hpp"
+#include "rill/train/progress.hpp"
+#include "rill/train/saver.hpp"
+
+namespace rill {
+
+/// How long to train. Without `steps` and `max_steps` until the data end; both at once are invalid_argument.
+struct train_options {
+  std::optional<std::int64_t> steps = std::nullopt;      ///< so many steps more
+  std::optional<std::int64_t> max_steps = std::nullopt;  ///< until the global step is this; nothing if it is already
+  train::hook_list hooks = {};
+};
+
+struct evaluate_options {
+  std::optional<std::int64_t> steps = std::nullopt;  ///< batches to look at; all by default
+  std::string name = {};                             ///< events go to model_dir/eval_NAME instead of model_dir/eval
+};
+
+namespace detail {
+
+/// Features and labels of a batch.
+template <class Element>
+struct batch_parts {
+  static_assert(data::detail::is_tensor<Element> || data::detail::is_product<Element>,
+                "an estimator takes batches that are a tensor of features, or a pair of features and labels");
+  static decltype(auto) features(Element& e) {
+    if constexpr (data::detail::is_tensor<Element>) return (e);
+    else return std::get<0>(data::detail::fields(e));
+  }
+  static decltype(auto) labels(Element& e) {
+    if constexpr (data::detail::is_tensor<Element>)
+      static_assert(!data::detail::is_tensor<Element>, "training and evaluation need labels: a pair of features and labels");
+    else return std::get<1>(data::detail::fields(e));
+  }
+  using features_type = std::remove_cvref_t<decltype(features(std::declval<Element&>()))>;
+};
+
+template <class Element>
+using features_of = typename batch_parts<Element>::features_type;
+template <class Element>
+using labels_of = std::remove_cvref_t<decltype(batch_parts<Element>::labels(std::declval<Element&>()))>;
+
+/// Tells data sets apart by their structure, length and first batch.
+template <class Dataset>
+std::int64_t fingerprint(const Dataset& ds, typename Dataset::element& first) {
+  const std::string what = data::output_shapes(ds) + data::output_types(ds) + std::to_string(data::cardinality(ds));
+  std::uint32_t structure = io::crc32c(what), content = 0;
+  data::detail::for_each_leaf(first, [&](const auto& leaf) {
+    if constexpr (requires { leaf.shape(); }) {
+      const std::string shape = to_string(leaf.shape());
+      structure = io::extend_crc32c(structure, shape);
+      content = io::extend_crc32c(content, leaf.data(), static_cast<std::size_t>(leaf.size()) * sizeof(*leaf.data()));
+    }
+  });
+  return static_cast<std::int64_t>((static_cast<std::uint64_t>(structure) << 32 | content) >> 1);
+}
+
+inline std::int64_t& counter(graph::variable_store& store, std::string_view name) {
+  graph::stored_variable& v = store.get(name, dtype::int64, {}, false);
+  v.initialized = true;
+  return *static_cast<std::int64_t*>(v.data);
+}
+
+inline std::string make_temporary_dir() {
+  const char* base = std::getenv("TMPDIR");
+  std::string path = io::join_path(base != nullptr && *base != '\0' ? base : P_tmpdir, "rill-XXXXXX");
+  if (::mkdtemp(path.data()) == nullptr) io::detail::throw_errno("create the directory", path, errno);
+  return path;
+}
+
+}  // namespace detail
+
+template <class Head, class Optimizer>
+class estimator {
+ public:
+  using prediction = typename Head::prediction;
+
+  /// Builds nothing yet. invalid_argument when the config contradicts itself.
+  explicit estimator(Head /*head*/, Optimizer optimizer, run_config config = {})
+      : optimizer_(std::move(optimizer)), config_(std::move(config)) {
+    detail::check(config_);
+    if (config_.model_dir.empty()) config_.model_dir = detail::make_temporary_dir();
+  }
+  estimator(const estimator&) = delete;
+  estimator& operator=(const estimator&) = delete;
+
+  /// Trains. Errors: those of data, hooks and files; labels outside the head's range; `aborted` when the loss is not
+  /// finite; `train::interrupted` after Ctrl-C or SIGTERM, with everything saved.
+  template <data::dataset Dataset>
+  estimator& train(const Dataset& ds, train_options options = {}) {
+    check_count("train: steps", options.steps);
+    check_count("train: max_steps", options.max_steps);
+    if (options.steps && options.max_steps) throw invalid_argument("train: steps and max_steps cannot both be given");
+
+    using element = typename Dataset::element;
+    using parts = detail::batch_parts<element>;
+    using features = detail::features_of<element>;
+    using labels = detail::labels_of<element>;
+    using program = typename Head::template train_program<Optimizer>;
+
+    declare_counters();
+    graph::session<program, features, labels> session(store_, program{optimizer_}, {.seed = config_.seed});
+    synchronize();
+    std::int64_t& global_step = detail::counter(store_, "global_step");
+    const std::int64_t first_step = global_step;
+    if (options.max_steps && first_step >= *options.max_steps) return *this;
+    std::int64_t last_step = options.max_steps ? *options.max_steps : options.steps ? first_step + *options.steps : -1;
+
+    // From here on the variables run ahead of the files; if anything fails they are read anew at the next call.
+    struct forget_on_failure {
+      estimator* self;
+      ~forget_on_failure() {
+        if (self == nullptr) return;
+        self->store_ = graph::variable_store();
+        self->newest_seen_.clear();
+        self->restored_ = 0;
+        self->events_.reset();
+      }
+    } guard{this};
+
+    auto it = ds.iterator();
+    element batch{};
+    bool have_batch = place(ds, it, batch);
+    if (const std::int64_t n = data::cardinality(ds); n >= 0) {
+      const std::int64_t end = first_step + n - it.position() + 1;
+      last_step = last_step < 0 ? end : std::min(last_step, end);
+    }
+
+    const io::graph_def graph = summary::graph_of<program, features, labels>();
+    open_events(graph, first_step);
+    train::checkpoint_saver_hook* saver = nullptr;
+    train::hook_list hooks = standard_hooks(std::move(options.hooks), saver);
+
+    std::int64_t& position = detail::counter(store_, "input_pipeline/position");
+    std::int64_t& epoch = detail::counter(store_, "input_pipeline/epoch");
+    const auto step = [&](train::step_context& c) {
+      if (!have_batch && !it.next(batch)) {
+        position = 0;
+        ++epoch;
+        return false;
+      }
+      have_batch = false;
+      auto& x = parts::features(batch);
+      auto& y = parts::labels(batch);
+      check_rows(x, y);
+      Head::check_labels(y);
+      session.step(x, y);
+      position = it.position();
+      c.end_step(global_step, x.shape()[0]);
+      add_values(session, c, std::make_index_sequence<Head::train_outputs.size()>{});
+      return true;
+    };
+    const train::train_context context{store_, first_step, last_step, &graph, &*events_};
+    const train::loop_result result = train::run_steps(hooks, context, step);
+    events_->flush();
+    newest_seen_ = restored_prefix_ = saver->last_saved();
+    restored_ = store_.variables().size();
+    guard.self = nullptr;
+    if (result.signal != 0)
+      throw train::interrupted(result.signal, "stopped by " + std::string(result.signal == SIGINT ? "Ctrl-C" : "SIGTERM") +
+                                                  " after step " + std::to_string(result.global_step) +
+                                                  "; everything is saved in '" + newest_seen_ + "'");
+    return *this;
+  }
+
+  /// Averages loss and metrics over the data (or the first `steps` batches) at the newest checkpoint. not_found when
+  /// nothing was trained yet; invalid_argument when the data are empty.
+  template <data::dataset Dataset>
+  evaluation evaluate(const Dataset& ds, const evaluate_options& options = {}) {
+    check_count("evaluate: steps", options.steps);
+    using element = typename Dataset::element;
+    using parts = detail::batch_parts<element>;
+    declare_counters();
+    graph::session<typename Head::evaluate_program, detail::features_of<element>, detail::labels_of<element>> session(store_);
+    require_checkpoint("evaluate");
+
+    typename Head::evaluator metrics;
+    auto it = ds.iterator();
+    element batch{};
+    for (std::int64_t i = 0; (!options.steps || i < *options.steps) && it.next(batch); ++i) {
+      auto& x = parts::features(batch);
+      auto& y = parts::labels(batch);
+      check_rows(x, y);
+      Head::check_labels(y);
+      session.step(x, y);
+      metrics.update(static_cast<double>(*session.template output<0>()), y,
+                     std::span<const std::int64_t>(&*session.template output<1>(), static_cast<std::size_t>(y.size())));
+    }
+    if (metrics.examples() == 0) throw invalid_argument("evaluate: the data have no elements");
+    const std::int64_t step = detail::counter(store_, "global_step");
+    evaluation result;
+    metrics.report(result);
+    write_evaluation(result, step, options.name.empty() ? "eval" : "eval_" + options.name);
+    result.set({"global_step", static_cast<double>(step), true});
+    return result;
+  }
+
+  /// One prediction per example, in order. Labels, if the data have any, are not looked at.
+  template <data::dataset Dataset>
+  std::vector<prediction> predict(const Dataset& ds) {
+    using element = typename Dataset::element;
+    declare_counters();
+    graph::session<typename Head::predict_program, detail::features_of<element>> session(store_);
+    require_checkpoint("predict");
+    std::vector<prediction> out;
+    auto it = ds.iterator();
+    element batch{};
+    while (it.next(batch)) {
+      auto& x = detail::batch_parts<element>::features(batch);
+      session.step(x);
+      const std::int64_t rows = x.shape()[0];
+      const std::int64_t* id = &*session.template output<0>();
+      const auto* p = &*session.template output<1>();
+      for (std::int64_t r = 0; r < rows; ++r) {
+        prediction& one = out.emplace_back();
+        one.class_id = id[r];
+        for (float& v : one.probabilities) v = static_cast<float>(*p++);
+      }
+    }
+    return out;
+  }
+
+  /// Where checkpoints and events are.
+  [[nodiscard]] const std::string& model_dir() const { return config_.model_dir; }
+  [[nodiscard]] const run_config& config() const { return config_; }
+  /// Prefix of the newest checkpoint; "" before the first.
+  [[nodiscard]] std::string latest_checkpoint() const {
+    const std::vector<std::string> all = io::checkpoint_candidates(config_.model_dir);
+    return all.empty() ? std::string() : all.front();
+  }
+  /// Names of everything in the newest checkpoint, sorted: weights, slots, counters. not_found before the first.
+  [[nodiscard]] std::vector<std::string> variable_names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, e] : open_latest().entries()) names.push_back(name);
+    return names;
+  }
+  /// A tensor of the newest checkpoint. not_found for an unknown name, invalid_argument for another element type.
+  template <class T>
+  [[nodiscard]] tensor<T, any_rank> variable_value(std::string_view name) const {
+    const io::bundle_reader reader = open_latest();
+    const io::bundle_entry& e = reader.entry(name);
+    if (e.type != dtype_v<T>)
+      throw invalid_argument("variable " + std::string(name) + " holds " + std::string(name_of(e.type)) + ", not " +
+                             std::string(name_of(dtype_v<T>)));
+    auto value = tensor<T, any_rank>::uninitialized(e.shape);
+    reader.read(name, value.data(), static_cast<std::size_t>(value.size()) * sizeof(T));
+    return value;
+  }
+
+ private:
+  static void check_count(const char* what, const std::optional<std::int64_t>& n) {
+    if (n && *n <= 0) throw invalid_argument(std::string(what) + " must be at least 1, got " + std::to_string(*n));
+  }
+  template <class X, class Y>
+  static void check_rows(const X& x, const Y& y) {
+    if (x.shape().rank() == 0 || y.shape().rank() == 0 || x.shape()[0] != y.shape()[0])
+      throw invalid_argument("a batch has features of shape " + to_string(x.shape()) + " and labels of shape " +
+                             to_string(y.shape()) + "; their first extents must be equal");
+  }
+
+  /// The counters come first in the store, so that they are there whichever program is compiled first.
+  void declare_counters() {
+    if (store_.find("global_step") != nullptr) return;
+    for (const char* name : {"global_step", "input_pipeline/position", "input_pipeline/epoch", "input_pipeline/fingerprint"})
+      detail::counter(store_, name);
+  }
+
+  /// Brings the variables to the newest valid checkpoint. False when there is none.
+  bool synchronize() {
+    static constexpr std::string_view optional = "input_pipeline/";
+    const std::string newest = latest_checkpoint();
+    if (newest.empty()) return false;
+    const std::size_t count = store_.variables().size();
+    // A program that is new in this process (training after evaluation) adds variables, which are still to be read.
+    if (newest != newest_seen_) restored_prefix_ = train::restore_newest(store_, config_.model_dir, {.optional = optional});
+    else if (restored_ < count) train::restore(store_, restored_prefix_, {.first = restored_, .optional = optional});
+    newest_seen_ = newest;
+    restored_ = count;
+    return true;
+  }
+  void require_checkpoint(const char* call) {
+    if (!synchronize())
+      throw not_found(std::string(call) + ": could not find a trained model in model_dir '" + config_.model_dir + "'");
+  }
+  [[nodiscard]] io::bundle_reader open_latest() const {
+    const std::string newest = latest_checkpoint();
+    if (newest.empty()) throw not_found("could not find a trained model in model_dir '" + config_.model_dir + "'");
+    return io::bundle_reader(newest);
+  }
+
+  /// Puts the iterator behind what the checkpoint says was consumed, and reads the batch that comes next.
+  template <class Dataset, class Iterator>
+  bool place(const Dataset& ds, Iterator& it, typename Dataset::element& batch) {
+    std::int64_t& position = detail::counter(store_, "input_pipeline/position");
+    std::int64_t& epoch = detail::counter(store_, "input_pipeline/epoch");
+    std::int64_t& known = detail::counter(store_, "input_pipeline/fingerprint");
+    if (!it.next(batch)) throw invalid_argument("train: the data have no elements");
+    const std::int64_t print = detail::fingerprint(ds, batch);
+    if (known == print && (position > 0 || epoch > 0)) {
+      if (epoch > 0) {
+        it.restart(epoch);
+        if (!it.next(batch)) throw invalid_argument("train: the data have no elements");
+      }
+      if (position == 0) return true;
+      if (it.skip(position - 1) == position - 1 && it.next(batch)) return true;
+      // Everything had been consumed, only the end had not been met: the next pass begins.
+      ++epoch;
+      position = 0;
+      it.restart(epoch);
+      return it.next(batch);
+    }
+    position = epoch = 0;
+    known = print;
+    return true;
+  }
+
+  void open_events(const io::graph_def& graph, std::int64_t first_step) {
+    if (events_) return;
+    events_.emplace(config_.model_dir);
+    events_->add_graph(graph);
+    // What an earlier process logged beyond the checkpoint is void; TensorBoard drops it at this mark.
+    if (first_step > 0) events_->add_session_log(summary::session_status::start, first_step + 1);
+    events_->flush();
+    io::atomic_write(io::join_path(config_.model_dir, "graph.pbtxt"), io::to_pbtxt(graph));
+  }
+
+  /// The user's hooks, then the guard against NaN before anything is saved, then what reports, then what saves.
+  train::hook_list standard_hooks(train::hook_list hooks, train::checkpoint_saver_hook*& saver) {
+    hooks.emplace_back(train::nan_tensor_hook());
+    if (config_.log_step_count_steps > 0) hooks.emplace_back(train::step_counter_hook({config_.log_step_count_steps}));
+    if (config_.save_summary_steps > 0) hooks.emplace_back(train::summary_saver_hook({config_.save_summary_steps}));
+    if (config_.progress) hooks.emplace_back(train::progress_hook({.log_step_count_steps = config_.log_step_count_steps}));
+    auto saving = std::make_shared<train::checkpoint_saver_hook>(train::checkpoint_saver_hook::options{
+        .checkpoint_dir = config_.model_dir,
+        .save_secs = config_.save_checkpoints_secs.value_or(600),
+        .save_steps = config_.save_checkpoints_steps.value_or(0),
+        .max_to_keep = config_.keep_checkpoint_max});
+    saver = saving.get();
+    hooks.emplace_back(std::move(saving));
+    return hooks;
+  }
+
+  template <class Session, std::size_t... I>
+  static void add_values(const Session& session, train::step_context& c, std::index_sequence<I...>) {
+    (c.add(value_of(Head::train_outputs[I], session.template output<static_cast<int>(I)>())), ...);
+  }
+  template <class Output>
+  static train::step_value value_of(std::string_view name, const Output& out) {
+    return {name, out.type(), out.shape(), out.data()};
+  }
+
+  void write_evaluation(const evaluation& result, std::int64_t step, const std::string& folder) {
+    for (auto& w : evaluations_) {
+      if (w.folder != folder) continue;
+      if (w.step >= step) return;  // one point per step and tag
+      w.step = step;
+      write_scalars(*w.writer, result, step);
+      return;
+    }
+    evaluations_.push_back({folder, step, std::make_unique<summary::event_writer>(io::join_path(config_.model_dir, folder))});
+    write_scalars(*evaluations_.back().writer, result, step);
+  }
+  static void write_scalars(summary::event_writer& events, const evaluation& result, std::int64_t step) {
+    for (const evaluation::entry& e : result) events.add_scalar(e.name, static_cast<float>(e.value), step);
+    events.flush();
+  }
+
+  struct evaluation_run {
+    std::string folder;
+    std::int64_t step;
+    std::unique_ptr<summary::event_writer> writer;
+  };
+
+  Optimizer optimizer_;
+  run_config config_;
+  graph::variable_store store_;
+  std::string newest_seen_;      // the newest checkpoint when the variables were last brought up to date
+  std::string restored_prefix_;  // the one they came from: an older one if that was damaged
+  std::size_t restored_ = 0;     // variables that are up to date with it
+  std::optional<summary::event_writer> events_;
+  std::vector<evaluation_run> evaluations_;
+};
+
+}  // namespace rill

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// From a model type to constants: `compiled<Model, Inputs...>` traces the model, runs the passes inside the compiler and
+/// leaves behind flat tables (steps, operands, lets, outputs, slots, variables) and, for each step, the canonical program
+/// type that its kernel is instantiated on. A model that does not fit is one static_assert whose text names the op, the
+/// scope and the shapes.
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include "../core/reflect.hpp"
+#include "../core/tensor.hpp"
+#include "../expr/registers.hpp"
+#include "../ops/cast.hpp"
+#include "../ops/comparison.hpp"
+#include "../ops/select.hpp"
+#include "../ops/unary.hpp"
+#include "differentiate.hpp"
+#include "plan.hpp"
+
+namespace rill::graph {
+
+// ---- from the trace to tables ----------------------------------------------------------------------------------------
+
+/// A model or optimizer whose fields include hyperparameters says so by `static constexpr bool tunable = true;`.
+template <class T>
+concept tunable = requires { requires T::tunable; };
+
+/// Calls f on each hyperparameter field, depth first, in order of declaration.
+template <class M, class F>
+constexpr void for_each_hyperparameter(M& m, F&& f) {
+  if constexpr (std::is_same_v<std::remove_const_t<M>, hyperparameter>) f(m);
+  else if constexpr (tunable<std::remove_const_t<M>>)
+    for_each_field(m, [&](auto& field) { for_each_hyperparameter(field, f); });
+}
+
+template <class T>
+struct input_signature;
+template <class T, std::int64_t... E>
+struct input_signature<tensor<T, E...>> {
+  static constexpr signature value() { return {dtype_v<T>, tensor_shape{E...}}; }
+};
+
+/// Traces a model over inputs of the given tensor types; also callable at run time, where a graph is wanted for a picture.
+template <class Model, class... Inputs>
+constexpr builder trace() {
+  builder b;
+  if constexpr (requires { requires Model::training; }) b.training = true;
+  Model model{};
+  int count = 0;
+  for_each_hyperparameter(model, [&](hyperparameter& h) { h.traced = parameter(&b, dtype::float32, count++); });
+  int position = 0;
+  const auto feed = [&](const signature& s) {
+    attributes at;
+    at.i[0] = position++;
+    return b.add(&info_of<source::input>, s, {}, at);
+  };
+  const symbol in[] = {feed(input_signature<Inputs>::value())..., symbol{}};
+  const auto result = [&]<std::size_t... I>(std::index_sequence<I...>) { return model(in[I]...); }
+  (std::make_index_sequence<sizeof...(Inputs)>{});
+  const auto keep = [&](std::string_view name, int node, bool is_op) { b.fetches.push_back({name_buffer(name), node, is_op}); };
+  if constexpr (requires { result.list; }) {
+    for (const named_output& o : result.list) keep(o.name, o.value.id, o.is_op);
+  } else if constexpr (requires { result.id; }) {
+    keep("output", result.id, false);
+  } else {
+    keep("train", -1, true);
+  }
+  return b;
+}
+
+/// Everything the passes produce, with vectors; what compiled<> freezes.
+struct image {
+  builder b;
+  fusion f;
+  lowered l;
+};
+constexpr image run_passes(builder b) {
+  image i;
+  i.b = std::move(b);
+  if (i.b.first_failure) return i;
+  simplify(i.b);
+  i.f = fuse(i.b);
+  i.l = lower(i.b, i.f);
+  plan(i.l);
+  return i;
+}
+
+// ---- op types --------------------------------------------------------------------------------------------------------
+
+template <class... Ops>
+using op_list = expr::list<Ops...>;
+
+/// The ops that a model may use without naming them.
+using library_ops =
+    op_list<ops::add, ops::sub, ops::mul, ops::div, ops::maximum, ops::minimum, op::copy, ops::random_uniform>;
+
+// ---- frozen tables -----------------------------------------------------------------------------------------------------
+
+struct frozen_program {
+  int input = 0, inputs = 0, let = 0, lets = 0, output = 0, outputs = 0;
+};
+struct frozen_let {
+  int op = -1;
+  int arity = 0;
+  int args[max_operands] = {};
+};
+struct frozen_step {
+  group_kind kind = group_kind::map;
+  int op = -1;
+  attributes attr;
+  dtype type = dtype::invalid;
+  signature in[max_operands];
+  signature out;
+  input_desc operands[max_operands];
+  int rank = 0;
+  std::int64_t extents[max_rank] = {};
+  unsigned reduced = 0;
+  frozen_program program, prologue_a, prologue_b;
+  bool has_prologue_a = false, has_prologue_b = false;
+};
+struct frozen_fetch {
+  name_buffer name;
+  bool is_op = false;
+  memory_ref memory;
+  dtype type = dtype::invalid;
+  tensor_shape shape;
+};
+
+struct table_sizes {
+  std::size_t steps = 0, inputs = 0, lets = 0, outputs = 0, scalars = 0, ranges = 0, slots = 0, variables = 0, fetches = 0;
+};
+
+template <table_sizes N>
+struct table {
+  std::array<frozen_step, N.steps> steps{};
+  std::array<input_desc, N.inputs> inputs{};
+  std::array<frozen_let, N.lets> lets{};
+  std::array<output_desc, N.outputs> outputs{};
+  std::array<scalar_desc, N.scalars> scalars{};
+  std::array<range_desc, N.ranges> ranges{};
+  std::array<slot_desc, N.slots> slots{};
+  std::array<variable_decl, N.variables> variables{};
+  std::array<frozen_fetch, N.fetches> fetches{};
+  std::int64_t fixed_bytes = 0, row_bytes = 0;
+};
+
+/// The first failure of a trace, as a constant.
+struct frozen_failure {
+  failure what;
+  int op = -1;
+  name_buffer scope, name;
+};
+
+template <std::size_t N>
+struct fixed_text {
+  char text[N + 1] = {};
+};
+
+namespace detail {
+
+template <class... T>
+constexpr int find_op(op_list<T...>, const op_info* op) {
+  int k = 0, found = -1;
+  ((found = op == &info_of<T> ? k : found, ++k), ...);
+  return found;
+}
+
+template <class Ops, table_sizes N>
+constexpr table<N> freeze(const image& im) {
+  table<N> t;
+  std::size_t in = 0, let = 0, out = 0;
+  const auto freeze_program = [&](const program_desc& p) {
+    frozen_program r;
+    r.input = static_cast<int>(in), r.inputs = static_cast<int>(p.inputs.size());
+    r.let = static_cast<int>(let), r.lets = static_cast<int>(p.lets.size());
+    r.output = static_cast<int>(out), r.outputs = static_cast<int>(p.outputs.size());
+    for (const auto& d : p.inputs) t.inputs[in++] = d;
+    for (const auto& d : p.lets) {
+      frozen_let& l = t.lets[let++];
+      l.op = find_op(Ops{}, d.op);
+      l.arity = d.arity;
+      for (int k = 0; k < max_operands; ++k) l.args[k] = d.args[k];
+    }
+    for (const auto& d : p.outputs) t.outputs[out++] = d;
+    return r;
+  };
+  for (std::size_t s = 0; s < N.steps; ++s) {
+    const step_desc& d = im.l.steps[s];
+    frozen_step& r = t.steps[s];
+    r.kind = d.kind;
+    r.op = d.op ? find_op(Ops{}, d.op) : -1;
+    r.attr = d.attr, r.type = d.type, r.out = d.out;
+    for (int k = 0; k < max_operands; ++k) r.in[k] = d.in[k], r.operands[k] = d.operands[k];
+    r.rank = d.rank, r.reduced = d.reduced;
+    for (int k = 0; k < max_rank; ++k) r.extents[k] = d.extents[k];
+    r.program = freeze_program(d.program);
+    r.prologue_a = freeze_program(d.prologue_a);
+    r.prologue_b = freeze_program(d.prologue_b);
+    r.has_prologue_a = d.has_prologue_a, r.has_prologue_b = d.has_prologue_b;
+  }
+  for (std::size_t k = 0; k < N.scalars; ++k) t.scalars[k] = im.l.scalars[k];
+  for (std::size_t k = 0; k < N.ranges; ++k) t.ranges[k] = im.l.ranges[k];
+  for (std::size_t k = 0; k < N.slots; ++k) t.slots[k] = im.l.slots[k];
+  for (std::size_t k = 0; k < N.variables; ++k) t.variables[k] = im.b.variables[k];
+  for (std::size_t k = 0; k < N.fetches; ++k) {
+    const auto& f = im.b.fetches[k];
+    t.fetches[k].name = f.name, t.fetches[k].is_op = f.is_op, t.fetches[k].memory = im.l.fetch_memory[k];
+    if (f.node >= 0) {
+      const node& n = im.b.nodes[static_cast<std::size_t>(f.node)];
+      t.fetches[k].type = n.type, t.fetches[k].shape = n.shape;
+    }
+  }
+  t.fixed_bytes = im.l.fixed_bytes, t.row_bytes = im.l.row_bytes;
+  return t;
+}
+
+constexpr table_sizes sizes_of(const image& im) {
+  table_sizes n;
+  n.steps = im.l.steps.size();
+  for (const auto& s : im.l.steps)
+    for (const auto* p : {&s.program, &s.prologue_a, &s.prologue_b})
+      n.inputs += p->inputs.size(), n.lets += p->lets.size(), n.outputs += p->outputs.size();
+  n.scalars = im.l.scalars.size(), n.ranges = im.l.ranges.size(), n.slots = im.l.slots.size();
+  n.variables = im.b.variables.size(), n.fetches = im.l.fetch_memory.size();
+  return n;
+}
+
+template <class Model>
+struct ops_of {
+  using type = library_ops;
+};
+template <class A, class B>
+struct joined;
+template <class... A, class... B>
+struct joined<op_list<A...>, op_list<B...>> {
+  using type = op_list<A..., B...>;
+};
+template <class Model>
+  requires requires { typename Model::ops; }
+struct ops_of<Model> {
+  using type = typename joined<library_ops, typename Model::ops>::type;
+};
+
+}  // namespace detail
+
+// ---- what the compiler says when a model does not fit ------------------------------------------------------------------
+
+/// Shape of an operand in a diagnostic; -1 is the batch.
+template <std::int64_t... Dims>
+struct shape {};
+template <class... Shapes>
+struct got {};
+/// The reason in words (`text` of the constant).
+template <fixed_text Why>
+struct because {};
+template <fixed_text Where>
+struct in_scope {};
+
+/// Named in the compiler's output when a model's shapes do not fit: the op, the shapes it got, the reason and the scope.
+template <class Op, class Got, class Because, class Scope>
+struct model_does_not_fit {
+  static constexpr bool value = false;
+};
+
+/// The constants of a model over inputs of the given types.
+template <class Model, class... Inputs>
+struct compiled {
+  using ops = typename detail::ops_of<Model>::type;
+
+ private:
+  struct summary {
+    table_sizes sizes;
+    frozen_failure why;
+  };
+  static constexpr summary summarize() {
+    const image im = run_passes(trace<Model, Inputs...>());
+    summary s;
+    if (im.b.first_failure) {
+      s.why.what = im.b.first_failure;
+      s.why.op = detail::find_op(ops{}, im.b.failed_op);
+      s.why.scope = im.b.scopes[static_cast<std::size_t>(im.b.failed_scope)];
+      s.why.name = im.b.failed_name;
+    } else {
+      s.sizes = detail::sizes_of(im);
+    }
+    return s;
+  }
+  static constexpr summary summary_ = summarize();
+
+  template <int K, std::size_t... I>
+  static auto dims_of(std::index_sequence<I...>) -> shape<summary_.why.what.got[K].shape[static_cast<int>(I)]...>;
+  template <int K>
+  using shape_of =
+      decltype(dims_of<K>(std::make_index_sequence<static_cast<std::size_t>(summary_.why.what.got[K].shape.rank())>{}));
+
+  static constexpr std::size_t length(const char* s) {
+    std::size_t n = 0;
+    while (s != nullptr && s[n] != 0) ++n;
+    return n;
+  }
+  static constexpr auto why_text() {
+    constexpr const char* p = summary_.why.what.problem;
+    constexpr const char* c = summary_.why.what.cure;
+    fixed_text<length(p) + length(c) + 2> t;
+    std::size_t k = 0;
+    for (std::size_t i = 0; i < length(p); ++i) t.text[k++] = p[i];
+    if (length(c) > 0) t.text[k++] = ';', t.text[k++] = ' ';
+    for (std::size_t i = 0; i < length(c); ++i) t.text[k++] = c[i];
+    return t;
+  }
+  static constexpr auto scope_text() {
+    constexpr std::size_t n = static_cast<std::size_t>(summary_.why.scope.size + summary_.why.name.size);
+    fixed_text<n + 1> t;
+    std::size_t k = 0;
+    for (char c : summary_.why.scope.view()) t.text[k++] = c;
+    for (char c : summary_.why.name.view()) t.text[k++] = c;
+    return t;
+  }
+
+ public:
+  static constexpr bool fits = !summary_.why.what;
+  static constexpr frozen_failure why = summary_.why;
+
+  /// Fails to compile, naming the reason, when the model does not fit.
+  static constexpr void require() {
+    if constexpr (!fits) {
+      using op_type = expr::detail::at<ops, summary_.why.op < 0 ? 0 : summary_.why.op>;
+      if constexpr (summary_.why.what.n_got == 2)
+        static_assert(model_does_not_fit<op_type, got<shape_of<0>, shape_of<1>>, because<why_text()>, in_scope<scope_text()>>::value,
+                      "the model's shapes do not fit: see the op, the shapes it got (-1 is the batch) and the reason above");
+      else
+        static_assert(model_does_not_fit<op_type, got<shape_of<0>>, because<why_text()>, in_scope<scope_text()>>::value,
+                      "the model's shapes do not fit: see the op, the shape it got (-1 is the batch) and the reason above");
+    }
+  }
+
+  static constexpr auto tables = detail::freeze<ops, summary_.sizes>(run_passes(trace<Model, Inputs...>()));
+};
+
+// ---- canonical program types --------------------------------------------------------------------------------------------
+
+namespace detail {
+
+constexpr expr::walk walk_of(const input_desc& d, group_kind kind, int rank) {
+  const std::int64_t inner = kind == group_kind::tile ? d.strides[1] : rank == 0 ? 0 : d.strides[rank - 1];
+  return inner == 1 ? expr::walk::contiguous : inner == 0 ? expr::walk::constant : expr::walk::strided;
+}
+
+template <class C, frozen_program F, group_kind Kind, int Rank>
+struct program_type {
+  template <std::size_t I>
+  static constexpr const input_desc& input = C::tables.inputs[static_cast<std::size_t>(F.input) + I];
+  template <std::size_t I>
+  static constexpr const output_desc& output = C::tables.outputs[static_cast<std::size_t>(F.output) + I];
+
+  template <std::size_t L, std::size_t... A>
+  static auto make_let(std::index_sequence<A...>)
+      -> expr::let<expr::detail::at<typename C::ops, C::tables.lets[static_cast<std::size_t>(F.let) + L].op>,
+                   C::tables.lets[static_cast<std::size_t>(F.let) + L].args[A]...>;
+  template <std::size_t L>
+  using let_at = decltype(make_let<L>(
+      std::make_index_sequence<static_cast<std::size_t>(C::tables.lets[static_cast<std::size_t>(F.let) + L].arity)>{}));
+
+  template <std::size_t... I, std::size_t... L, std::size_t... O>
+  static auto make(std::index_sequence<I...>, std::index_sequence<L...>, std::index_sequence<O...>)
+      -> expr::program<expr::list<expr::in<type_of_t<input<I>.type>, walk_of(input<I>, Kind, Rank)>...>,
+                       expr::list<let_at<L>...>, expr::list<expr::out<type_of_t<output<O>.type>, output<O>.value>...>>;
+  using type = decltype(make(std::make_index_sequence<static_cast<std::size_t>(F.inputs)>{},
+                             std::make_index_sequence<static_cast<std::size_t>(F.lets)>{},
+                             std::make_index_sequence<static_cast<std::size_t>(F.outputs)>{}));
+};
+
+}  // namespace detail
+
+}  // namespace rill::graph

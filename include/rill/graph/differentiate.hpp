@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Reverse-mode differentiation: one backward sweep over the node table, which appends the gradient nodes. The gradient
+/// of an op is what its definition says; an operand without a path to a target gets none. An input's gradient is emitted
+/// before the weight's, so that the weight may be updated in place as soon as its own gradient is there.
+
+#include <vector>
+
+#include "trace.hpp"
+
+namespace rill::graph {
+
+/// Gradients of the scalar (or the sum of the elements of) `loss` with respect to each target; -1 where there is none.
+constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<int>& targets) {
+  std::vector<int> result(targets.size(), -1);
+  if (loss.id < 0) return result;
+  const auto count = b.nodes.size();
+  std::vector<char> needed(count, 0);
+  for (int t : targets) needed[static_cast<std::size_t>(t)] = 1;
+  for (std::size_t id = 0; id < count; ++id) {
+    const node& n = b.nodes[id];
+    for (int k = 0; k < n.arity; ++k)
+      if (needed[static_cast<std::size_t>(n.in[k])]) needed[id] = 1;
+  }
+  std::vector<int> adjoint(count, -1);
+  adjoint[static_cast<std::size_t>(loss.id)] = ones_like(loss).id;
+  const int scope = b.scope;
+  for (int id = loss.id; id >= 0; --id) {
+    const auto at = static_cast<std::size_t>(id);
+    const node n = b.nodes[at];
+    const int dy = adjoint[at];
+    if (dy < 0 || !needed[at] || n.arity == 0 || !is_floating(n.type)) continue;
+    b.scope = n.scope;
+    int g[max_operands] = {-1, -1, -1, -1};
+    const symbol d{&b, dy};
+    if (n.op == &info_of<op::reshape>) {
+      g[0] = reshape_to(d, b.nodes[static_cast<std::size_t>(n.in[0])].shape).id;
+    } else if (n.op == &info_of<op::stop_gradient>) {
+      continue;
+    } else if (n.op == &info_of<op::broadcast_in_dim>) {
+      const tensor_shape from = b.nodes[static_cast<std::size_t>(n.in[0])].shape;
+      std::int64_t repeated = (std::int64_t{1} << n.shape.rank()) - 1;
+      for (int k = 0; k < from.rank(); ++k)
+        if (from[k] == n.shape[static_cast<int>(n.attr.i[k])]) repeated &= ~(std::int64_t{1} << n.attr.i[k]);
+      g[0] = reshape_to(reduce_mask<ops::sum>(d, repeated), from).id;
+    } else if (n.op == &info_of<op::transpose>) {
+      axis_list inverse;
+      inverse.count = n.shape.rank();
+      for (int k = 0; k < inverse.count; ++k) inverse.axes[n.attr.i[k]] = k;
+      g[0] = transpose(d, inverse).id;
+    } else if (n.op->vjp != nullptr) {
+      n.op->vjp(b, id, dy, g);
+    } else {
+      failure f;
+      f.set("has no gradient", "wrap its result in stop_gradient", n.sig());
+      b.fail(n.op, f);
+      break;
+    }
+    for (int k = 0; k < n.arity; ++k) {
+      const auto in = static_cast<std::size_t>(n.in[k]);
+      if (g[k] < 0 || !needed[in]) continue;
+      adjoint[in] = adjoint[in] < 0 ? g[k] : (symbol{&b, adjoint[in]} + symbol{&b, g[k]}).id;
+    }
+  }
+  b.scope = scope;
+  for (std::size_t k = 0; k < targets.size(); ++k) result[k] = adjoint[static_cast<std::size_t>(targets[k])];
+  return result;
+}
+
+}  // namespace rill::graph

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Fusion: nodes become groups, each of which is one kernel. One forward sweep: an op with a kernel of its own starts a
+/// group; an element-wise node joins the group of its latest operand when it covers the same elements and everything else
+/// it reads is there by then, so chains end up in the epilogue of the contraction that feeds them, and an optimizer's
+/// update in that of the weight gradient. Views (reshape, broadcast) are never computed: they become strides. What a later
+/// group reads is stored, and nothing else is.
+
+#include <vector>
+
+#include "simplify.hpp"
+
+namespace rill::graph {
+
+enum class group_kind : std::uint8_t {
+  map,     ///< an element-wise program over a space
+  reduce,  ///< a program, then a reduction over some axes of its space
+  tile,    ///< a contraction, convolution or pooling with a program on its result
+  opaque   ///< a kernel that stands alone (softmax, cross-entropy, transpose, argmax)
+};
+
+/// Where a kernel reads an operand, and how it walks over the group's space (element strides per axis; `-k` is k times
+/// the batch).
+struct operand_ref {
+  int base = -1;  ///< the node whose memory is read
+  std::int64_t strides[max_rank] = {};
+  bool linear = false;  ///< the space's own row-major order
+  friend constexpr bool operator==(const operand_ref& a, const operand_ref& b) {
+    if (a.base != b.base) return false;
+    for (int k = 0; k < max_rank; ++k)
+      if (a.strides[k] != b.strides[k]) return false;
+    return true;
+  }
+};
+
+struct group {
+  group_kind kind = group_kind::map;
+  int root = -1;
+  tensor_shape space;
+  std::vector<int> members;  ///< element-wise nodes, in order
+  std::vector<int> stores;   ///< nodes whose values go to memory
+  std::vector<int> assigns;  ///< assign nodes whose variables are written here
+  std::vector<int> prologue_of_a, prologue_of_b;  ///< element-wise nodes evaluated while reading the root's operands
+};
+
+struct fusion {
+  std::vector<group> groups;   ///< in order of execution; groups[0] computes the scalars that depend on no data
+  std::vector<int> group_of;   ///< per node: the group that computes it, or -1 for a source or view
+};
+
+namespace detail {
+
+constexpr bool is_tile_op(const op_info* op) {
+  return op == &info_of<ops::matmul_op> || op == &info_of<ops::conv2d_op> ||
+         op == &info_of<ops::conv2d_backprop_input_op> || op == &info_of<ops::conv2d_backprop_filter_op> ||
+         op == &info_of<ops::max_pool_op> || op == &info_of<ops::max_pool_grad_op>;
+}
+
+constexpr void row_major(const tensor_shape& s, std::int64_t* strides) {
+  std::int64_t k = 1;
+  for (int d = s.rank() - 1; d >= 0; --d) {
+    strides[d] = s[d] == 1 ? 0 : k;
+    k *= s[d];
+  }
+}
+
+/// Follows views from a node to the memory that holds its elements. Fails (base = the node itself, ok = false) where two
+/// broadcasts are separated by a reshape that strides cannot express.
+constexpr operand_ref resolve(const builder& b, int id, const tensor_shape& space, bool& ok) {
+  operand_ref r;
+  row_major(space, r.strides);
+  r.linear = true;
+  bool matches = true;  // r.strides index the current node's own shape, axis by axis
+  ok = true;
+  for (;;) {
+    const node& n = b.nodes[static_cast<std::size_t>(id)];
+    if (n.op == &info_of<op::reshape>) {
+      const node& below = b.nodes[static_cast<std::size_t>(n.in[0])];
+      matches = matches && r.linear && below.shape == space;
+      id = n.in[0];
+    } else if (n.op == &info_of<op::broadcast_in_dim>) {
+      const node& below = b.nodes[static_cast<std::size_t>(n.in[0])];
+      if (below.shape.num_elements() == 1) {
+        for (std::int64_t& s : r.strides) s = 0;
+        r.linear = false;
+        matches = false;
+        id = n.in[0];
+        continue;
+      }
+      if (!(r.linear && (matches || n.shape == space))) {
+        ok = false;
+        break;
+      }
+      std::int64_t from[max_rank] = {};
+      row_major(below.shape, from);
+      for (std::int64_t& s : r.strides) s = 0;
+      for (int k = 0; k < below.shape.rank(); ++k)
+        if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
+      r.linear = false;
+      matches = false;
+      id = n.in[0];
+    } else {
+      break;
+    }
+  }
+  r.base = id;
+  if (b.nodes[static_cast<std::size_t>(id)].shape.num_elements() == 1 && space.num_elements() != 1) r.linear = false;
+  return r;
+}
+
+/// The (rows, columns) view of a strided operand over a space whose last axis is the column; false if there is none.
+constexpr bool as_rows_columns(const operand_ref& r, const tensor_shape& space, std::int64_t& row, std::int64_t& column) {
+  const int rank = space.rank();
+  column = rank == 0 ? 0 : r.strides[rank - 1];
+  row = 0;
+  std::int64_t expected = 0;
+  bool first = true;
+  for (int d = rank - 2; d >= 0; --d) {
+    if (space[d] == 1) continue;
+    if (first) {
+      row = r.strides[d];
+      first = false;
+    } else if (r.strides[d] != expected) {
+      return false;
+    }
+    expected = r.strides[d] * space[d];
+  }
+  return column == 0 || column == 1;
+}
+
+class fuser {
+ public:
+  constexpr explicit fuser(builder& b) : b_(b) {}
+
+  constexpr fusion run() {
+    f_.groups.emplace_back();
+    const auto n = b_.nodes.size();
+    f_.group_of.assign(n, -1);
+    materialized_.assign(n, 0);
+    for (std::size_t id = 0; id < n; ++id) place(static_cast<int>(id));
+    for (std::size_t id = 0; id < n; ++id) {
+      const node& read = b_.nodes[id];
+      if (read.op->kind == op_kind::assign) settle(contiguous_base(read.in[0]));
+    }
+    for (const auto& fe : b_.fetches)
+      if (fe.node >= 0) settle(contiguous_base(fe.node));
+    collect_uses();
+    merge_prologues();
+    place_assigns();
+    collect_stores();
+    return f_;
+  }
+
+ private:
+  [[nodiscard]] constexpr const node& at(int id) const { return b_.nodes[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] constexpr int group_of(int id) const { return f_.group_of[static_cast<std::size_t>(id)]; }
+
+  /// Like resolve, but stops at views that were given memory of their own.
+  constexpr operand_ref operand(int id, const tensor_shape& space) {
+    bool ok = true;
+    operand_ref r = resolve(b_, id, space, ok);
+    for (int v = id; v != r.base;) {
+      if (materialized_[static_cast<std::size_t>(v)]) {
+        ok = false;
+        break;
+      }
+      v = at(v).in[0];
+    }
+    if (ok) return r;
+    return materialize_inner(id, space);
+  }
+  /// Gives memory to the view nearest to `id` that makes the rest expressible.
+  constexpr operand_ref materialize_inner(int id, const tensor_shape& space) {
+    // Walk down to the first broadcast that can no longer be expressed and store its result.
+    std::vector<int> chain;
+    for (int v = id;; v = at(v).in[0]) {
+      chain.push_back(v);
+      if (at(v).op != &info_of<op::reshape> && at(v).op != &info_of<op::broadcast_in_dim>) break;
+    }
+    for (std::size_t k = 0; k < chain.size(); ++k) {
+      const int v = chain[k];
+      const bool broken = materialized_[static_cast<std::size_t>(v)] != 0;
+      if (!broken && k + 1 < chain.size()) {
+        bool ok = true;
+        partial(id, v, space, ok);
+        if (ok) {
+          bool next = true;
+          partial(id, chain[k + 1], space, next);
+          if (next) continue;
+        }
+      }
+      if (!broken) {
+        store_view(v);
+      }
+      bool ok = true;
+      return partial(id, v, space, ok);
+    }
+    return {};
+  }
+  /// resolve from `id` down to `stop`, which is taken as memory.
+  constexpr operand_ref partial(int id, int stop, const tensor_shape& space, bool& ok) {
+    operand_ref r;
+    row_major(space, r.strides);
+    r.linear = true;
+    ok = true;
+    bool matches = true;
+    while (id != stop) {
+      const node& n = at(id);
+      const node& below = at(n.in[0]);
+      if (n.op == &info_of<op::reshape>) {
+        matches = matches && r.linear && below.shape == space;
+      } else {
+        if (!(r.linear && (matches || n.shape == space))) ok = false;
+        std::int64_t from[max_rank] = {};
+        row_major(below.shape, from);
+        for (std::int64_t& s : r.strides) s = 0;
+        for (int k = 0; k < below.shape.rank(); ++k)
+          if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
+        r.linear = false;
+        matches = false;
+      }
+      id = n.in[0];
+    }
+    r.base = stop;
+    return r;
+  }
+  constexpr void store_view(int v) {
+    settle(contiguous_base(at(v).in[0]));
+    materialized_[static_cast<std::size_t>(v)] = 1;
+    group g;
+    g.kind = group_kind::map;
+    g.space = at(v).shape;
+    g.members.push_back(v);  // a view among the members is lowered to a copy
+    f_.group_of[static_cast<std::size_t>(v)] = static_cast<int>(f_.groups.size());
+    f_.groups.push_back(g);
+  }
+  /// An operand of a root must lie in memory in row-major order.
+  constexpr int contiguous(int id) {
+    bool ok = true;
+    operand_ref r = resolve(b_, id, at(id).shape, ok);
+    for (int v = id; ok && v != r.base; v = at(v).in[0])
+      if (materialized_[static_cast<std::size_t>(v)]) return v;
+    if (ok && (r.linear || at(r.base).shape.num_elements() == at(id).shape.num_elements())) return r.base;
+    if (!materialized_[static_cast<std::size_t>(id)]) store_view(id);
+    return id;
+  }
+
+  constexpr void place(int id) {
+    const node n = at(id);
+    switch (n.op->kind) {
+      case op_kind::source:
+      case op_kind::broadcast:
+      case op_kind::assign: return;
+      case op_kind::alias:
+        if (n.op == &info_of<ops::softmax_cross_entropy_backprop_op>)
+          f_.group_of[static_cast<std::size_t>(id)] = group_of(n.in[0]);
+        return;
+      case op_kind::opaque:
+      case op_kind::reduction: {
+        for (int k = 0; k < n.arity; ++k) settle(contiguous(n.in[k]));
+        group g;
+        g.root = id;
+        g.kind = n.op->kind == op_kind::reduction ? group_kind::reduce
+                 : is_tile_op(n.op)               ? group_kind::tile
+                                                  : group_kind::opaque;
+        g.space = g.kind == group_kind::reduce ? at(n.in[0]).shape : n.shape;
+        f_.group_of[static_cast<std::size_t>(id)] = static_cast<int>(f_.groups.size());
+        f_.groups.push_back(g);
+        return;
+      }
+      case op_kind::elementwise: place_elementwise(id, n); return;
+    }
+  }
+
+  static constexpr int floating = -2;
+
+  /// A node that reads scalars alone (a random mask, a constant row) has no place of its own: it floats until something
+  /// reads it, and is then computed there.
+  constexpr void place_elementwise(int id, const node& n) {
+    int latest = -1;
+    bool floats = n.shape.rank() > 0;
+    operand_ref refs[max_operands];
+    for (int k = 0; k < n.arity; ++k) {
+      refs[k] = operand(n.in[k], n.shape);
+      const int g = group_of(refs[k].base);
+      if (g == floating && !(refs[k].linear && at(refs[k].base).shape == n.shape)) settle(refs[k].base);
+      if (group_of(refs[k].base) > latest) latest = group_of(refs[k].base);
+      floats = floats && (group_of(refs[k].base) == floating || at(refs[k].base).shape.num_elements() == 1);
+    }
+    if (floats && latest <= 0) {
+      f_.group_of[static_cast<std::size_t>(id)] = floating;
+      return;
+    }
+    int target = -1;
+    if (latest <= 0 && n.shape.rank() == 0) target = 0;
+    else if (latest > 0 && can_join(f_.groups[static_cast<std::size_t>(latest)], latest, n, refs)) target = latest;
+    if (target > 0)
+      for (int k = 0; k < n.arity; ++k)
+        if (group_of(refs[k].base) == floating && !(at(refs[k].base).shape == f_.groups[static_cast<std::size_t>(target)].space))
+          target = -1;
+    if (target < 0) target = open_group(n.shape);
+    for (int k = 0; k < n.arity; ++k) land(refs[k].base, target);
+    land_here(id, target);
+  }
+  constexpr int open_group(const tensor_shape& space) {
+    group g;
+    g.space = space;
+    f_.groups.push_back(g);
+    return static_cast<int>(f_.groups.size()) - 1;
+  }
+  constexpr void land_here(int id, int target) {
+    f_.groups[static_cast<std::size_t>(target)].members.push_back(id);
+    f_.group_of[static_cast<std::size_t>(id)] = target;
+  }
+  /// Places a floating node, operands first, in a group of its shape.
+  constexpr void land(int id, int target) {
+    if (group_of(id) != floating) return;
+    const node n = at(id);
+    for (int k = 0; k < n.arity; ++k) land(operand(n.in[k], n.shape).base, target);
+    land_here(id, target);
+  }
+  constexpr void settle(int id) {
+    if (group_of(id) == floating) land(id, open_group(at(id).shape));
+  }
+
+  constexpr bool can_join(const group& g, int index, const node& n, const operand_ref* refs) const {
+    if (g.kind == group_kind::reduce || g.kind == group_kind::opaque) return false;
+    if (g.members.size() + 1 > 48) return false;  // keep kernels within registers and compile time
+    if (n.shape.num_elements() != g.space.num_elements()) return false;
+    const bool same_shape = n.shape == g.space;
+    for (int k = 0; k < n.arity; ++k) {
+      const bool scalar = at(refs[k].base).shape.num_elements() == 1;
+      if (group_of(refs[k].base) == index && !(refs[k].linear || (scalar && n.shape.num_elements() == 1))) return false;
+      if (!same_shape && !refs[k].linear && !scalar) return false;
+      if (n.op->kind == op_kind::elementwise && n.op == &info_of<ops::random_uniform> && !same_shape) return false;
+      std::int64_t row = 0, column = 0;
+      if (g.kind == group_kind::tile && !refs[k].linear && !scalar && !as_rows_columns(refs[k], g.space, row, column))
+        return false;
+    }
+    return true;
+  }
+
+  /// Calls f(user node, operand position, base) for everything that reads memory or a value of another node.
+  template <class F>
+  constexpr void for_each_read(F&& f) {
+    for (std::size_t g = 0; g < f_.groups.size(); ++g) {
+      const group& gr = f_.groups[g];
+      if (gr.root >= 0)
+        for (int k = 0; k < at(gr.root).arity; ++k)
+          f(static_cast<int>(g), gr.root, k, contiguous_base(at(gr.root).in[k]));
+      for (int m : gr.members) {
+        const node& n = at(m);
+        const bool view = n.op->kind != op_kind::elementwise;
+        for (int k = 0; k < (view ? 1 : n.arity); ++k)
+          f(static_cast<int>(g), m, k, operand(n.in[k], n.shape).base);
+      }
+    }
+  }
+  constexpr int contiguous_base(int id) {
+    if (materialized_[static_cast<std::size_t>(id)]) return id;
+    bool ok = true;
+    operand_ref r = resolve(b_, id, at(id).shape, ok);
+    for (int v = id; v != r.base; v = at(v).in[0])
+      if (materialized_[static_cast<std::size_t>(v)]) return v;
+    return r.base;
+  }
+
+  constexpr void collect_uses() {
+    uses_.assign(b_.nodes.size(), 0);
+    user_.assign(b_.nodes.size(), -1);
+    for_each_read([&](int g, int, int, int base) {
+      ++uses_[static_cast<std::size_t>(base)];
+      user_[static_cast<std::size_t>(base)] = g;
+    });
+    for (const auto& fe : b_.fetches)
+      if (fe.node >= 0) uses_[static_cast<std::size_t>(contiguous_base(fe.node))] += 2;
+    for (std::size_t id = 0; id < b_.nodes.size(); ++id)
+      if (b_.nodes[id].op->kind == op_kind::assign)
+        uses_[static_cast<std::size_t>(contiguous_base(b_.nodes[id].in[0]))] += 2;
+  }
+
+  /// A map group with one result that only the root of one later group reads is evaluated inside that reader.
+  constexpr void merge_prologues() {
+    std::vector<char> assigned(b_.variables.size(), 0);
+    for (const node& n : b_.nodes)
+      if (n.op->kind == op_kind::assign) assigned[static_cast<std::size_t>(n.attr.i[0])] = 1;
+    for (std::size_t g = 1; g < f_.groups.size(); ++g) {
+      group& p = f_.groups[g];
+      if (p.kind != group_kind::map || p.members.empty()) continue;
+      int result = -1, readers = 0;
+      bool pure = true;
+      for (int m : p.members) {
+        if (at(m).op->kind != op_kind::elementwise) pure = false;
+        int outside = uses_[static_cast<std::size_t>(m)];
+        for (int o : p.members)
+          for (int k = 0; k < at(o).arity; ++k)
+            if (operand(at(o).in[k], at(o).shape).base == m) --outside;
+        if (outside > 0) {
+          result = m;
+          readers += outside;
+        }
+        for (int k = 0; k < at(m).arity; ++k) {
+          const node& base = at(operand(at(m).in[k], at(m).shape).base);
+          if (base.op == &info_of<source::variable> && assigned[static_cast<std::size_t>(base.attr.i[0])]) pure = false;
+        }
+      }
+      if (!pure || readers != 1) continue;
+      const int h = user_of(result, static_cast<int>(g));
+      if (h < 0) continue;
+      group& r = f_.groups[static_cast<std::size_t>(h)];
+      if (r.root < 0 || !takes_prologue(r, result)) continue;
+      if (r.kind == group_kind::reduce) {
+        if (!(p.space == at(at(r.root).in[0]).shape)) continue;
+        r.members = p.members;
+      } else {
+        bool streams = true;  // the reader walks the operand in row-major order
+        for (int m : p.members)
+          for (int k = 0; k < at(m).arity; ++k) {
+            const operand_ref ref = operand(at(m).in[k], at(m).shape);
+            streams = streams && (ref.linear || at(ref.base).shape.num_elements() == 1);
+          }
+        if (!streams) continue;
+        auto& list = contiguous_base(at(r.root).in[0]) == result ? r.prologue_of_a : r.prologue_of_b;
+        list = p.members;
+      }
+      for (int m : p.members) f_.group_of[static_cast<std::size_t>(m)] = h;
+      p.members.clear();
+    }
+  }
+  constexpr int user_of(int result, int own) {
+    int h = -1;
+    for_each_read([&](int g, int, int, int base) {
+      if (base == result && g != own) h = g;
+    });
+    return h;
+  }
+  constexpr bool takes_prologue(const group& r, int result) {
+    if (r.kind == group_kind::reduce) return true;
+    if (r.kind != group_kind::tile) return false;
+    const node& root = at(r.root);
+    if (root.op == &info_of<ops::max_pool_op> || root.op == &info_of<ops::max_pool_grad_op>) return false;
+    return (contiguous_base(root.in[0]) == result) != (contiguous_base(root.in[1]) == result);
+  }
+
+  /// An assignment happens where its value is computed if nobody reads the variable after that; else at the end.
+  constexpr void place_assigns() {
+    const std::size_t count = b_.nodes.size();
+    for (std::size_t id = 0; id < count; ++id) {
+      const node n = b_.nodes[id];
+      if (n.op->kind != op_kind::assign) continue;
+      const int variable = b_.variables[static_cast<std::size_t>(n.attr.i[0])].node;
+      const int value = contiguous_base(n.in[0]);
+      int target = group_of(value);
+      bool in_place = target >= 0;
+      if (in_place) {
+        const group& g = f_.groups[static_cast<std::size_t>(target)];
+        in_place = g.kind == group_kind::map || (g.kind == group_kind::tile && value != variable);
+        if (g.kind == group_kind::map && !(at(value).shape.num_elements() == g.space.num_elements())) in_place = false;
+      }
+      if (in_place)
+        for_each_read_with_prologues([&](int g, int user, int k, int base) {
+          if (base != variable) return;
+          if (g > target) in_place = false;
+          if (g == target) {
+            const node& u = at(user);
+            const bool member = u.op->kind == op_kind::elementwise && !in_prologue(g, user);
+            if (!member || !operand(u.in[k], u.shape).linear) in_place = false;
+          }
+        });
+      if (!in_place) {
+        group g;
+        g.space = n.shape;
+        target = static_cast<int>(f_.groups.size());
+        f_.groups.push_back(g);
+      }
+      f_.groups[static_cast<std::size_t>(target)].assigns.push_back(static_cast<int>(id));
+    }
+  }
+  [[nodiscard]] constexpr bool in_prologue(int g, int user) const {
+    const group& gr = f_.groups[static_cast<std::size_t>(g)];
+    for (int m : gr.prologue_of_a)
+      if (m == user) return true;
+    for (int m : gr.prologue_of_b)
+      if (m == user) return true;
+    return false;
+  }
+  template <class F>
+  constexpr void for_each_read_with_prologues(F&& f) {
+    for_each_read(f);
+    for (std::size_t g = 0; g < f_.groups.size(); ++g)
+      for (const auto* list : {&f_.groups[g].prologue_of_a, &f_.groups[g].prologue_of_b})
+        for (int m : *list)
+          for (int k = 0; k < at(m).arity; ++k)
+            f(static_cast<int>(g), m, k, operand(at(m).in[k], at(m).shape).base);
+  }
+
+  constexpr void collect_stores() {
+    std::vector<char> stored(b_.nodes.size(), 0);
+    const auto need = [&](int base) {
+      if (group_of(base) >= 0) stored[static_cast<std::size_t>(base)] = 1;
+    };
+    for_each_read_with_prologues([&](int g, int user, int k, int base) {
+      if (group_of(base) != g) return need(base);
+      // within a group only the root reads memory, and what a prologue computes for it never gets there
+      const group& gr = f_.groups[static_cast<std::size_t>(g)];
+      if (user == gr.root && base != gr.root && !in_prologue(g, base) && gr.kind != group_kind::reduce) need(base);
+      static_cast<void>(k);
+    });
+    for (const auto& fe : b_.fetches)
+      if (fe.node >= 0) need(contiguous_base(fe.node));
+    for (std::size_t g = 0; g < f_.groups.size(); ++g)
+      for (int a : f_.groups[g].assigns) {
+        const int value = contiguous_base(at(a).in[0]);
+        if (group_of(value) != static_cast<int>(g)) need(value);
+      }
+    for (std::size_t id = 0; id < b_.nodes.size(); ++id) {
+      const int g = f_.group_of[id];
+      if (g < 0) continue;
+      group& gr = f_.groups[static_cast<std::size_t>(g)];
+      const bool root_without_program = static_cast<int>(id) == gr.root && gr.kind != group_kind::tile;
+      if (stored[id] || root_without_program) gr.stores.push_back(static_cast<int>(id));
+    }
+  }
+
+  builder& b_;
+  fusion f_;
+  std::vector<char> materialized_;
+  std::vector<int> uses_, user_;
+};
+
+}  // namespace detail
+
+constexpr fusion fuse(builder& b) { return detail::fuser(b).run(); }
+
+}  // namespace rill::graph

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Lowering: each fusion group becomes a step, that is a canonical program (inputs, lets, outputs by number) with the
+/// strides of its operands over a loop nest whose axes have been merged where all operands allow it, and, for
+/// contractions, the root op with its operands. Still plain tables; types are made of them in compile.hpp.
+
+#include "../expr/program.hpp"
+#include "fuse.hpp"
+
+namespace rill::graph {
+
+/// Memory of a node or a variable, as a step sees it.
+struct memory_ref {
+  enum kind_type : std::uint8_t { none, slot, variable, feed, scalar, range };
+  kind_type kind = none;
+  int index = -1;  ///< slot, variable, feed, scalar or range number
+};
+
+struct input_desc {
+  int base = -1;
+  memory_ref memory;
+  dtype type = dtype::invalid;
+  std::int64_t strides[max_rank] = {};  ///< over the step's merged axes; for a tile program [0] = rows, [1] = columns
+  bool linear = false;
+};
+
+struct let_desc {
+  const op_info* op = nullptr;
+  dtype type = dtype::invalid;
+  int arity = 0;
+  int args[max_operands] = {};
+};
+
+struct output_desc {
+  int node = -1;      ///< the node stored, or -1 for a variable
+  memory_ref memory;
+  dtype type = dtype::invalid;
+  int value = 0;
+};
+
+struct program_desc {
+  std::vector<input_desc> inputs;
+  std::vector<let_desc> lets;
+  std::vector<output_desc> outputs;
+};
+
+struct step_desc {
+  group_kind kind = group_kind::map;
+  int group = -1;
+  int root = -1;
+  const op_info* op = nullptr;
+  attributes attr;
+  dtype type = dtype::invalid;              ///< element type of the root's result
+  signature in[max_operands];               ///< the root's operands as the op sees them
+  signature out;                            ///< the root's result
+  input_desc operands[max_operands];        ///< memory of the root's operands
+  int n_operands = 0;
+  int rank = 0;                             ///< merged axes
+  std::int64_t extents[max_rank] = {};
+  unsigned reduced = 0;                     ///< merged axes that a reduction removes, as bits
+  program_desc program, prologue_a, prologue_b;
+  bool has_prologue_a = false, has_prologue_b = false;
+};
+
+/// Scalars that a step may read: constants and parameters, one cell each.
+struct scalar_desc {
+  dtype type = dtype::invalid;
+  bool is_parameter = false;
+  std::int64_t parameter = 0, scale = 0;
+  double value = 0;
+  std::int64_t integer = 0;
+};
+
+struct range_desc {
+  dtype type = dtype::invalid;
+  std::int64_t extent = 0;
+};
+
+/// A buffer of the arena: `bytes` and `offset` are per batch row when `per_row`.
+struct slot_desc {
+  int node = -1;
+  bool per_row = false;
+  std::int64_t bytes = 0, offset = -1;
+  int first = 0, last = 0;  ///< steps
+};
+
+struct lowered {
+  std::vector<step_desc> steps;
+  std::vector<scalar_desc> scalars;
+  std::vector<range_desc> ranges;
+  std::vector<slot_desc> slots;
+  std::vector<memory_ref> fetch_memory;  ///< per fetch
+  std::vector<input_desc> fetch_operand;
+  std::int64_t fixed_bytes = 0, row_bytes = 0;  ///< the arena: fixed_bytes + batch * row_bytes
+};
+
+namespace detail {
+
+class lowering {
+ public:
+  constexpr lowering(builder& b, fusion& f) : b_(b), f_(f) {}
+
+  constexpr lowered run() {
+    slot_of_.assign(b_.nodes.size(), -1);
+    cell_of_.assign(b_.nodes.size(), -1);
+    for (std::size_t g = 0; g < f_.groups.size(); ++g) {
+      const group& gr = f_.groups[g];
+      if (gr.members.empty() && gr.root < 0 && gr.assigns.empty()) continue;
+      lower(static_cast<int>(g), gr);
+    }
+    for (const auto& fe : b_.fetches) {
+      input_desc d;
+      if (fe.node >= 0) {
+        d = input(memory_base(fe.node));
+        touch(d, static_cast<int>(out_.steps.size()));
+      }
+      out_.fetch_operand.push_back(d);
+      out_.fetch_memory.push_back(d.memory);
+    }
+    return out_;
+  }
+
+ private:
+  [[nodiscard]] constexpr const node& at(int id) const { return b_.nodes[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] constexpr bool has_memory(int id) const {
+    return f_.group_of[static_cast<std::size_t>(id)] >= 0 || at(id).op->kind == op_kind::source;
+  }
+  /// The node whose memory holds the elements of `id` in order (through reshapes).
+  [[nodiscard]] constexpr int memory_base(int id) const {
+    while (!has_memory(id)) id = at(id).in[0];
+    return id;
+  }
+
+  constexpr int slot(int id) {
+    int& s = slot_of_[static_cast<std::size_t>(id)];
+    if (s < 0) {
+      slot_desc d;
+      d.node = id;
+      const std::int64_t n = at(id).shape.num_elements();
+      d.per_row = n < 0;
+      d.bytes = (n < 0 ? -n : n) * static_cast<std::int64_t>(size_of(at(id).type));
+      d.bytes = (d.bytes + 63) / 64 * 64;
+      d.first = d.last = static_cast<int>(out_.steps.size());
+      s = static_cast<int>(out_.slots.size());
+      out_.slots.push_back(d);
+    }
+    return s;
+  }
+  constexpr int cell(int id) {
+    int& c = cell_of_[static_cast<std::size_t>(id)];
+    if (c < 0) {
+      const node& n = at(id);
+      if (n.op == &info_of<source::range>) {
+        c = static_cast<int>(out_.ranges.size());
+        out_.ranges.push_back({n.type, n.shape[0]});
+      } else {
+        scalar_desc s;
+        s.type = n.type;
+        s.is_parameter = n.op == &info_of<source::parameter>;
+        s.parameter = n.attr.i[0], s.scale = n.attr.i[1];
+        s.value = n.attr.f[0], s.integer = n.attr.i[0];
+        c = static_cast<int>(out_.scalars.size());
+        out_.scalars.push_back(s);
+      }
+    }
+    return c;
+  }
+  constexpr input_desc input(int base) {
+    input_desc d;
+    const node& n = at(base);
+    d.base = base;
+    d.type = n.type;
+    d.linear = true;
+    if (n.op == &info_of<source::input>) d.memory = {memory_ref::feed, static_cast<int>(n.attr.i[0])};
+    else if (n.op == &info_of<source::variable>) d.memory = {memory_ref::variable, static_cast<int>(n.attr.i[0])};
+    else if (n.op == &info_of<source::range>) d.memory = {memory_ref::range, cell(base)};
+    else if (n.op->kind == op_kind::source) d.memory = {memory_ref::scalar, cell(base)};
+    else d.memory = {memory_ref::slot, slot(base)};
+    return d;
+  }
+  constexpr void touch(const input_desc& d, int step) {
+    if (d.memory.kind == memory_ref::slot) out_.slots[static_cast<std::size_t>(d.memory.index)].last = step;
+  }
+
+  /// resolve(), stopping at views that have memory.
+  constexpr operand_ref operand(int id, const tensor_shape& space) {
+    operand_ref r;
+    row_major(space, r.strides);
+    r.linear = true;
+    while (!has_memory(id)) {
+      const node& n = at(id);
+      const node& below = at(n.in[0]);
+      if (n.op == &info_of<op::broadcast_in_dim>) {
+        std::int64_t from[max_rank] = {};
+        row_major(below.shape, from);
+        for (std::int64_t& s : r.strides) s = 0;
+        for (int k = 0; k < below.shape.rank(); ++k)
+          if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
+        r.linear = false;
+      }
+      id = n.in[0];
+    }
+    r.base = id;
+    if (at(id).shape.num_elements() == 1 && space.num_elements() != 1) {
+      r.linear = false;
+      for (std::int64_t& s : r.strides) s = 0;
+    }
+    return r;
+  }
+
+  /// Builds a program of `members` over `space`; value numbers: the root's own result is input 0 when root >= 0.
+  constexpr program_desc program(const std::vector<int>& members, const tensor_shape& space, int root,
+                                 std::vector<int>& value_of) {
+    program_desc p;
+    std::vector<operand_ref> refs;
+    if (root >= 0) {
+      input_desc acc;
+      acc.base = root;
+      acc.type = at(root).type;
+      acc.linear = true;
+      p.inputs.push_back(acc);
+      refs.emplace_back();
+      refs.back().base = root;
+      row_major(space, refs.back().strides);
+      value_of[static_cast<std::size_t>(root)] = ~0;
+    }
+    for (int m : members) {
+      const node& n = at(m);
+      const bool view = n.op->kind != op_kind::elementwise;
+      let_desc l;
+      l.op = view ? &info_of<op::copy> : n.op;
+      l.type = n.type;
+      l.arity = view ? 1 : n.arity;
+      for (int k = 0; k < l.arity; ++k) {
+        operand_ref r = view ? view_operand(m) : operand(n.in[k], n.shape);
+        // shapes differ by a reshape only where every operand is linear or a scalar: then the space's own strides do
+        if (r.linear) row_major(space, r.strides);
+        const auto base = static_cast<std::size_t>(r.base);
+        if (value_of[base] != unset) {
+          l.args[k] = value_of[base];
+          continue;
+        }
+        int found = -1;
+        for (std::size_t i = 0; i < refs.size(); ++i)
+          if (refs[i] == r && !(root >= 0 && i == 0)) found = static_cast<int>(i);
+        if (found < 0) {
+          found = static_cast<int>(refs.size());
+          refs.push_back(r);
+          input_desc d = input(r.base);
+          d.linear = r.linear;
+          for (int a = 0; a < max_rank; ++a) d.strides[a] = r.strides[a];
+          p.inputs.push_back(d);
+        }
+        l.args[k] = ~found;
+      }
+      value_of[static_cast<std::size_t>(m)] = static_cast<int>(p.lets.size());
+      p.lets.push_back(l);
+    }
+    return p;
+  }
+  constexpr operand_ref view_operand(int m) {
+    const node& n = at(m);
+    operand_ref r;
+    row_major(n.shape, r.strides);
+    r.linear = true;
+    if (n.op == &info_of<op::broadcast_in_dim>) {
+      const node& below = at(n.in[0]);
+      std::int64_t from[max_rank] = {};
+      row_major(below.shape, from);
+      for (std::int64_t& s : r.strides) s = 0;
+      for (int k = 0; k < below.shape.rank(); ++k)
+        if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
+      r.linear = false;
+    }
+    int id = n.in[0];
+    while (!has_memory(id)) id = at(id).in[0];
+    r.base = id;
+    return r;
+  }
+
+  static constexpr int unset = -1000000;
+
+  constexpr void lower(int index, const group& g) {
+    const int step = static_cast<int>(out_.steps.size());
+    step_desc s;
+    s.kind = g.kind;
+    s.group = index;
+    s.root = g.root;
+    if (g.root >= 0) {
+      const node& root = at(g.root);
+      s.op = root.op, s.attr = root.attr, s.type = root.type, s.out = root.sig();
+      for (int k = 0; k < root.arity; ++k) s.in[k] = at(root.in[k]).sig();
+      s.n_operands = root.arity;
+    }
+    std::vector<int> value_of(b_.nodes.size(), unset);
+    const auto prologue = [&](const std::vector<int>& members, program_desc& p) {
+      if (members.empty()) return -1;
+      std::vector<int> values(b_.nodes.size(), unset);
+      p = program(members, at(members.back()).shape, -1, values);
+      const int result = members.back();
+      output_desc o;
+      o.node = -1, o.type = at(result).type, o.value = values[static_cast<std::size_t>(result)];
+      p.outputs.push_back(o);
+      return result;
+    };
+    const int a = prologue(g.prologue_of_a, s.prologue_a), b = prologue(g.prologue_of_b, s.prologue_b);
+    s.has_prologue_a = a >= 0, s.has_prologue_b = b >= 0;
+    const bool runs_program_first = g.kind == group_kind::reduce;
+    if (g.root >= 0 && !runs_program_first) {
+      const node& root = at(g.root);
+      for (int k = 0; k < root.arity; ++k) {
+        const int base = memory_base(root.in[k]);
+        if (base == a || base == b) continue;
+        s.operands[k] = input(base);
+      }
+    }
+    const bool own_program = g.kind != group_kind::opaque;
+    if (own_program) s.program = program(g.members, g.space, g.kind == group_kind::tile ? g.root : -1, value_of);
+    if (runs_program_first) {
+      const node& root = at(g.root);
+      const int base = memory_base(root.in[0]);
+      output_desc o;
+      o.type = at(base).type;
+      if (value_of[static_cast<std::size_t>(base)] == unset) {
+        input_desc d = input(base);
+        row_major(g.space, d.strides);
+        o.value = ~static_cast<int>(s.program.inputs.size());
+        s.program.inputs.push_back(d);
+      } else {
+        o.value = value_of[static_cast<std::size_t>(base)];
+      }
+      s.program.outputs.push_back(o);
+    }
+    // inputs are alive until this step
+    const auto touch_all = [&](const program_desc& p) {
+      for (const auto& d : p.inputs) touch(d, step);
+    };
+    touch_all(s.program);
+    touch_all(s.prologue_a);
+    touch_all(s.prologue_b);
+    for (int k = 0; k < s.n_operands; ++k) touch(s.operands[k], step);
+    // results
+    for (int id : g.stores) {
+      output_desc o;
+      o.node = id;
+      o.type = at(id).type;
+      o.memory = {memory_ref::slot, slot(id)};
+      if (own_program && !(runs_program_first && id == g.root)) o.value = value_of[static_cast<std::size_t>(id)];
+      if (runs_program_first) {
+        s.operands[max_operands - 1].memory = o.memory;  // where the reduction's result goes
+        continue;
+      }
+      s.program.outputs.push_back(o);
+    }
+    for (int id : g.assigns) {
+      const node& n = at(id);
+      output_desc o;
+      o.type = n.type;
+      o.memory = {memory_ref::variable, static_cast<int>(n.attr.i[0])};
+      const int base = memory_base(n.in[0]);
+      if (value_of[static_cast<std::size_t>(base)] != unset) {
+        o.value = value_of[static_cast<std::size_t>(base)];
+      } else {
+        input_desc d = input(base);
+        row_major(g.space, d.strides);
+        d.linear = true;
+        touch(d, step);
+        o.value = ~static_cast<int>(s.program.inputs.size());
+        s.program.inputs.push_back(d);
+      }
+      s.program.outputs.push_back(o);
+    }
+    if (g.kind == group_kind::tile) rows_and_columns(s, g.space);
+    else if (own_program) merge_axes(s, g);
+    out_.steps.push_back(s);
+  }
+
+  constexpr void rows_and_columns(step_desc& s, const tensor_shape& space) {
+    for (std::size_t k = 0; k < s.program.inputs.size(); ++k) {
+      input_desc& d = s.program.inputs[k];
+      operand_ref r;
+      r.base = d.base;
+      for (int a = 0; a < max_rank; ++a) r.strides[a] = d.strides[a];
+      if (k == 0) row_major(space, r.strides);
+      std::int64_t row = 0, column = 0;
+      as_rows_columns(r, space, row, column);
+      for (std::int64_t& v : d.strides) v = 0;
+      d.strides[0] = row, d.strides[1] = column;
+    }
+  }
+
+  /// Drops axes of extent 1 and merges neighbours that every operand walks as one.
+  constexpr void merge_axes(step_desc& s, const group& g) {
+    std::int64_t own[max_rank] = {};
+    row_major(g.space, own);
+    const std::int64_t mask = g.kind == group_kind::reduce ? at(g.root).attr.i[0] : 0;
+    int rank = 0;
+    int axes[max_rank] = {};
+    for (int d = 0; d < g.space.rank(); ++d)
+      if (g.space[d] != 1) axes[rank++] = d;
+    // merged axis m covers axes first[m] .. last[m]
+    std::int64_t extents[max_rank] = {};
+    int last[max_rank] = {};
+    int merged = 0;
+    for (int k = 0; k < rank; ++k) {
+      const int d = axes[k];
+      bool joins = merged > 0 && ((mask >> d) & 1) == ((mask >> last[merged - 1]) & 1);
+      if (joins) {
+        const int p = last[merged - 1];
+        for (const auto& in : s.program.inputs) joins = joins && in.strides[p] == in.strides[d] * g.space[d];
+      }
+      if (joins) {
+        extents[merged - 1] *= g.space[d];
+        last[merged - 1] = d;
+      } else {
+        extents[merged] = g.space[d];
+        last[merged++] = d;
+      }
+    }
+    s.rank = merged;
+    for (int m = 0; m < merged; ++m) {
+      s.extents[m] = extents[m];
+      if ((mask >> last[m]) & 1) s.reduced |= 1u << m;
+    }
+    for (auto& in : s.program.inputs) {
+      std::int64_t strides[max_rank] = {};
+      for (int m = 0; m < merged; ++m) strides[m] = in.strides[last[m]];
+      for (int m = 0; m < max_rank; ++m) in.strides[m] = strides[m];
+    }
+  }
+
+  builder& b_;
+  fusion& f_;
+  lowered out_;
+  std::vector<int> slot_of_, cell_of_;
+};
+
+}  // namespace detail
+
+constexpr lowered lower(builder& b, fusion& f) { return detail::lowering(b, f).run(); }
+
+}  // namespace rill::graph

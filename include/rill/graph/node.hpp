@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The graph while it is being built: a flat table of nodes in topological order, and the trace's bookkeeping (scopes,
+/// variables, run-time parameters, the first failure). Everything is constexpr; passes are plain loops over the table.
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "../core/shape.hpp"
+#include "../ops/op.hpp"
+#include "../ops/signature.hpp"
+
+namespace rill::graph {
+
+/// A short string that lives in a constant: names of variables, scopes and fetches. Longer text is cut.
+struct name_buffer {
+  static constexpr int capacity = 95;
+  char text[capacity + 1] = {};
+  int size = 0;
+
+  constexpr name_buffer() = default;
+  constexpr name_buffer(std::string_view s) { append(s); }  // NOLINT: implicit on purpose
+  constexpr name_buffer& append(std::string_view s) {
+    for (char c : s)
+      if (size < capacity) text[size++] = c;
+    return *this;
+  }
+  constexpr name_buffer& append_number(std::int64_t n) {
+    char digits[24] = {};
+    int k = 0;
+    do digits[k++] = static_cast<char>('0' + n % 10);
+    while ((n /= 10) != 0);
+    while (k > 0) append({&digits[--k], 1});
+    return *this;
+  }
+  [[nodiscard]] constexpr std::string_view view() const { return {text, static_cast<std::size_t>(size)}; }
+  constexpr operator std::string_view() const { return view(); }  // NOLINT: implicit on purpose
+  friend constexpr bool operator==(const name_buffer& a, const name_buffer& b) { return a.view() == b.view(); }
+};
+
+class builder;
+
+/// What the passes know of an op besides its type. Nodes hold a pointer to it; `op_list` turns it back into a type.
+struct op_info {
+  std::string_view name;
+  op_kind kind = op_kind::source;
+  int cost = 0;
+  /// Writes the gradient node of each operand (-1: none) of node `id` given that of its result; null: not differentiable.
+  void (*vjp)(builder& b, int id, int dy, int* gradients) = nullptr;
+  std::int64_t (*flops)(const attributes&, const signature*) = nullptr;
+};
+
+inline constexpr int max_operands = 4;
+
+struct node {
+  const op_info* op = nullptr;
+  dtype type = dtype::invalid;
+  tensor_shape shape;
+  int in[max_operands] = {-1, -1, -1, -1};
+  int arity = 0;
+  attributes attr;
+  int scope = 0;  ///< index into the trace's scopes
+
+  [[nodiscard]] constexpr signature sig() const { return {type, shape}; }
+};
+
+/// How a variable gets its first value; the formulas are TensorFlow's.
+struct initializer {
+  enum kind_type : std::uint8_t { zeros, ones, constant, uniform, normal, truncated_normal, glorot_uniform, glorot_normal };
+  kind_type kind = glorot_uniform;
+  double a = 0;  ///< constant's value, uniform's minimum, normal's mean
+  double b = 0;  ///< uniform's maximum, normal's standard deviation
+};
+
+struct variable_decl {
+  name_buffer name;
+  dtype type = dtype::float32;
+  tensor_shape shape;
+  bool trainable = true;
+  initializer init;
+  int node = -1;  ///< the node that reads it
+};
+
+/// A layer as `describe` lists it: its scope and the node of its result.
+struct layer_decl {
+  int scope = 0;
+  std::string_view kind;
+  int node = -1;
+};
+
+struct fetch_decl {
+  name_buffer name;
+  int node = -1;
+  bool is_op = false;  ///< run for its effect, fetched without a value
+};
+
+// Ops that only the graph has: values that are there when a step begins, and the write of a variable.
+namespace source {
+/// A feed: i[0] = position among the session's inputs.
+struct input {
+  static constexpr auto name = "Placeholder";
+  static constexpr op_kind kind = op_kind::source;
+  static constexpr int cost = 0;
+};
+/// A variable's value at the beginning of the step: i[0] = index of its declaration.
+struct variable {
+  static constexpr auto name = "VariableV2";
+  static constexpr op_kind kind = op_kind::source;
+  static constexpr int cost = 0;
+};
+/// A scalar constant: f[0], i[0] hold it as double and int64.
+struct constant {
+  static constexpr auto name = "Const";
+  static constexpr op_kind kind = op_kind::source;
+  static constexpr int cost = 0;
+};
+/// 0, 1, 2, ... along its only dimension.
+struct range {
+  static constexpr auto name = "Range";
+  static constexpr op_kind kind = op_kind::source;
+  static constexpr int cost = 0;
+};
+/// A scalar that the session sets for each run: i[0] = -1 seed, -2 step, -3 the batch times i[1], k >= 0 the k-th
+/// hyperparameter of the model.
+struct parameter {
+  static constexpr auto name = "Parameter";
+  static constexpr op_kind kind = op_kind::source;
+  static constexpr int cost = 0;
+};
+}  // namespace source
+
+namespace op {
+/// The operand's bytes under the node's shape.
+struct reshape {
+  static constexpr auto name = "Reshape";
+  static constexpr op_kind kind = op_kind::alias;
+  static constexpr int cost = 0;
+};
+/// The operand's bytes; no gradient passes.
+struct stop_gradient {
+  static constexpr auto name = "StopGradient";
+  static constexpr op_kind kind = op_kind::alias;
+  static constexpr int cost = 0;
+};
+/// i[k] = the result's axis that operand axis k becomes; other axes repeat, and so do operand axes of extent 1.
+struct broadcast_in_dim {
+  static constexpr auto name = "BroadcastInDim";
+  static constexpr op_kind kind = op_kind::broadcast;
+  static constexpr int cost = 0;
+};
+/// Writes variable i[0]; its value is the operand's.
+struct assign {
+  static constexpr auto name = "Assign";
+  static constexpr op_kind kind = op_kind::assign;
+  static constexpr int cost = 0;
+};
+/// The operand's value in memory of its own: what an assignment from another variable reads.
+struct copy : elementwise<1> {
+  static constexpr auto name = "Snapshot";
+  template <class V>
+  static constexpr V eval(V x) {
+    return x;
+  }
+};
+/// i[k] = the operand's axis that becomes axis k.
+struct transpose {
+  static constexpr auto name = "Transpose";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 4;
+};
+}  // namespace op
+
+}  // namespace rill::graph

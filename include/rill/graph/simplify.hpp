@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Simplification: one forward sweep that rewrites each node in terms of already simplified ones (identities, constant
+/// folding, scalars computed once before they spread, views of views, transposes into matmul), shares equal nodes, and
+/// drops what no output or assignment needs.
+
+#include <vector>
+
+#include "../ops/unary.hpp"
+#include "trace.hpp"
+
+namespace rill::graph {
+
+namespace detail {
+
+class simplifier {
+ public:
+  constexpr explicit simplifier(builder& b) : b_(b), old_(b.nodes) {}
+
+  constexpr void run() {
+    b_.nodes.clear();
+    buckets_.assign(table_size, -1);
+    map_.assign(old_.size(), -1);
+    for (std::size_t id = 0; id < old_.size(); ++id) {
+      node n = old_[id];
+      for (int k = 0; k < n.arity; ++k) n.in[k] = map_[static_cast<std::size_t>(n.in[k])];
+      map_[id] = rewrite(n);
+    }
+    for (auto& v : b_.variables) v.node = map_[static_cast<std::size_t>(v.node)];
+    for (auto& l : b_.layers) l.node = l.node < 0 ? -1 : map_[static_cast<std::size_t>(l.node)];
+    for (auto& f : b_.fetches) f.node = f.is_op ? -1 : map_[static_cast<std::size_t>(f.node)];
+    drop_dead();
+  }
+
+ private:
+  static constexpr std::size_t table_size = 1024;
+
+  [[nodiscard]] constexpr const node& at(int id) const { return b_.nodes[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] constexpr bool is_constant(int id, double v) const {
+    const node& n = at(id);
+    if (n.op == &info_of<op::broadcast_in_dim>) return is_constant(n.in[0], v);
+    return n.op == &info_of<source::constant> && n.attr.f[0] == v;
+  }
+  /// The scalar that a node spreads, or -1.
+  [[nodiscard]] constexpr int spread_scalar(int id) const {
+    const node& n = at(id);
+    return n.op == &info_of<op::broadcast_in_dim> && at(n.in[0]).shape.rank() == 0 ? n.in[0] : -1;
+  }
+
+  constexpr int rewrite(node n) {
+    if (n.op == &info_of<op::stop_gradient>) return n.in[0];
+    if (n.op == &info_of<op::reshape>) {
+      while (at(n.in[0]).op == &info_of<op::reshape>) n.in[0] = at(n.in[0]).in[0];
+      if (at(n.in[0]).shape == n.shape) return n.in[0];
+      if (const int s = spread_scalar(n.in[0]); s >= 0) return spread(n, s);
+      return intern(n);
+    }
+    if (n.op == &info_of<op::broadcast_in_dim>) {
+      while (at(n.in[0]).op == &info_of<op::broadcast_in_dim>) {
+        const node inner = at(n.in[0]);
+        attributes composed;
+        for (int k = 0; k < at(inner.in[0]).shape.rank(); ++k) composed.i[k] = n.attr.i[inner.attr.i[k]];
+        n.attr = composed;
+        n.in[0] = inner.in[0];
+      }
+      return at(n.in[0]).shape == n.shape ? n.in[0] : intern(n);
+    }
+    if (n.op == &info_of<ops::matmul_op>) {
+      for (int k = 0; k < 2; ++k)
+        if (at(n.in[k]).op == &info_of<op::transpose>) {
+          n.attr.i[k] = n.attr.i[k] == 0;
+          n.in[k] = at(n.in[k]).in[0];
+        }
+      return intern(n);
+    }
+    if (n.op->kind == op_kind::elementwise) return rewrite_elementwise(n);
+    return intern(n);
+  }
+
+  constexpr int rewrite_elementwise(node n) {
+    const bool is_add = n.op == &info_of<ops::add>, is_sub = n.op == &info_of<ops::sub>,
+               is_mul = n.op == &info_of<ops::mul>, is_div = n.op == &info_of<ops::div>;
+    if (is_add && is_constant(n.in[0], 0)) return n.in[1];
+    if ((is_add || is_sub) && is_constant(n.in[1], 0)) return n.in[0];
+    if (is_mul && is_constant(n.in[0], 1)) return n.in[1];
+    if ((is_mul || is_div) && is_constant(n.in[1], 1)) return n.in[0];
+    if (n.op == &info_of<op::copy> || n.op == &info_of<ops::random_uniform>) return intern(n);
+    if (n.shape.rank() == 0) {
+      if ((is_add || is_sub || is_mul || is_div) && at(n.in[0]).op == &info_of<source::constant> &&
+          at(n.in[1]).op == &info_of<source::constant> && is_floating(n.type)) {
+        const double x = at(n.in[0]).attr.f[0], y = at(n.in[1]).attr.f[0];
+        if (!is_div || y != 0) return fold(n, is_add ? x + y : is_sub ? x - y : is_mul ? x * y : x / y);
+      }
+      return intern(n);
+    }
+    int scalar[max_operands] = {};
+    for (int k = 0; k < n.arity; ++k)
+      if ((scalar[k] = spread_scalar(n.in[k])) < 0) return intern(n);
+    node small = n;  // all operands spread scalars: compute once, then spread
+    small.shape = {};
+    for (int k = 0; k < n.arity; ++k) small.in[k] = scalar[k];
+    return spread(n, rewrite_elementwise(small));
+  }
+
+  constexpr int fold(const node& n, double v) {
+    node c;
+    c.op = &info_of<source::constant>, c.type = n.type, c.scope = n.scope;
+    c.attr.f[0] = n.type == dtype::float32 ? static_cast<double>(static_cast<float>(v)) : v;
+    c.attr.i[0] = static_cast<std::int64_t>(v);
+    return intern(c);
+  }
+  constexpr int spread(const node& like, int scalar) {
+    node n;
+    n.op = &info_of<op::broadcast_in_dim>, n.type = at(scalar).type, n.shape = like.shape, n.scope = like.scope;
+    n.in[0] = scalar, n.arity = 1;
+    return n.shape.rank() == 0 ? scalar : intern(n);
+  }
+
+  /// The node that equals n, added when there is none.
+  constexpr int intern(const node& n) {
+    std::size_t h = static_cast<std::size_t>(n.type) * 31 + static_cast<std::size_t>(n.arity) + n.op->name.size() * 131;
+    for (int k = 0; k < n.arity; ++k) h = h * 1099511628211u + static_cast<std::size_t>(n.in[k] + 1);
+    h = h * 31 + static_cast<std::size_t>(n.attr.i[0]) * 7 + static_cast<std::size_t>(n.attr.i[1]);
+    h = (h ^ (h >> 17)) % table_size;
+    if (n.op->kind != op_kind::assign)
+      for (int id = buckets_[h]; id >= 0; id = next_[static_cast<std::size_t>(id)]) {
+        const node& o = at(id);
+        if (o.op == n.op && o.type == n.type && o.arity == n.arity && o.in[0] == n.in[0] && o.in[1] == n.in[1] &&
+            o.in[2] == n.in[2] && o.in[3] == n.in[3] && o.shape == n.shape && o.attr == n.attr)
+          return id;
+      }
+    b_.nodes.push_back(n);
+    const int id = static_cast<int>(b_.nodes.size()) - 1;
+    next_.push_back(buckets_[h]);
+    buckets_[h] = id;
+    return id;
+  }
+
+  constexpr void drop_dead() {
+    std::vector<char> live(b_.nodes.size(), 0);
+    const auto mark = [&](int id) {
+      if (id >= 0) live[static_cast<std::size_t>(id)] = 1;
+    };
+    for (const auto& f : b_.fetches) mark(f.node);
+    for (const auto& v : b_.variables) mark(v.node);
+    for (std::size_t id = b_.nodes.size(); id-- > 0;) {
+      const node& n = b_.nodes[id];
+      if (n.op->kind == op_kind::assign || n.op == &info_of<source::input>) live[id] = 1;
+      if (live[id])
+        for (int k = 0; k < n.arity; ++k) mark(n.in[k]);
+    }
+    std::vector<int> moved(b_.nodes.size(), -1);
+    std::vector<node> kept;
+    for (std::size_t id = 0; id < b_.nodes.size(); ++id) {
+      if (!live[id]) continue;
+      node n = b_.nodes[id];
+      for (int k = 0; k < n.arity; ++k) n.in[k] = moved[static_cast<std::size_t>(n.in[k])];
+      moved[id] = static_cast<int>(kept.size());
+      kept.push_back(n);
+    }
+    b_.nodes = kept;
+    const auto follow = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(id)]; };
+    for (auto& v : b_.variables) v.node = follow(v.node);
+    for (auto& l : b_.layers) l.node = follow(l.node);
+    for (auto& f : b_.fetches) f.node = follow(f.node);
+  }
+
+  builder& b_;
+  std::vector<node> old_;
+  std::vector<int> map_, next_, buckets_;
+};
+
+}  // namespace detail
+
+/// Simplifies the builder's graph in place.
+constexpr void simplify(builder& b) { detail::simplifier(b).run(); }
+
+}  // namespace rill::graph

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// What a model says while it is traced besides ops: variables and their initializers, scopes, outputs, the training mode,
+/// random numbers, assignments.
+///
+///   struct scale_shift {
+///     constexpr auto operator()(auto x) const {
+///       auto w = variable(x, {.name = "weight", .shape = {}, .initializer = constant(5.f)});
+///       auto b = variable(x, {.name = "bias", .shape = {}, .initializer = constant(10.f)});
+///       return w * x + b;
+///     }
+///   };
+
+#include "symbol.hpp"
+
+namespace rill {
+
+/// Initializers: TensorFlow's zeros, ones, constant, random_uniform, random_normal, truncated_normal and Glorot's.
+namespace initializers {
+constexpr graph::initializer zeros() { return {graph::initializer::zeros, 0, 0}; }
+constexpr graph::initializer ones() { return {graph::initializer::ones, 0, 0}; }
+constexpr graph::initializer constant(double value) { return {graph::initializer::constant, value, 0}; }
+constexpr graph::initializer random_uniform(double minimum = -0.05, double maximum = 0.05) {
+  return {graph::initializer::uniform, minimum, maximum};
+}
+constexpr graph::initializer random_normal(double mean = 0, double stddev = 1) {
+  return {graph::initializer::normal, mean, stddev};
+}
+/// Values beyond two standard deviations are drawn again.
+constexpr graph::initializer truncated_normal(double mean = 0, double stddev = 1) {
+  return {graph::initializer::truncated_normal, mean, stddev};
+}
+/// Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010); the default of variables.
+constexpr graph::initializer glorot_uniform() { return {graph::initializer::glorot_uniform, 0, 0}; }
+/// Truncated normal of standard deviation sqrt(2 / (fan_in + fan_out)).
+constexpr graph::initializer glorot_normal() { return {graph::initializer::glorot_normal, 0, 0}; }
+}  // namespace initializers
+using initializers::constant;
+
+/// Options of `variable`. The full name is the scope, "/", and `name`.
+struct variable_options {
+  std::string_view name = "variable";
+  tensor_shape shape = {};
+  graph::initializer initializer = {};
+  bool trainable = true;
+  dtype type = dtype::float32;
+};
+
+/// A variable of the model, at the value it has when the step begins. `context` is any symbol of the trace.
+/// A second variable of one name is an error, as TensorFlow's get_variable has it.
+constexpr symbol variable(symbol context, const variable_options& o) {
+  graph::builder& b = *context.g;
+  graph::variable_decl v;
+  v.name = b.scopes[static_cast<std::size_t>(b.scope)];
+  if (v.name.size > 0) v.name.append("/");
+  v.name.append(o.name);
+  v.type = o.type, v.shape = o.shape, v.trainable = o.trainable, v.init = o.initializer;
+  failure f;
+  for (const auto& other : b.variables)
+    if (other.name == v.name)
+      f.set("the name is taken", "give the variable or its scope another name", {v.type, v.shape}, {other.type, other.shape});
+  if (!f && !o.shape.is_static()) f.set("a variable's shape must be static", "only inputs have a batch dimension", {v.type, v.shape});
+  if (f) {
+    b.fail(&graph::info_of<graph::source::variable>, f, v.name);
+    return {&b, -1};
+  }
+  attributes at;
+  at.i[0] = static_cast<std::int64_t>(b.variables.size());
+  symbol s = b.add(&graph::info_of<graph::source::variable>, {v.type, v.shape}, {}, at);
+  v.node = s.id;
+  b.variables.push_back(v);
+  return s;
+}
+
+namespace graph {
+/// The variable called `name` at the root, created when missing: how slots and counters are shared.
+constexpr symbol shared_variable(builder& b, std::string_view name, const variable_options& o) {
+  for (const auto& v : b.variables)
+    if (v.name.view() == name) return {&b, v.node};
+  const int scope = b.scope;
+  b.scope = 0;
+  variable_options at_root = o;
+  at_root.name = name;
+  symbol s = variable(symbol{&b, -1}, at_root);
+  b.scope = scope;
+  return s;
+}
+constexpr const variable_decl& declaration(symbol variable) {
+  return variable.g->variables[static_cast<std::size_t>(variable.g->at(variable).attr.i[0])];
+}
+}  // namespace graph
+
+/// A scope for the variables and nodes made while it lives, unique among its siblings: "conv2d", then "conv2d_1".
+class variable_scope {
+ public:
+  constexpr variable_scope(symbol context, std::string_view name)
+      : builder_(context.g), parent_(context.g->enter(name)), scope_(context.g->scope) {}
+  variable_scope(const variable_scope&) = delete;
+  variable_scope& operator=(const variable_scope&) = delete;
+  constexpr ~variable_scope() { builder_->scope = parent_; }
+
+  /// Lists the result of a layer of this kind for `describe`.
+  constexpr symbol layer(std::string_view kind, symbol result) const {
+    builder_->layers.push_back({scope_, kind, result.id});
+    return result;
+  }
+
+ private:
+  graph::builder* builder_;
+  int parent_;
+  int scope_;
+};
+
+/// Whether the model is traced for training: dropout acts, batch statistics move.
+constexpr bool training(symbol context) { return context.g->training; }
+
+/// Converts to another dtype; a no-op for the same.
+template <class To>
+constexpr symbol cast(symbol x) {
+  return graph::cast_to(x, dtype_v<To>);
+}
+
+/// Writes `value` to a variable at the end of the step's reads; the result is the new value.
+constexpr symbol assign(symbol variable, symbol value) {
+  if (variable.id < 0 || value.id < 0) return value;
+  graph::builder& b = *variable.g;
+  const graph::node v = b.at(variable);
+  failure f;
+  if (v.op != &graph::info_of<graph::source::variable>)
+    f.set("only a variable can be assigned", "pass what variable() returned", v.sig(), b.at(value).sig());
+  else if (v.type != value.type() || !(v.shape == value.shape()))
+    f.set("the value differs from the variable", "dtype and shape must be equal", v.sig(), b.at(value).sig());
+  if (f) {
+    b.fail(&graph::info_of<graph::op::assign>, f);
+    return {&b, -1};
+  }
+  int from = value.id;  // a value that is a variable, or a view of one, is read before any variable is written
+  while (b.nodes[static_cast<std::size_t>(from)].op->kind == op_kind::alias && b.nodes[static_cast<std::size_t>(from)].arity == 1)
+    from = b.nodes[static_cast<std::size_t>(from)].in[0];
+  if (b.nodes[static_cast<std::size_t>(from)].op == &graph::info_of<graph::source::variable>)
+    value = b.add(&graph::info_of<graph::op::copy>, value.g->at(value).sig(), {value.id});
+  attributes at;
+  at.i[0] = v.attr.i[0];
+  return b.add(&graph::info_of<graph::op::assign>, v.sig(), {value.id}, at);
+}
+constexpr symbol assign_add(symbol variable, symbol value) { return assign(variable, variable + value); }
+constexpr symbol assign_sub(symbol variable, symbol value) { return assign(variable, variable - value); }
+
+/// Uniform float32 numbers in [0, 1), different in every step and for every call in a model, the same for the same seed.
+constexpr symbol random_uniform(symbol context, const tensor_shape& shape) {
+  graph::builder& b = *context.g;
+  symbol key[3] = {graph::parameter(&b, dtype::int64, -1), graph::constant_of(&b, dtype::int64, b.random_ops++),
+                   graph::parameter(&b, dtype::int64, -2)};
+  for (symbol& k : key) k = graph::broadcast_to(k, shape);
+  return b.add(&graph::info_of<ops::random_uniform>, {dtype::float32, shape}, {key[0].id, key[1].id, key[2].id});
+}
+
+/// In training, drops each element with probability `rate` and scales the others by 1 / (1 - rate); else the identity.
+constexpr symbol dropout(symbol x, double rate) {
+  if (x.id < 0 || !x.g->training || rate <= 0) return x;
+  auto keep = greater_equal(random_uniform(x, x.shape()), rate);
+  return select(keep, x * (1 / (1 - rate)), zeros_like(x));
+}
+
+/// What a step is run for: a named output, or an op run for its effect.
+struct operation {
+  graph::builder* g = nullptr;
+};
+struct named_output {
+  std::string_view name;
+  symbol value = {};
+  bool is_op = false;
+};
+constexpr named_output fetch(std::string_view name, symbol value) { return {name, value, false}; }
+constexpr named_output fetch(std::string_view name, operation) { return {name, {}, true}; }
+
+template <int N>
+struct output_list {
+  named_output list[N];
+};
+/// The outputs of a step, in the order in which `session::run` returns them.
+template <class... Outputs>
+constexpr output_list<static_cast<int>(sizeof...(Outputs))> outputs(const Outputs&... o) {
+  return {{o...}};
+}
+
+}  // namespace rill

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// TensorFlow's GraphDef as plain structs, with its binary and its text form: what TensorBoard draws, what a
+/// checkpoint's .meta file holds. Attributes cover the kinds that a graph of Rill needs; attributes of other kinds
+/// (functions, placeholders) are dropped when a foreign graph is read. Files are `data_loss` when they are malformed.
+///
+///     io::graph_def g;
+///     g.nodes.push_back({.name = "hidden/alpha", .op = "Const", .attrs = {{"dtype", io::attr_value(dtype::int32)}}});
+///     std::string bytes = io::serialize(g), text = io::to_pbtxt(g);
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "rill/core/dtype.hpp"
+#include "rill/core/error.hpp"
+#include "rill/core/shape.hpp"
+#include "rill/io/data_type.hpp"
+#include "rill/io/filesystem.hpp"
+#include "rill/io/text_proto.hpp"
+#include "rill/io/wire.hpp"
+
+namespace rill::io {
+
+/// A constant tensor: row-major little-endian bytes in `content`, or `strings` when `type` is string.
+struct tensor_proto {
+  dtype type = dtype::invalid;
+  tensor_shape shape;
+  std::string content;
+  std::vector<std::string> strings;
+};
+
+/// The value of a node's attribute; one of TensorFlow's AttrValue kinds. A shape's unknown dimensions are negative; a
+/// shape whose `valid()` is false for having too many dimensions stands for unknown rank.
+struct attr_value {
+  using list_int = std::vector<std::int64_t>;
+  using list_float = std::vector<float>;
+  using list_type = std::vector<dtype>;
+  using list_shape = std::vector<tensor_shape>;
+  using list_string = std::vector<std::string>;
+
+  attr_value() = default;
+  attr_value(std::int64_t v) : value(v) {}
+  attr_value(int v) : value(std::int64_t{v}) {}
+  attr_value(float v) : value(v) {}
+  attr_value(bool v) : value(v) {}
+  attr_value(const char* v) : value(std::string(v)) {}
+  attr_value(std::string v) : value(std::move(v)) {}
+  attr_value(dtype v) : value(v) {}
+  attr_value(tensor_shape v) : value(v) {}
+  attr_value(tensor_proto v) : value(std::move(v)) {}
+  attr_value(list_int v) : value(std::move(v)) {}
+  attr_value(list_float v) : value(std::move(v)) {}
+  attr_value(list_type v) : value(std::move(v)) {}
+  attr_value(list_shape v) : value(std::move(v)) {}
+  attr_value(list_string v) : value(std::move(v)) {}
+
+  std::variant<std::monostate, std::int64_t, float, bool, std::string, dtype, tensor_shape, tensor_proto, list_int,
+               list_float, list_type, list_shape, list_string>
+      value;
+};
+
+/// One operation. Inputs are "name", "name:k" or, after them, the control inputs "^name".
+struct node_def {
+  std::string name;
+  std::string op;
+  std::vector<std::string> inputs;
+  std::string device;
+  std::map<std::string, attr_value> attrs;
+};
+
+/// A graph and the version of the format's producer (26 is TensorFlow 1.8).
+struct graph_def {
+  std::vector<node_def> nodes;
+  int producer = 26;
+  int min_consumer = 0;
+};
+
+/// The wire form of a shape (TensorShapeProto).
+inline std::string serialize(const tensor_shape& s) {
+  wire_writer w;
+  if (s.overflow_) return w.boolean(3, true).take();
+  for (const std::int64_t d : s) {
+    wire_writer dim;
+    if (d != 0) dim.int64(1, d < 0 ? -1 : d);
+    w.message(2, dim);
+  }
+  return w.take();
+}
+
+/// The wire form of a tensor (TensorProto).
+inline std::string serialize(const tensor_proto& t) {
+  wire_writer w;
+  w.varint(1, static_cast<std::uint64_t>(t.type)).bytes(2, serialize(t.shape));
+  if (!t.content.empty()) w.bytes(4, t.content);
+  for (const std::string& s : t.strings) w.bytes(8, s);
+  return w.take();
+}
+
+namespace detail {
+
+template <class... F>
+struct overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+overloaded(F...) -> overloaded<F...>;
+
+inline std::string serialize_attr(const attr_value& a) {
+  wire_writer w;
+  wire_writer list;
+  std::visit(overloaded{
+                 [](std::monostate) {},
+                 [&](std::int64_t v) { w.int64(3, v); },
+                 [&](float v) { w.float32(4, v); },
+                 [&](bool v) { w.boolean(5, v); },
+                 [&](const std::string& v) { w.bytes(2, v); },
+                 [&](dtype v) { w.varint(6, static_cast<std::uint64_t>(v)); },
+                 [&](const tensor_shape& v) { w.bytes(7, serialize(v)); },
+                 [&](const tensor_proto& v) { w.bytes(8, serialize(v)); },
+                 [&](const attr_value::list_int& v) {
+                   if (!v.empty()) list.packed_int64(3, v);
+                   w.message(1, list);
+                 },
+                 [&](const attr_value::list_float& v) {
+                   if (!v.empty()) list.packed_float32(4, v);
+                   w.message(1, list);
+                 },
+                 [&](const attr_value::list_type& v) {
+                   std::string packed;
+                   for (const dtype d : v) put_varint(packed, static_cast<std::uint64_t>(d));
+                   if (!v.empty()) list.bytes(6, packed);
+                   w.message(1, list);
+                 },
+                 [&](const attr_value::list_shape& v) {
+                   for (const tensor_shape& s : v) list.bytes(7, serialize(s));
+                   w.message(1, list);
+                 },
+                 [&](const attr_value::list_string& v) {
+                   for (const std::string& s : v) list.bytes(2, s);
+                   w.message(1, list);
+                 },
+             },
+             a.value);
+  return w.take();
+}
+
+inline void shape_text(text_proto_writer& w, std::string_view name, const tensor_shape& s) {
+  w.open(name);
+  if (s.overflow_) w.boolean("unknown_rank", true);
+  else
+    for (const std::int64_t d : s) w.open("dim").integer("size", d < 0 ? -1 : d).close();
+  w.close();
+}
+inline void type_text(text_proto_writer& w, std::string_view name, dtype d) {
+  const std::string_view known = enum_name_of(d);
+  if (known.empty()) w.integer(name, static_cast<std::int64_t>(d));
+  else w.enumerator(name, known);
+}
+inline void attr_text(text_proto_writer& w, const attr_value& a) {
+  w.open("value");
+  std::visit(overloaded{
+                 [](std::monostate) {},
+                 [&](std::int64_t v) { w.integer("i", v); },
+                 [&](float v) { w.float32("f", v); },
+                 [&](bool v) { w.boolean("b", v); },
+                 [&](const std::string& v) { w.string("s", v); },
+                 [&](dtype v) { type_text(w, "type", v); },
+                 [&](const tensor_shape& v) { shape_text(w, "shape", v); },
+                 [&](const tensor_proto& v) {
+                   w.open("tensor");
+                   type_text(w, "dtype", v.type);
+                   shape_text(w, "tensor_shape", v.shape);
+                   if (!v.content.empty()) w.string("tensor_content", v.content);
+                   for (const std::string& s : v.strings) w.string("string_val", s);
+                   w.close();
+                 },
+                 [&](const attr_value::list_int& v) {
+                   w.open("list");
+                   for (const std::int64_t x : v) w.integer("i", x);
+                   w.close();
+                 },
+                 [&](const attr_value::list_float& v) {
+                   w.open("list");
+                   for (const float x : v) w.float32("f", x);
+                   w.close();
+                 },
+                 [&](const attr_value::list_type& v) {
+                   w.open("list");
+                   for (const dtype x : v) type_text(w, "type", x);
+                   w.close();
+                 },
+                 [&](const attr_value::list_shape& v) {
+                   w.open("list");
+                   for (const tensor_shape& x : v) shape_text(w, "shape", x);
+                   w.close();
+                 },
+                 [&](const attr_value::list_string& v) {
+                   w.open("list");
+                   for (const std::string& x : v) w.string("s", x);
+                   w.close();
+                 },
+             },
+             a.value);
+  w.close();
+}
+
+inline dtype parse_type(wire_reader& r) {
+  const std::uint64_t v = r.varint();
+  if (v > 255) r.fail("has the data type number " + std::to_string(v) + ", which does not exist");
+  return static_cast<dtype>(v);
+}
+
+/// A shape as stored, any rank up to 254 and sizes >= -1.
+struct stored_shape {
+  std::vector<std::int64_t> dims;
+  bool unknown_rank = false;
+
+  [[nodiscard]] tensor_shape to_shape() const {
+    tensor_shape s;
+    if (unknown_rank) s.overflow_ = true;
+    for (const std::int64_t d : dims) s.push_back(d);
+    return s;
+  }
+};
+inline void parse_shape(wire_reader r, stored_shape& s) {
+  while (r.next()) {
+    if (r.field() == 2) {
+      std::int64_t size = 0;
+      wire_reader dim = r.message();
+      while (dim.next())
+        if (dim.field() == 1) size = dim.int64();
+      if (size < -1) r.fail("has a dimension of size " + std::to_string(size));
+      if (s.dims.size() == 254) r.fail("has a shape of more than 254 dimensions");
+      s.dims.push_back(size);
+    } else if (r.field() == 3) {
+      s.unknown_rank = r.boolean();
+    }
+  }
+}
+
+/// Largest constant that is spelled as "this value, repeated": a few bytes must not become gigabytes.
+inline constexpr std::uint64_t splat_limit = std::uint64_t{64} << 20;
+
+inline tensor_proto parse_tensor(wire_reader r) {
+  tensor_proto t;
+  stored_shape shape;
+  std::string values;  // from the typed fields, in the tensor's own element type
+  const auto put = [&](auto v) { values.append(reinterpret_cast<const char*>(&v), sizeof v); };
+  const auto put_int = [&](std::uint64_t v) {
+    const std::size_t n = stored_size_of(t.type);
+    values.append(reinterpret_cast<const char*>(&v), n <= 8 ? n : 8);
+  };
+  for (wire_reader first = r; first.next();)  // fields may come in any order, and the values need the type
+    if (first.field() == 1) t.type = parse_type(first);
+  while (r.next()) {
+    switch (r.field()) {
+      case 2: parse_shape(r.message(), shape); break;
+      case 4: t.content = std::string(r.bytes()); break;
+      case 5: r.each_float32(put); break;
+      case 6: r.each_float64(put); break;
+      case 7:
+      case 10:
+      case 11:
+      case 13: r.each_varint(put_int); break;
+      case 8: t.strings.emplace_back(r.bytes()); break;
+      default: break;
+    }
+  }
+  t.shape = shape.to_shape();
+  std::uint64_t elements = 1;
+  for (const std::int64_t d : shape.dims)
+    if (d < 0 || !checked_mul(elements, static_cast<std::uint64_t>(d), elements))
+      r.fail("has a constant whose shape is negative or too large");
+  if (t.type == dtype::string) {
+    if (t.strings.size() != elements && !(t.strings.size() == 1 && elements == 0)) {
+      if (t.strings.empty() || t.strings.size() > elements || elements > 4096)
+        r.fail("has a constant of " + std::to_string(elements) + " strings of which " +
+               std::to_string(t.strings.size()) + " are stored");
+      t.strings.resize(static_cast<std::size_t>(elements), std::string(t.strings.back()));
+    }
+    return t;
+  }
+  const std::uint64_t size = stored_size_of(t.type);
+  std::uint64_t bytes = 0;
+  if (size == 0 || !checked_mul(elements, size, bytes)) return t;
+  if (t.content.empty()) {
+    if (values.size() > bytes || values.size() % size != 0) r.fail("has more constant values than its shape holds");
+    if (bytes > values.size() && bytes > splat_limit)
+      throw resource_exhausted("a constant of " + std::to_string(bytes) + " bytes is spelled as one repeated value; the limit is " +
+                               std::to_string(splat_limit));
+    const std::string last = values.empty() ? std::string(size, '\0') : values.substr(values.size() - size);
+    t.content = std::move(values);
+    t.content.reserve(static_cast<std::size_t>(bytes));
+    while (t.content.size() < bytes) t.content += last;
+  } else if (t.content.size() != bytes) {
+    r.fail("has a constant of " + std::to_string(t.content.size()) + " bytes, its shape and type need " +
+           std::to_string(bytes));
+  }
+  return t;
+}
+
+inline attr_value parse_attr_list(wire_reader r) {
+  attr_value::list_int ints;
+  attr_value::list_float floats;
+  attr_value::list_type types;
+  attr_value::list_shape shapes;
+  attr_value::list_string strings;
+  while (r.next()) {
+    switch (r.field()) {
+      case 2: strings.emplace_back(r.bytes()); break;
+      case 3:
+      case 5: r.each_varint([&](std::uint64_t v) { ints.push_back(static_cast<std::int64_t>(v)); }); break;
+      case 4: r.each_float32([&](float v) { floats.push_back(v); }); break;
+      case 6:
+        r.each_varint([&](std::uint64_t v) {
+          if (v > 255) r.fail("has the data type number " + std::to_string(v) + ", which does not exist");
+          types.push_back(static_cast<dtype>(v));
+        });
+        break;
+      case 7: {
+        stored_shape s;
+        parse_shape(r.message(), s);
+        shapes.push_back(s.to_shape());
+        break;
+      }
+      default: break;
+    }
+  }
+  if (!strings.empty()) return strings;
+  if (!floats.empty()) return floats;
+  if (!types.empty()) return types;
+  if (!shapes.empty()) return shapes;
+  return ints;
+}
+
+inline attr_value parse_attr(wire_reader r) {
+  attr_value a;
+  while (r.next()) {
+    switch (r.field()) {
+      case 1: a = parse_attr_list(r.message()); break;
+      case 2: a = std::string(r.bytes()); break;
+      case 3: a = r.int64(); break;
+      case 4: a = r.float32(); break;
+      case 5: a = r.boolean(); break;
+      case 6: a = parse_type(r); break;
+      case 7: {
+        stored_shape s;
+        parse_shape(r.message(), s);
+        a = s.to_shape();
+        break;
+      }
+      case 8: a = parse_tensor(r.message()); break;
+      default: break;
+    }
+  }
+  return a;
+}
+
+inline node_def parse_node(wire_reader r) {
+  node_def n;
+  while (r.next()) {
+    switch (r.field()) {
+      case 1: n.name = std::string(r.bytes()); break;
+      case 2: n.op = std::string(r.bytes()); break;
+      case 3: n.inputs.emplace_back(r.bytes()); break;
+      case 4: n.device = std::string(r.bytes()); break;
+      case 5: {
+        std::string key;
+        attr_value value;
+        wire_reader entry = r.message();
+        while (entry.next()) {
+          if (entry.field() == 1) key = std::string(entry.bytes());
+          else if (entry.field() == 2) value = parse_attr(entry.message());
+        }
+        n.attrs.insert_or_assign(std::move(key), std::move(value));
+        break;
+      }
+      default: break;
+    }
+  }
+  return n;
+}
+
+}  // namespace detail
+
+/// GraphDef's wire form; equal graphs give equal bytes.
+inline std::string serialize(const graph_def& g) {
+  wire_writer w;
+  for (const node_def& n : g.nodes) {
+    wire_writer node;
+    if (!n.name.empty()) node.bytes(1, n.name);
+    if (!n.op.empty()) node.bytes(2, n.op);
+    for (const std::string& in : n.inputs) node.bytes(3, in);
+    if (!n.device.empty()) node.bytes(4, n.device);
+    for (const auto& [key, value] : n.attrs) {
+      wire_writer entry;
+      entry.bytes(1, key).bytes(2, detail::serialize_attr(value));
+      node.message(5, entry);
+    }
+    w.message(1, node);
+  }
+  wire_writer versions;
+  if (g.producer != 0) versions.int64(1, g.producer);
+  if (g.min_consumer != 0) versions.int64(2, g.min_consumer);
+  w.message(4, versions);
+  return w.take();
+}
+
+/// GraphDef's text form, as graph.pbtxt holds it.
+inline std::string to_pbtxt(const graph_def& g) {
+  text_proto_writer w;
+  for (const node_def& n : g.nodes) {
+    w.open("node").string("name", n.name).string("op", n.op);
+    for (const std::string& in : n.inputs) w.string("input", in);
+    if (!n.device.empty()) w.string("device", n.device);
+    for (const auto& [key, value] : n.attrs) {
+      w.open("attr").string("key", key);
+      detail::attr_text(w, value);
+      w.close();
+    }
+    w.close();
+  }
+  w.open("versions").integer("producer", g.producer);
+  if (g.min_consumer != 0) w.integer("min_consumer", g.min_consumer);
+  w.close();
+  return w.str();
+}
+
+/// Reads GraphDef's wire form. `what` names the file in errors.
+inline graph_def parse_graph_def(std::string_view bytes, std::string_view what = "GraphDef") {
+  graph_def g;
+  g.producer = 0;
+  wire_reader r(bytes, what);
+  while (r.next()) {
+    if (r.field() == 1) {
+      g.nodes.push_back(detail::parse_node(r.message()));
+    } else if (r.field() == 4) {
+      wire_reader v = r.message();
+      while (v.next()) {
+        if (v.field() == 1) g.producer = v.int32();
+        else if (v.field() == 2) g.min_consumer = v.int32();
+      }
+    }
+  }
+  return g;
+}
+
+/// A MetaGraphDef around a graph: what `P.meta` beside a checkpoint holds, with the names of a default Saver.
+inline std::string serialize_meta_graph(const graph_def& g) {
+  wire_writer saver;
+  saver.bytes(1, "save/Const:0").bytes(2, "save/control_dependency:0").bytes(3, "save/restore_all");
+  saver.int64(4, 5).float32(6, 10000.0f).int64(7, 2);
+  wire_writer info;
+  info.bytes(2, "").bytes(4, "train");
+  wire_writer w;
+  return w.message(1, info).bytes(2, serialize(g)).message(3, saver).take();
+}
+
+/// Writes `prefix`.meta, atomically.
+inline void write_meta_graph(const std::string& prefix, const graph_def& g) {
+  atomic_write(prefix + ".meta", serialize_meta_graph(g));
+}
+
+/// Reads the graph out of `prefix`.meta.
+inline graph_def read_meta_graph(const std::string& prefix) {
+  const std::string path = prefix + ".meta";
+  const std::string bytes = read_file(path);
+  wire_reader r(bytes, path);
+  graph_def g;
+  while (r.next())
+    if (r.field() == 2) g = parse_graph_def(r.bytes(), path);
+  return g;
+}
+
+}  // namespace rill::io

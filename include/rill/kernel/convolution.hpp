@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Two-dimensional convolution on a CPU and its two gradients, for float and double: NHWC images, HWIO filters, any stride
+/// and explicit padding. Direct method: an image is brought once into a zero-padded, channel-major scratch copy (evaluating
+/// its operand on the way), so that the pixels of a register tile are neighbours in memory and the kernel knows no border.
+///
+/// Operands and epilogue are those of matmul.hpp. Image operands have one row per image row (`outer` = image * height + y,
+/// `inner` = x * channels + channel); filter operands one row per (ky, kx, input channel). Results are matrices of
+/// pixels x channels, or (ky, kx, input channel) x output channels for the filter's gradient.
+///
+/// Results are bit-identical for any number of threads. Dimensions are checked by the callers; nothing is thrown here but
+/// std::bad_alloc.
+///
+///     conv2d_dims d{.batch = 100, .in_h = 28, .in_w = 28, .in_c = 1, .k_h = 5, .k_w = 5, .out_h = 28, .out_w = 28,
+///                   .out_c = 32, .stride_h = 1, .stride_w = 1, .pad_top = 2, .pad_left = 2};
+///     conv2d<float>(d, plain_operand<float>{x, 28}, plain_operand<float>{w, 32}, store_epilogue<float>{y, 32});
+
+#include <rill/kernel/matmul.hpp>
+
+namespace rill::kernel {
+
+/// Sizes of a convolution. Output pixel (y, x) reads input pixels (y * stride_h + ky - pad_top, x * stride_w + kx - pad_left);
+/// those outside of the image count as zero.
+struct conv2d_dims {
+  std::int64_t batch, in_h, in_w, in_c, k_h, k_w, out_h, out_w, out_c, stride_h, stride_w, pad_top, pad_left;
+};
+
+namespace detail {
+
+/// Rows that one task computes: whole images where there are many, else a fixed cut by work and scratch size.
+inline std::int64_t image_row_blocks(std::int64_t batch, std::int64_t rows, std::int64_t flops_per_image,
+                                     std::int64_t scratch_per_image) {
+  const std::int64_t by_size = ceil_div(scratch_per_image, 1 << 17);
+  const std::int64_t by_tasks = std::min(ceil_div(16, batch), ceil_div(flops_per_image, 4'000'000));
+  return std::clamp<std::int64_t>(std::max(by_size, by_tasks), 1, rows);
+}
+
+/// A scratch copy of some rows of an image, [row][phase][channel][position]: source pixel x lies at padded position
+/// p = x + shift, phase p % stride, position p / stride.
+struct image_layout {
+  std::int64_t width, channels, stride, shift, pitch;
+  [[nodiscard]] constexpr std::int64_t row_size() const { return stride * channels * pitch; }
+};
+
+/// Brings one image row (`from`, [x][channel]) into its place; the padding around it is left alone.
+template <class T>
+void transpose_image_row(const image_layout& l, const T* from, T* to) {
+  constexpr std::int64_t w = lanes<T>;
+  const std::int64_t begin = std::max<std::int64_t>(0, -l.shift), end = std::min(l.width, l.pitch * l.stride - l.shift);
+  const std::int64_t channels = l.channels;
+  if (l.stride > 1) {
+    for (std::int64_t x = begin; x < end; ++x) {
+      T* pixel = to + (x + l.shift) % l.stride * channels * l.pitch + (x + l.shift) / l.stride;
+      for (std::int64_t c = 0; c < channels; ++c) pixel[c * l.pitch] = from[x * channels + c];
+    }
+    return;
+  }
+  if (channels == 1) {
+    if (begin < end) copy_elements(to + l.shift + begin, from + begin, end - begin);
+    return;
+  }
+  for (std::int64_t x = begin; x < end; x += w) {
+    const std::int64_t pixels = std::min(w, end - x);
+    const T* row[std::size_t{lanes<T>}];
+    for (std::int64_t q = 0; q < w; ++q) row[q] = from + (x + std::min(q, pixels - 1)) * channels;
+    for (std::int64_t c = 0; c < channels; c += w) {
+      vec<T> column[std::size_t{lanes<T>}];
+      transpose_block<T>(row, pixels, c, channels - c, column);
+      T* out = to + c * l.pitch + l.shift + x;
+      if (pixels == w && c + w <= channels)
+        unroll<lanes<T>>([&](auto q) __attribute__((always_inline)) { column[q].store_unaligned(out + q * l.pitch); });
+      else
+        unroll<lanes<T>>([&](auto q) __attribute__((always_inline)) {
+          if (c + q < channels) {
+            if (pixels == w) column[q].store_unaligned(out + q * l.pitch);
+            else store_lanes(out + q * l.pitch, column[q], pixels);
+          }
+        });
+    }
+  }
+}
+
+template <class T>
+inline void zero(T* to, std::int64_t n) {
+  std::memset(to, 0, static_cast<std::size_t>(n) * sizeof(T));
+}
+
+/// Fills `rows` rows of scratch with image rows first_y, first_y + 1, ...; rows outside of the image become zero. The
+/// padding inside the rows must be zero already. `own` holds one evaluated row.
+template <class T, class X>
+void transpose_image(const image_layout& l, const X& x, std::int64_t image_row0, std::int64_t height, std::int64_t first_y,
+                     std::int64_t rows, T* to, T* own) {
+  for (std::int64_t r = 0; r < rows; ++r, to += l.row_size()) {
+    const std::int64_t y = first_y + r;
+    if (y < 0 || y >= height) zero(to, l.row_size());
+    else transpose_image_row(l, x.segment(image_row0 + y, 0, l.width * l.channels, own), to);
+  }
+}
+
+/// A filter whose rows (ky, kx, c) are asked for in the order (ky, c, kx).
+template <class W>
+struct channel_major_filter {
+  const W& filter;
+  std::int64_t k_w, channels;
+  template <class T>
+  const T* segment(std::int64_t outer, std::int64_t inner0, std::int64_t n, T* scratch) const {
+    const std::int64_t kx = outer % k_w, c = outer / k_w % channels, ky = outer / k_w / channels;
+    return filter.segment((ky * k_w + kx) * channels + c, inner0, n, scratch);
+  }
+};
+
+template <class T>
+constexpr std::int64_t elements_for_offsets(std::int64_t n) {
+  return ceil_div(n * static_cast<std::int64_t>(sizeof(std::int64_t)), static_cast<std::int64_t>(sizeof(T)));
+}
+
+template <class T, class E>
+void zero_result(std::int64_t rows, std::int64_t cols, const E& epilogue) {
+  const vec<T> nothing(T(0));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    std::int64_t j = 0;
+    for (; j + lanes<T> <= cols; j += lanes<T>) epilogue(i, j, nothing);
+    if (j < cols) epilogue.tail(i, j, nothing, cols - j);
+  }
+}
+
+}  // namespace detail
+
+/// Convolution: result row (image * out_h + y) * out_w + x, column = output channel. (TensorFlow's Conv2D, which does not
+/// flip the filter.)
+template <class T, class X, class W, class E>
+void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue) {
+  using namespace detail;
+  if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0 || d.out_c <= 0) return;
+  constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
+  const std::int64_t depth = d.k_h * d.k_w * d.in_c;
+  if (depth <= 0) return zero_result<T>(d.batch * d.out_h * d.out_w, d.out_c, epilogue);
+
+  const image_layout layout{d.in_w, d.in_c, d.stride_w, d.pad_left, d.out_w + (d.k_w - 1) / d.stride_w};
+  // The inner loop runs over the longer of channels and kernel width.
+  const bool along_x = d.in_c < d.k_w && d.stride_w == 1;
+  const std::int64_t segments = along_x ? d.k_h * d.in_c : d.k_h * d.k_w;
+  const std::int64_t panels = ceil_div(d.out_c, nr), panel_size = depth * nr;
+
+  const std::int64_t image_flops = 2 * d.out_h * d.out_w * depth * d.out_c;
+  const even_split row_blocks(d.out_h, image_row_blocks(d.batch, d.out_h, image_flops, d.out_h * d.stride_h * layout.row_size()));
+  const std::int64_t copied_rows = (row_blocks.largest() - 1) * d.stride_h + d.k_h;
+  const std::int64_t copy_size = round_up(copied_rows * layout.row_size(), 16);
+  const std::int64_t offsets_size = round_up(elements_for_offsets<T>(segments), 16);
+  const call_scratch<T> scratch(offsets_size + panels * panel_size,
+                                mr * nr + copy_size + std::max(d.in_w * d.in_c, pack_scratch<T>(nr)));
+  std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
+  T* const packed = scratch.shared() + offsets_size;
+
+  for (std::int64_t s = 0; s < segments; ++s) {
+    if (along_x) {
+      offset[s] = s / d.in_c * layout.row_size() + s % d.in_c * layout.pitch;
+    } else {
+      const std::int64_t ky = s / d.k_w, kx = s % d.k_w;
+      offset[s] = ky * layout.row_size() + kx % d.stride_w * d.in_c * layout.pitch + kx / d.stride_w;
+    }
+  }
+  parallel_for(panels, std::max<std::int64_t>(1, 60'000 / panel_size), [&](std::int64_t p0, std::int64_t p1) {
+    scratch.with_task_scratch([&](T* own) {
+      for (std::int64_t p = p0; p < p1; ++p) {
+        const std::int64_t cols = std::min(nr, d.out_c - p * nr);
+        if (along_x)
+          pack_columns(channel_major_filter<W>{filter, d.k_w, d.in_c}, 0, depth, p * nr, cols, packed + p * panel_size,
+                       panel_size, own);
+        else
+          pack_columns(filter, 0, depth, p * nr, cols, packed + p * panel_size, panel_size, own);
+      }
+    });
+  });
+
+  const even_split tiles(d.out_w, ceil_div(d.out_w, mr));
+  const std::int64_t tasks = d.batch * row_blocks.parts;
+  parallel_for(tasks, task_grain(image_flops / row_blocks.parts), [&](std::int64_t task0, std::int64_t task1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const c = own;
+      T* const copy = own + mr * nr;
+      zero(copy, copy_size);
+      for (std::int64_t task = task0; task < task1; ++task) {
+        const std::int64_t image = task / row_blocks.parts, block = task % row_blocks.parts;
+        const std::int64_t y0 = row_blocks.begin(block), y1 = y0 + row_blocks.size(block);
+        transpose_image(layout, x, image * d.in_h, d.in_h, y0 * d.stride_h - d.pad_top, (y1 - y0 - 1) * d.stride_h + d.k_h,
+                        copy, copy + copy_size);
+        for (std::int64_t p = 0; p < panels; ++p) {
+          const std::int64_t cols = std::min(nr, d.out_c - p * nr), vectors = cols > lanes<T> ? 2 : 1;
+          for (std::int64_t y = y0; y < y1; ++y) {
+            const T* const row = copy + (y - y0) * d.stride_h * layout.row_size();
+            for (std::int64_t t = 0; t < tiles.parts; ++t) {
+              const std::int64_t x0 = tiles.begin(t), rows = tiles.size(t);
+              const std::int64_t i0 = (image * d.out_h + y) * d.out_w + x0;
+              prefetch_tile(epilogue, rows, i0, p * nr, cols, lanes<T>);
+              tile_for<T>(rows, vectors)({.a = row + x0,
+                                          .a_step = along_x ? 1 : layout.pitch,
+                                          .segment = offset,
+                                          .segments = segments,
+                                          .segment_length = along_x ? d.k_w : d.in_c,
+                                          .b = packed + p * panel_size,
+                                          .b_step = nr,
+                                          .c = c,
+                                          .accumulate = false});
+              finish_tile(epilogue, c, vectors * lanes<T>, rows, i0, 1, p * nr, cols);
+            }
+          }
+        }
+      }
+    });
+  });
+}
+
+/// Gradient of conv2d with respect to its images: result row (image * in_h + y) * in_w + x, column = input channel.
+/// Each residue of the input position modulo the stride is a convolution of stride 1 with the taps of that residue.
+template <class T, class DY, class W, class E>
+void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, const E& epilogue) {
+  using namespace detail;
+  if (d.batch <= 0 || d.in_h <= 0 || d.in_w <= 0 || d.in_c <= 0) return;
+  constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
+  const std::int64_t depth = d.k_h * d.k_w * d.out_c;
+  if (depth <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result<T>(d.batch * d.in_h * d.in_w, d.in_c, epilogue);
+
+  // Input position p (with padding) = stride * q + residue is reached from output q - t by tap residue + stride * t.
+  const std::int64_t sh = d.stride_h, sw = d.stride_w;
+  const std::int64_t last_ty = (d.k_h - 1) / sh, last_tx = (d.k_w - 1) / sw;
+  const std::int64_t first_qx = d.pad_left / sw, last_qx = (d.in_w - 1 + d.pad_left) / sw;
+  const image_layout layout{d.out_w, d.out_c, 1, last_tx - first_qx, last_qx - first_qx + last_tx + 1};
+  const std::int64_t taps = d.k_h * d.k_w;
+  const std::int64_t panels = ceil_div(d.in_c, nr);
+
+  const std::int64_t image_flops = 2 * d.out_h * d.out_w * depth * d.in_c;
+  const even_split row_blocks(d.in_h, image_row_blocks(d.batch, d.in_h, image_flops, d.out_h * layout.row_size()));
+  const std::int64_t copied_rows = (row_blocks.largest() - 1) / sh + 2 + last_ty;
+  const std::int64_t copy_size = round_up(copied_rows * layout.row_size(), 16);
+  const std::int64_t offsets_size = round_up(elements_for_offsets<T>(taps), 16);
+  const call_scratch<T> scratch(offsets_size + panels * nr * depth,
+                                mr * nr + copy_size + std::max(d.out_w * d.out_c, pack_scratch<T>(nr)));
+  // Offsets and packed taps are kept residue by residue: those of (py, px) start at tap number first_tap(py, px).
+  std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
+  T* const packed = scratch.shared() + offsets_size;
+  const auto taps_of = [](std::int64_t kernel, std::int64_t stride, std::int64_t residue) {
+    return residue < kernel ? (kernel - residue - 1) / stride + 1 : 0;
+  };
+  const auto first_tap = [&](std::int64_t py, std::int64_t px) {
+    std::int64_t before = 0;
+    for (std::int64_t q = 0; q < py; ++q) before += taps_of(d.k_h, sh, q) * d.k_w;
+    for (std::int64_t q = 0; q < px; ++q) before += taps_of(d.k_h, sh, py) * taps_of(d.k_w, sw, q);
+    return before;
+  };
+  for (std::int64_t py = 0; py < std::min(sh, d.k_h); ++py) {
+    for (std::int64_t px = 0; px < std::min(sw, d.k_w); ++px) {
+      const std::int64_t ty_count = taps_of(d.k_h, sh, py), tx_count = taps_of(d.k_w, sw, px);
+      const std::int64_t first = first_tap(py, px), count = ty_count * tx_count;
+      for (std::int64_t s = 0; s < count; ++s)
+        offset[first + s] = (last_ty - s / tx_count) * layout.row_size() + (last_tx - s % tx_count);
+      parallel_for(count, std::max<std::int64_t>(1, 60'000 / (d.out_c * d.in_c)), [&](std::int64_t s0, std::int64_t s1) {
+        scratch.with_task_scratch([&](T* own) {
+          for (std::int64_t s = s0; s < s1; ++s) {
+            const std::int64_t ky = py + sh * (s / tx_count), kx = px + sw * (s % tx_count);
+            pack_transposed_columns(filter, 0, d.out_c, (ky * d.k_w + kx) * d.in_c, d.in_c,
+                                    packed + first * d.out_c * nr * panels + s * d.out_c * nr, count * d.out_c * nr, own);
+          }
+        });
+      });
+    }
+  }
+
+  const std::int64_t tasks = d.batch * row_blocks.parts;
+  parallel_for(tasks, task_grain(image_flops / row_blocks.parts), [&](std::int64_t task0, std::int64_t task1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const c = own;
+      T* const copy = own + mr * nr;
+      zero(copy, copy_size);
+      for (std::int64_t task = task0; task < task1; ++task) {
+        const std::int64_t image = task / row_blocks.parts, block = task % row_blocks.parts;
+        const std::int64_t y0 = row_blocks.begin(block), y1 = y0 + row_blocks.size(block);
+        const std::int64_t first_qy = (y0 + d.pad_top) / sh, last_qy = (y1 - 1 + d.pad_top) / sh;
+        transpose_image(layout, dy, image * d.out_h, d.out_h, first_qy - last_ty, last_qy - first_qy + last_ty + 1, copy,
+                        copy + copy_size);
+        for (std::int64_t p = 0; p < panels; ++p) {
+          const std::int64_t cols = std::min(nr, d.in_c - p * nr), vectors = cols > lanes<T> ? 2 : 1;
+          for (std::int64_t y = y0; y < y1; ++y) {
+            const std::int64_t py = (y + d.pad_top) % sh;
+            const T* const row = copy + ((y + d.pad_top) / sh - first_qy) * layout.row_size();
+            for (std::int64_t px = 0; px < sw; ++px) {
+              const std::int64_t x_first = (px - d.pad_left % sw + sw) % sw;
+              if (x_first >= d.in_w) continue;
+              const std::int64_t pixels = (d.in_w - x_first - 1) / sw + 1;
+              const std::int64_t count = taps_of(d.k_h, sh, py) * taps_of(d.k_w, sw, px);
+              const std::int64_t first = count > 0 ? first_tap(py, px) : 0;
+              const T* const panel = packed + (first * panels + p * count) * d.out_c * nr;
+              const T* const from = row + (x_first + d.pad_left) / sw - first_qx;
+              const even_split tiles(pixels, ceil_div(pixels, mr));
+              for (std::int64_t t = 0; t < tiles.parts; ++t) {
+                const std::int64_t r0 = tiles.begin(t), rows = tiles.size(t);
+                const std::int64_t i0 = (image * d.in_h + y) * d.in_w + x_first + r0 * sw;
+                tile_for<T>(rows, vectors)({.a = from + r0,
+                                            .a_step = layout.pitch,
+                                            .segment = offset + first,
+                                            .segments = count,
+                                            .segment_length = d.out_c,
+                                            .b = panel,
+                                            .b_step = nr,
+                                            .c = c,
+                                            .accumulate = false});
+                finish_tile(epilogue, c, vectors * lanes<T>, rows, i0, sw, p * nr, cols);
+              }
+            }
+          }
+        }
+      }
+    });
+  });
+}
+
+/// Gradient of conv2d with respect to its filter: result row (ky * k_w + kx) * in_c + c, column = output channel. The batch
+/// is summed in a number of chunks that depends on the dimensions alone; their sums are added in order.
+template <class T, class X, class DY, class E>
+void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, const E& epilogue) {
+  using namespace detail;
+  const std::int64_t result_rows = d.k_h * d.k_w * d.in_c;
+  if (result_rows <= 0 || d.out_c <= 0) return;
+  if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result<T>(result_rows, d.out_c, epilogue);
+  constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
+
+  // For one ky the rows (kx, c) that meet an output pixel are neighbours in the padded image.
+  const std::int64_t line = d.k_w * d.in_c;
+  const even_split tiles(line, ceil_div(line, mr));
+  const std::int64_t groups = d.k_h * tiles.parts;
+  const std::int64_t panels = ceil_div(d.out_c, nr), partial_size = panels * groups * mr * nr;
+  const std::int64_t pitch = (d.out_w - 1) * d.stride_w + d.k_w, row_size = pitch * d.in_c;
+
+  const std::int64_t flops = 2 * d.batch * d.out_h * d.out_w * result_rows * d.out_c;
+  const std::int64_t worth = std::max<std::int64_t>(1, flops / 4'000'000);
+  const even_split chunks(d.batch, std::min<std::int64_t>({8, worth, std::max<std::int64_t>(1, (1 << 22) / partial_size)}));
+  const even_split parts(groups, std::min(ceil_div(16, chunks.parts), ceil_div(worth, chunks.parts)));
+  // Some 200 pixels at a time keep both operands in the first-level cache.
+  const even_split row_blocks(d.out_h, ceil_div(d.out_h * d.out_w, 200));
+  const std::int64_t block_rows = row_blocks.largest();
+  const std::int64_t copied_rows = (block_rows - 1) * d.stride_h + d.k_h;
+  const std::int64_t copy_size = round_up(copied_rows * row_size, 16);
+  const std::int64_t dy_panel = block_rows * d.out_w * nr;
+  const std::int64_t offsets_size = round_up(elements_for_offsets<T>(block_rows), 16);
+  const call_scratch<T> scratch(offsets_size + chunks.parts * partial_size,
+                                copy_size + panels * dy_panel + std::max(d.in_w * d.in_c, d.out_w * d.out_c));
+  std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
+  T* const partial = scratch.shared() + offsets_size;
+  for (std::int64_t r = 0; r < block_rows; ++r) offset[r] = r * d.stride_h * row_size;
+
+  const std::int64_t tasks = chunks.parts * parts.parts;
+  parallel_for(tasks, task_grain(flops / tasks), [&](std::int64_t task0, std::int64_t task1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const copy = own;
+      T* const packed_dy = own + copy_size;
+      T* const evaluated = packed_dy + panels * dy_panel;
+      zero(copy, copy_size);
+      for (std::int64_t task = task0; task < task1; ++task) {
+        const std::int64_t chunk = task / parts.parts, part = task % parts.parts;
+        const std::int64_t image0 = chunks.begin(chunk), image1 = image0 + chunks.size(chunk);
+        const std::int64_t g0 = parts.begin(part), g1 = g0 + parts.size(part);
+        for (std::int64_t image = image0; image < image1; ++image) {
+          for (std::int64_t block = 0; block < row_blocks.parts; ++block) {
+            const std::int64_t y0 = row_blocks.begin(block), rows = row_blocks.size(block);
+            const std::int64_t first_y = y0 * d.stride_h - d.pad_top;
+            const std::int64_t begin = std::max<std::int64_t>(0, -d.pad_left), end = std::min(d.in_w, pitch - d.pad_left);
+            for (std::int64_t r = 0; r < (rows - 1) * d.stride_h + d.k_h; ++r) {
+              T* const to = copy + r * row_size;
+              const std::int64_t y = first_y + r;
+              if (y < 0 || y >= d.in_h) {
+                zero(to, row_size);
+              } else if (begin < end) {
+                const T* from = x.segment(image * d.in_h + y, 0, d.in_w * d.in_c, evaluated);
+                copy_elements(to + (d.pad_left + begin) * d.in_c, from + begin * d.in_c, (end - begin) * d.in_c);
+              }
+            }
+            for (std::int64_t r = 0; r < rows; ++r) {
+              const T* from = dy.segment(image * d.out_h + y0 + r, 0, d.out_w * d.out_c, evaluated);
+              pack_columns(plain_operand<T>{from, d.out_c}, 0, d.out_w, 0, d.out_c, packed_dy + r * d.out_w * nr, dy_panel,
+                           evaluated);
+            }
+            for (std::int64_t p = 0; p < panels; ++p) {
+              const std::int64_t vectors = d.out_c - p * nr > lanes<T> ? 2 : 1;
+              for (std::int64_t g = g0; g < g1; ++g) {
+                const std::int64_t ky = g / tiles.parts, t = g % tiles.parts;
+                tile_for<T>(tiles.size(t), vectors)({.a = copy + ky * row_size + tiles.begin(t),
+                                                     .a_step = d.stride_w * d.in_c,
+                                                     .segment = offset,
+                                                     .segments = rows,
+                                                     .segment_length = d.out_w,
+                                                     .b = packed_dy + p * dy_panel,
+                                                     .b_step = nr,
+                                                     .c = partial + chunk * partial_size + (p * groups + g) * mr * nr,
+                                                     .accumulate = image > image0 || block > 0});
+              }
+            }
+          }
+        }
+      }
+    });
+  });
+
+  parallel_for(panels * groups, std::max<std::int64_t>(1, 100'000 / (chunks.parts * mr * nr)),
+               [&](std::int64_t tile0, std::int64_t tile1) {
+                 for (std::int64_t tile = tile0; tile < tile1; ++tile) {
+                   const std::int64_t p = tile / groups, g = tile % groups, t = g % tiles.parts;
+                   const std::int64_t cols = std::min(nr, d.out_c - p * nr), vectors = cols > lanes<T> ? 2 : 1;
+                   const std::int64_t count = tiles.size(t) * vectors * lanes<T>;
+                   T* const sum = partial + tile * mr * nr;
+                   for (std::int64_t chunk = 1; chunk < chunks.parts; ++chunk)
+                     for (std::int64_t e = 0; e < count; e += lanes<T>)
+                       (vec<T>::load_aligned(sum + e) + vec<T>::load_aligned(sum + chunk * partial_size + e))
+                           .store_aligned(sum + e);
+                   finish_tile(epilogue, sum, vectors * lanes<T>, tiles.size(t), g / tiles.parts * line + tiles.begin(t), 1,
+                               p * nr, cols);
+                 }
+               });
+}
+
+}  // namespace rill::kernel

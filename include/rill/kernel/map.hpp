@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// `kernel::map<Program>`: the element-wise kernel. Evaluates a fused program at every point of a loop nest and stores its
+/// outputs, vectorised along the innermost dimension and on several threads where that pays. An output may be the same
+/// memory as an input that is walked in the same order (in place); any other overlap is the caller's to avoid.
+///
+///   using p = program<list<in<float, walk::contiguous>, in<float, walk::constant>>, list<let<ops::mul, ~0, ~1>>,
+///                     list<out<float, 0>>>;
+///   kernel::map<p>({1, {n}, {{1}, {0}, {1}}}, inputs, outputs);      // y[i] = x[i] * *s
+
+#include <cstdint>
+
+#include "../kernel/parallel.hpp"
+#include "row.hpp"
+
+#if defined(__linux__)
+#include <unistd.h>
+#endif
+
+namespace rill::kernel {
+
+namespace detail {
+
+/// Bytes of the last-level cache; outputs larger than this are written past it.
+inline std::int64_t last_level_cache() {
+  static const std::int64_t bytes = [] {
+    std::int64_t n = 0;
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+    n = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+    return n > (std::int64_t{1} << 20) ? n : std::int64_t{32} << 20;
+  }();
+  return bytes;
+}
+
+template <class P, int W, bool Partial, bool Stream, int... O>
+[[gnu::always_inline]] inline void store_outputs(const expr::registers<P, pack_lane<W>>& v, void* const* out,
+                                                 [[maybe_unused]] const std::int64_t* stride, std::int64_t i,
+                                                 [[maybe_unused]] std::int64_t n, std::integer_sequence<int, O...>) {
+  (..., [&] {
+    using o = expr::detail::at<typename P::outputs, O>;
+    auto* p = static_cast<typename o::type*>(out[O]);
+    const auto& x = v.template get<o::value>();
+    static_assert(std::is_same_v<typename std::remove_cvref_t<decltype(x)>::value_type, typename o::type>,
+                  "an output of a program has the element type of its value");
+    if constexpr (Stream) x.stream(p + i);
+    else if constexpr (!Partial) x.store(p + i);
+    else if (stride[O] == 1) x.store(p + i, n);
+    else x.scatter(p + i * stride[O], stride[O], n);
+  }());
+}
+
+/// Elements [0, n) of one row.
+template <class P, bool Stream>
+inline void map_row(const void* const* in, const std::int64_t* in_stride, void* const* out_pointers,
+                    const std::int64_t* out_strides, bool unit, std::int64_t n, std::int64_t index) {
+  constexpr int W = lanes_v<P>;
+  constexpr auto O = std::make_integer_sequence<int, P::outputs::size>{};
+  row<P> r;
+  r.bind(in, in_stride);
+  void* out[static_cast<std::size_t>(P::outputs::size)];  // copies, so that stores cannot change them
+  std::int64_t out_stride[static_cast<std::size_t>(P::outputs::size)];
+  for (int o = 0; o < P::outputs::size; ++o) out[o] = out_pointers[o], out_stride[o] = out_strides[o];
+  std::int64_t i = 0;
+  const auto whole = [&](std::int64_t at) __attribute__((always_inline)) {
+    typename row<P>::values v;
+    r.load_and_run(v, at, index + at);
+    store_outputs<P, W, false, Stream>(v, out, out_stride, at, W, O);
+  };
+  if (unit) {
+    if constexpr (expr::cost_v<P> <= 16)
+      for (; i + 2 * W <= n; i += 2 * W) {
+        whole(i);
+        whole(i + W);
+      }
+    for (; i + W <= n; i += W) whole(i);
+  }
+  for (; i < n; i += W) {
+    const std::int64_t m = n - i < W ? n - i : W;
+    typename row<P>::values v;
+    r.load_and_run(v, i, m, index + i);
+    store_outputs<P, W, true, false>(v, out, out_stride, i, m, O);
+  }
+}
+
+using row_function = void (*)(const void* const*, const std::int64_t*, void* const*, const std::int64_t*, bool,
+                              std::int64_t, std::int64_t);
+
+struct map_call {
+  int rank;
+  const std::int64_t* extents;
+  const stride_row* strides;
+  int inputs, outputs;
+  const void* const* in;
+  void* const* out;
+  const std::int64_t* width;  ///< bytes per element of each operand
+  row_function row;
+};
+
+inline constexpr int max_map_operands = 40;
+
+/// Positions [begin, end) of the iteration space, row by row; the same code for every program.
+inline void map_range(const map_call& c, std::int64_t begin, std::int64_t end) {
+  const int last = c.rank - 1;
+  const int operands = c.inputs + c.outputs;
+  std::int64_t index[max_rank] = {};
+  std::int64_t offset[max_map_operands] = {};
+  std::int64_t rest = begin;
+  for (int d = last; d >= 0; --d) {
+    index[d] = rest % c.extents[d];
+    rest /= c.extents[d];
+    for (int k = 0; k < operands; ++k) offset[k] += index[d] * c.strides[k][d];
+  }
+  std::int64_t inner[max_map_operands];
+  bool unit = true;
+  for (int k = 0; k < operands; ++k) {
+    inner[k] = c.strides[k][last];
+    if (k >= c.inputs) unit = unit && inner[k] == 1;
+  }
+  const void* in[max_map_operands];
+  void* out[max_map_operands];
+  while (begin < end) {
+    const std::int64_t left = c.extents[last] - index[last];
+    const std::int64_t n = left < end - begin ? left : end - begin;
+    for (int k = 0; k < c.inputs; ++k) in[k] = static_cast<const unsigned char*>(c.in[k]) + offset[k] * c.width[k];
+    for (int k = 0; k < c.outputs; ++k)
+      out[k] = static_cast<unsigned char*>(c.out[k]) + offset[c.inputs + k] * c.width[c.inputs + k];
+    c.row(in, inner, out, inner + c.inputs, unit, n, begin);
+    begin += n;
+    if (begin >= end) return;
+    // The next row: back to column 0, then one step of the odometer.
+    for (int k = 0; k < operands; ++k) offset[k] -= index[last] * inner[k];
+    index[last] = 0;
+    for (int d = last - 1; d >= 0; --d) {
+      for (int k = 0; k < operands; ++k) offset[k] += c.strides[k][d];
+      if (++index[d] < c.extents[d]) break;
+      for (int k = 0; k < operands; ++k) offset[k] -= c.strides[k][d] * c.extents[d];
+      index[d] = 0;
+    }
+  }
+}
+
+template <class I, class O>
+struct widths_of;
+template <class... I, class... O>
+struct widths_of<expr::list<I...>, expr::list<O...>> {
+  static constexpr std::int64_t value[sizeof...(I) + sizeof...(O) + 1] = {
+      static_cast<std::int64_t>(sizeof(typename I::type))..., static_cast<std::int64_t>(sizeof(typename O::type))..., 0};
+};
+
+template <class I>
+inline constexpr bool any_strided = false;
+template <class... I>
+inline constexpr bool any_strided<expr::list<I...>> = ((I::inner == expr::walk::strided) || ...);
+
+/// Work of some 20 microseconds, in elements: limited by memory or by arithmetic, a multiple of 1024.
+template <class P>
+constexpr std::int64_t grain_v = [] {
+  const std::int64_t bytes = bytes_of<typename P::inputs>::value + bytes_of<typename P::outputs>::value + 1;
+  const std::int64_t by_memory = (std::int64_t{400} << 10) / bytes;
+  const std::int64_t by_cost = (std::int64_t{80000} * lanes_v<P>) / (expr::cost_v<P> + 1);
+  const std::int64_t n = by_memory < by_cost ? by_memory : by_cost;
+  return n < 1024 ? std::int64_t{1024} : n / 1024 * 1024;
+}();
+
+}  // namespace detail
+
+/// Runs the program over the nest. `in[k]` and `out[k]` point to the element at index 0 of every dimension. The walks in
+/// the program are promises about the innermost stride; the nest may be given in full, it is collapsed here.
+template <class P>
+void map(const nest<operands_v<P>>& given, const void* const* in, void* const* out) {
+  static_assert(operands_v<P> <= detail::max_map_operands, "a program has at most 40 operands");
+  const std::int64_t total = given.size();
+  if (total == 0) return;
+  if (given.rank == 1 && total <= detail::grain_v<P>) {  // small and flat: nothing to prepare
+    std::int64_t inner[static_cast<std::size_t>(operands_v<P>)];
+    bool unit = true;
+    for (int k = 0; k < operands_v<P>; ++k) {
+      inner[k] = given.strides[k][0];
+      if (k >= P::inputs::size) unit = unit && inner[k] == 1;
+    }
+    return detail::map_row<P, false>(in, inner, out, inner + P::inputs::size, unit, total, 0);
+  }
+  auto n = given;
+  collapse<P>(n);
+  detail::map_call call{n.rank,
+                        n.extents,
+                        n.strides,
+                        P::inputs::size,
+                        P::outputs::size,
+                        in,
+                        out,
+                        detail::widths_of<typename P::inputs, typename P::outputs>::value,
+                        &detail::map_row<P, false>};
+  if constexpr (!detail::any_strided<typename P::inputs>) {
+    // Results that no cache will hold are written past the caches, unless they replace an input.
+    if (n.rank == 1 && total * detail::bytes_of<typename P::outputs>::value > detail::last_level_cache()) {
+      bool stream = true;
+      for (int o = 0; o < P::outputs::size; ++o) {
+        stream = stream && n.strides[P::inputs::size + o][0] == 1 && reinterpret_cast<std::uintptr_t>(out[o]) % 64 == 0;
+        for (int i = 0; i < P::inputs::size; ++i) stream = stream && in[i] != out[o];
+      }
+      if (stream) call.row = &detail::map_row<P, true>;
+    }
+  }
+  if (total <= detail::grain_v<P>) return detail::map_range(call, 0, total);
+  parallel_for(total, detail::grain_v<P>, [&](std::int64_t b, std::int64_t e) { detail::map_range(call, b, e); });
+}
+
+}  // namespace rill::kernel

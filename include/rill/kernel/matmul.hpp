@@ -1,0 +1,776 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Packed matrix multiplication on a CPU: C[m,n] = op(A)[m,k] op(B)[k,n] for float and double, where A and B are read
+/// through *operands* (so that an element-wise expression is evaluated while it is packed) and C is written through an
+/// *epilogue* (so that bias, activation or a parameter update happen while the result is in registers).
+///
+/// An operand is a row-major matrix: `const T* segment(outer, inner0, n, T* scratch) const` returns n consecutive elements
+/// of row `outer` from column `inner0`, either in place or evaluated into `scratch` (room for n elements). An epilogue has
+/// `operator()(i, j, V acc)` for C[i, j .. j+lanes) and `tail(i, j, V acc, count)` for its first `count` lanes; it is called
+/// exactly once per element of C. An optional `prefetch(i, j)` is called shortly before the elements from (i, j) arrive.
+///
+/// The order of additions depends on the shapes alone: results are bit-identical for any number of threads. k = 0 gives
+/// zeros. Scratch memory is kept by the calling thread and only grows. Shapes are checked by the callers, nothing is thrown
+/// here but std::bad_alloc.
+///
+///     rill::kernel::matmul<false, false, float>(m, n, k, plain_operand<float>{a, k}, plain_operand<float>{b, n},
+///                                               store_epilogue<float>{c, n});
+
+#include <rill/kernel/parallel.hpp>
+
+#include <xsimd/xsimd.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace rill::kernel {
+
+/// A matrix in memory: row `outer` starts at `data + outer * ld`.
+template <class T>
+struct plain_operand {
+  const T* data;
+  std::int64_t ld;
+  const T* segment(std::int64_t outer, std::int64_t inner0, std::int64_t, T*) const { return data + outer * ld + inner0; }
+};
+
+/// An operand that is a matrix in memory and may be read without going through `segment`.
+template <class Op>
+concept plain = requires(const Op& op) {
+  op.data;
+  op.ld;
+};
+
+namespace detail {
+
+template <class T>
+using vec = xsimd::batch<T>;
+/// Elements of one SIMD register.
+template <class T>
+inline constexpr int lanes = static_cast<int>(vec<T>::size);
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int vector_registers = 32;
+#else
+inline constexpr int vector_registers = 16;
+#endif
+/// Rows and vectors of the register tile: accumulators, one row of B and one broadcast fill the register file.
+inline constexpr int tile_rows = vector_registers == 32 ? 14 : 6;
+inline constexpr int tile_vecs = 2;
+template <class T>
+inline constexpr int tile_cols = tile_vecs * lanes<T>;
+/// Depth of a block of the reduction: a panel of B of this depth stays in the first-level cache.
+template <class T>
+inline constexpr std::int64_t block_depth = 1024 / static_cast<std::int64_t>(sizeof(T));
+
+template <class V>
+inline V multiply_add(const V& a, const V& b, const V& c) {
+  return xsimd::fma(a, b, c);
+}
+#if defined(__AVX512F__)
+// xsimd 8 has no fused form for AVX-512.
+inline vec<float> multiply_add(const vec<float>& a, const vec<float>& b, const vec<float>& c) {
+  return vec<float>(_mm512_fmadd_ps(a, b, c));
+}
+inline vec<double> multiply_add(const vec<double>& a, const vec<double>& b, const vec<double>& c) {
+  return vec<double>(_mm512_fmadd_pd(a, b, c));
+}
+#endif
+
+/// Stores the first n lanes.
+template <class T>
+inline void store_lanes(T* to, const vec<T>& v, std::int64_t n) {
+  alignas(64) T lane[std::size_t{lanes<T>}];
+  v.store_aligned(lane);
+  for (std::int64_t i = 0; i < n; ++i) to[i] = lane[i];
+}
+/// Loads n lanes, the others are zero.
+template <class T>
+inline vec<T> load_lanes(const T* from, std::int64_t n) {
+  alignas(64) T lane[std::size_t{lanes<T>}] = {};
+  for (std::int64_t i = 0; i < n; ++i) lane[i] = from[i];
+  return vec<T>::load_aligned(lane);
+}
+#if defined(__AVX512F__)
+inline void store_lanes(float* to, const vec<float>& v, std::int64_t n) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1u), v);
+}
+inline void store_lanes(double* to, const vec<double>& v, std::int64_t n) {
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << n) - 1u), v);
+}
+inline vec<float> load_lanes(const float* from, std::int64_t n) {
+  return vec<float>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1u), from));
+}
+inline vec<double> load_lanes(const double* from, std::int64_t n) {
+  return vec<double>(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1u), from));
+}
+#endif
+
+/// Copies n elements with vectors; never touches memory outside the two ranges.
+template <class T>
+inline void copy_elements(T* to, const T* from, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) vec<T>::load_unaligned(from + i).store_unaligned(to + i);
+  if (i < n) store_lanes(to + i, load_lanes(from + i, n - i), n - i);
+}
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
+
+/// n items in `parts` runs whose sizes differ by at most one.
+struct even_split {
+  std::int64_t parts, base, extra;
+  constexpr even_split(std::int64_t n, std::int64_t wanted_parts)
+      : parts(std::max<std::int64_t>(1, std::min(n, wanted_parts))), base(n / parts), extra(n % parts) {}
+  [[nodiscard]] constexpr std::int64_t begin(std::int64_t p) const { return p * base + std::min(p, extra); }
+  [[nodiscard]] constexpr std::int64_t size(std::int64_t p) const { return base + (p < extra); }
+  [[nodiscard]] constexpr std::int64_t largest() const { return base + (extra > 0); }
+};
+
+// ---- scratch memory -------------------------------------------------------------------------------------------------
+
+/// Scratch memory of the calling thread for the lease's lifetime, 64-byte aligned. The memory outlives the lease and is
+/// used again by the next one; leases nest (a waiting thread may be given another task that needs scratch itself).
+class scratch_lease {
+ public:
+  explicit scratch_lease(std::size_t bytes) {
+    stack& s = local();
+    if (s.depth < max_depth) {
+      buffer& b = s.buffers[static_cast<std::size_t>(s.depth)];
+      b.reserve(bytes);
+      data_ = b.data;
+    } else {
+      own_.reserve(bytes);
+      data_ = own_.data;
+    }
+    ++s.depth;
+  }
+  scratch_lease(const scratch_lease&) = delete;
+  scratch_lease& operator=(const scratch_lease&) = delete;
+  ~scratch_lease() { --local().depth; }
+  [[nodiscard]] std::byte* data() const { return data_; }
+
+ private:
+  static constexpr int max_depth = 8;
+  static constexpr std::align_val_t alignment{64};
+  struct buffer {
+    std::byte* data = nullptr;
+    std::size_t size = 0;
+    buffer() = default;
+    buffer(const buffer&) = delete;
+    buffer& operator=(const buffer&) = delete;
+    ~buffer() { ::operator delete(data, alignment); }
+    void reserve(std::size_t bytes) {
+      if (bytes <= size) return;
+      ::operator delete(data, alignment);
+      data = nullptr;
+      size = 0;
+      data = static_cast<std::byte*>(::operator new(bytes, alignment));
+      size = bytes;
+    }
+  };
+  struct stack {
+    std::array<buffer, static_cast<std::size_t>(max_depth)> buffers;
+    int depth = 0;
+  };
+  static stack& local() {
+    static thread_local stack s;
+    return s;
+  }
+
+  buffer own_;
+  std::byte* data_ = nullptr;
+};
+
+/// The scratch of one parallel call: `shared` elements for all, and `per_task` elements for each thread that may run a part
+/// of it. All of it belongs to the caller, so that worker threads never allocate.
+template <class T>
+class call_scratch {
+ public:
+  call_scratch(std::int64_t shared, std::int64_t per_task)
+      : shared_(round_up(shared, line)),
+        per_task_(round_up(per_task, line)),
+        slots_(std::max(2, oneapi::tbb::this_task_arena::max_concurrency()) + 1),
+        lease_(static_cast<std::size_t>(shared_ + per_task_ * slots_) * sizeof(T)) {}
+  [[nodiscard]] T* shared() const { return reinterpret_cast<T*>(lease_.data()); }
+
+  /// Calls `f(T* scratch)` with the calling thread's own part.
+  template <class F>
+  void with_task_scratch(F&& f) const {
+    const int slot = oneapi::tbb::this_task_arena::current_thread_index();
+    if (slot < slots_) return f(shared() + shared_ + std::max(slot, 0) * per_task_);
+    scratch_lease own(static_cast<std::size_t>(per_task_) * sizeof(T));
+    f(reinterpret_cast<T*>(own.data()));
+  }
+
+ private:
+  static constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
+  std::int64_t shared_, per_task_;
+  int slots_;
+  scratch_lease lease_;
+};
+
+/// How many tasks of `flops` each make a chunk worth handing to another core.
+constexpr std::int64_t task_grain(std::int64_t flops) { return std::max<std::int64_t>(1, 2'000'000 / std::max<std::int64_t>(1, flops)); }
+
+// ---- the register tile ----------------------------------------------------------------------------------------------
+
+template <int N, class F>
+[[gnu::always_inline]] inline void unroll(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, I>{}), ...);
+  }
+  (std::make_integer_sequence<int, N>{});
+}
+
+/// One tile: c[r][x] (+)= sum over steps of a[r] * b[x], where step l of segment s reads its rows at
+/// a + segment[s] + l * a_step, and b moves on by b_step at every step.
+template <class T>
+struct tile_args {
+  const T* a;
+  std::int64_t a_step;
+  const std::int64_t* segment;
+  std::int64_t segments, segment_length;
+  const T* b;
+  std::int64_t b_step;
+  T* c;  ///< contiguous rows of NV vectors, aligned
+  bool accumulate;
+};
+template <class T>
+using tile_function = void (*)(const tile_args<T>&);
+
+inline constexpr std::int64_t no_offset[1] = {0};
+
+template <class T, int MR, int NV, bool Prefetch>
+void tile_kernel(const tile_args<T>& t) {
+  using V = vec<T>;
+  constexpr int w = lanes<T>;
+  T* const c = t.c;
+  V acc[std::size_t{MR * NV}];
+  if (t.accumulate)
+    unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i] = V::load_aligned(c + i * w); });
+  else
+    unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
+  const T* b = t.b;
+  const std::int64_t a_step = t.a_step, b_step = t.b_step, length = t.segment_length;
+  for (std::int64_t s = 0; s < t.segments; ++s) {
+    const T* a = t.a + t.segment[s];
+    for (std::int64_t l = length; l > 0; --l) {
+      if constexpr (Prefetch)
+        unroll<NV>([&](auto v) __attribute__((always_inline)) { __builtin_prefetch(b + 16 * b_step + v * w); });
+      if constexpr (MR < NV) {
+        V av[std::size_t{MR}];
+        unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = V(a[r]); });
+        unroll<NV>([&](auto v) __attribute__((always_inline)) {
+          const V bv = V::load_unaligned(b + v * w);
+          unroll<MR>([&](auto r) __attribute__((always_inline)) {
+            acc[r * NV + v] = multiply_add(av[r], bv, acc[r * NV + v]);
+          });
+        });
+      } else {
+        V bv[std::size_t{NV}];
+        unroll<NV>([&](auto v) __attribute__((always_inline)) { bv[v] = V::load_unaligned(b + v * w); });
+        unroll<MR>([&](auto r) __attribute__((always_inline)) {
+          const V av(a[r]);
+          unroll<NV>([&](auto v) __attribute__((always_inline)) {
+            acc[r * NV + v] = multiply_add(av, bv[v], acc[r * NV + v]);
+          });
+        });
+      }
+      a += a_step;
+      b += b_step;
+    }
+  }
+  unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i].store_aligned(c + i * w); });
+}
+
+template <class T, int NV>
+inline constexpr auto tile_functions = []<int... I>(std::integer_sequence<int, I...>) {
+  return std::array<tile_function<T>, sizeof...(I)>{&tile_kernel<T, I + 1, NV, false>...};
+}(std::make_integer_sequence<int, tile_rows>{});
+
+/// The tile function for `rows` x `vectors` (1 or 2).
+template <class T>
+inline tile_function<T> tile_for(std::int64_t rows, std::int64_t vectors) {
+  const auto r = static_cast<std::size_t>(rows - 1);
+  return vectors == 1 ? tile_functions<T, 1>[r] : tile_functions<T, 2>[r];
+}
+
+/// Hands a finished tile (rows of `pitch` elements) to the epilogue; row r is row i0 + r * i_step of the result.
+template <class T, class E>
+inline void finish_tile(const E& epilogue, const T* c, std::int64_t pitch, std::int64_t rows, std::int64_t i0,
+                        std::int64_t i_step, std::int64_t j0, std::int64_t cols) {
+  using V = vec<T>;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const T* row = c + r * pitch;
+    std::int64_t j = 0;
+    for (; j + lanes<T> <= cols; j += lanes<T>) epilogue(i0 + r * i_step, j0 + j, V::load_aligned(row + j));
+    if (j < cols) epilogue.tail(i0 + r * i_step, j0 + j, V::load_aligned(row + j), cols - j);
+  }
+}
+
+template <class E>
+inline void prefetch_tile(const E& epilogue, std::int64_t rows, std::int64_t i0, std::int64_t j0, std::int64_t cols,
+                          std::int64_t step) {
+  if constexpr (requires { epilogue.prefetch(i0, j0); }) {
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t j = 0; j < cols; j += step) epilogue.prefetch(i0 + r, j0 + j);
+  }
+}
+
+// ---- packing --------------------------------------------------------------------------------------------------------
+
+/// Transposes a W x W block in registers: `row[q]` is read from `offset`, `rows` of them exist (the rest counts as zero),
+/// `cols` elements of each may be read. After it, v[c] holds column c.
+template <class T>
+[[gnu::always_inline]] inline void transpose_block(const T* const* row, std::int64_t rows, std::int64_t offset,
+                                                   std::int64_t cols, vec<T> (&out)[std::size_t{lanes<T>}]) {
+  constexpr int w = lanes<T>;
+  typedef T native __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(w))));
+  native v[std::size_t{w}];
+  if (rows == w && cols >= w) {
+    unroll<w>([&](auto q) __attribute__((always_inline)) { std::memcpy(&v[q], row[q] + offset, sizeof(native)); });
+  } else {
+    unroll<w>([&](auto q) __attribute__((always_inline)) {
+      vec<T> x(T(0));
+      if (q < rows) x = cols >= w ? vec<T>::load_unaligned(row[q] + offset) : load_lanes(row[q] + offset, cols);
+      std::memcpy(&v[q], &x, sizeof(native));
+    });
+  }
+  // log2(w) rounds of perfect shuffles transpose the block.
+  constexpr int rounds = w == 16 ? 4 : w == 8 ? 3 : w == 4 ? 2 : 1;
+  unroll<rounds>([&](auto) __attribute__((always_inline)) {
+    native u[std::size_t{w}];
+    unroll<w / 2>([&](auto q) __attribute__((always_inline)) {
+      [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+        u[2 * q] = __builtin_shufflevector(v[q], v[q + w / 2], (I % 2 == 0 ? I / 2 : w + I / 2)...);
+        u[2 * q + 1] = __builtin_shufflevector(v[q], v[q + w / 2], (w / 2 + (I % 2 == 0 ? I / 2 : w + I / 2))...);
+      }
+      (std::make_integer_sequence<int, w>{});
+    });
+    unroll<w>([&](auto q) __attribute__((always_inline)) { v[q] = u[q]; });
+  });
+  unroll<w>([&](auto q) __attribute__((always_inline)) { std::memcpy(&out[q], &v[q], sizeof(native)); });
+}
+
+/// Elements between the starts of two packed row tiles of A: rows plus one vector of slack, because whole vectors are
+/// stored and the part beyond a step's rows is overwritten by the next step.
+template <class T>
+constexpr std::int64_t packed_tile_size(std::int64_t rows, std::int64_t depth) {
+  return round_up(rows * depth + lanes<T>, 64 / static_cast<std::int64_t>(sizeof(T)));
+}
+
+/// Vectors that hold the rows of a tile.
+template <class T>
+inline constexpr int row_groups = (tile_rows + lanes<T> - 1) / lanes<T>;
+
+/// Scratch that the packing functions need for operands that are evaluated.
+template <class T>
+constexpr std::int64_t pack_scratch(std::int64_t widest_segment) {
+  return std::max<std::int64_t>(std::max(row_groups<T> * lanes<T>, lanes<T>) * block_depth<T>, widest_segment);
+}
+
+/// Packs rows [i0, i0 + rows) of op(A), all k of them: out[step][row].
+template <class T, class A>
+void pack_rows(const A& a, std::int64_t i0, std::int64_t rows, std::int64_t k, T* out, T* scratch) {
+  constexpr int w = lanes<T>, groups = row_groups<T>;
+  const T* row[std::size_t{groups * w}];
+  for (std::int64_t k0 = 0; k0 < k; k0 += block_depth<T>) {
+    const std::int64_t depth = std::min(block_depth<T>, k - k0);
+    for (std::int64_t r = 0; r < rows; ++r) row[r] = a.segment(i0 + r, k0, depth, scratch + r * block_depth<T>);
+    for (std::int64_t kk = 0; kk < depth; kk += w) {
+      const std::int64_t steps = std::min<std::int64_t>(w, depth - kk);
+      T* to = out + (k0 + kk) * rows;
+      if constexpr (groups == 1) {
+        vec<T> column[std::size_t{w}];
+        transpose_block<T>(row, rows, kk, steps, column);
+        if (steps == w)
+          unroll<w>([&](auto q) __attribute__((always_inline)) { column[q].store_unaligned(to + q * rows); });
+        else
+          unroll<w>([&](auto q) __attribute__((always_inline)) {
+            if (q < steps) column[q].store_unaligned(to + q * rows);
+          });
+      } else {
+        vec<T> part[std::size_t{groups}][std::size_t{w}];
+        const std::int64_t used = ceil_div(rows, w);
+        for (std::int64_t g = 0; g < used; ++g)
+          transpose_block<T>(row + g * w, std::min<std::int64_t>(w, rows - g * w), kk, steps, part[g]);
+        for (std::int64_t q = 0; q < steps; ++q)
+          for (std::int64_t g = 0; g < used; ++g) part[g][q].store_unaligned(to + q * rows + g * w);
+      }
+    }
+  }
+}
+
+/// Packs tiles [t0, t1) of op(A) = A^T, whose steps are contiguous in memory.
+template <class T, class A>
+void pack_transposed_rows(const A& a, const even_split& tiles, std::int64_t t0, std::int64_t t1, std::int64_t first_row,
+                          std::int64_t k, std::int64_t tile_size, T* out, T* scratch) {
+  const std::int64_t i0 = tiles.begin(t0), total = tiles.begin(t1) - i0;
+  for (std::int64_t kk = 0; kk < k; ++kk) {
+    const T* from = a.segment(kk, first_row + i0, total, scratch);
+    std::int64_t left = total;
+    for (std::int64_t t = t0; t < t1; ++t) {
+      const std::int64_t rows = tiles.size(t);
+      T* to = out + t * tile_size + kk * rows;
+      if (left >= row_groups<T> * lanes<T>) {
+        unroll<row_groups<T>>([&](auto g) __attribute__((always_inline)) {
+          if (g * lanes<T> < rows) vec<T>::load_unaligned(from + g * lanes<T>).store_unaligned(to + g * lanes<T>);
+        });
+      } else {
+        copy_elements(to, from, rows);
+      }
+      from += rows;
+      left -= rows;
+    }
+  }
+}
+
+/// Packs steps [k0, k0 + depth) and columns [j0, j0 + cols) of B into panels of tile_cols columns, zero-padded:
+/// panel p is out + p * panel_size, [step][column].
+template <class T, class B>
+void pack_columns(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols, T* out,
+                  std::int64_t panel_size, T* scratch) {
+  constexpr std::int64_t nr = tile_cols<T>;
+  constexpr int w = lanes<T>;
+  const std::int64_t full = cols / nr, rest = cols % nr;
+  for (std::int64_t kk = 0; kk < depth; ++kk) {
+    const T* from = b.segment(k0 + kk, j0, cols, scratch);
+    T* to = out + kk * nr;
+    for (std::int64_t p = 0; p < full; ++p, from += nr, to += panel_size)
+      unroll<tile_vecs>([&](auto v) __attribute__((always_inline)) {
+        vec<T>::load_unaligned(from + v * w).store_unaligned(to + v * w);
+      });
+    for (std::int64_t x = 0; rest > 0 && x < nr; x += w)
+      load_lanes(from + std::min(x, rest), std::clamp<std::int64_t>(rest - x, 0, w)).store_unaligned(to + x);
+  }
+}
+
+/// The same for op(B) = B^T: column j of op(B) is row `outer0 + j` of the operand.
+template <class T, class B>
+void pack_transposed_columns(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols, T* out,
+                             std::int64_t panel_size, T* scratch) {
+  constexpr std::int64_t nr = tile_cols<T>;
+  constexpr int w = lanes<T>;
+  const T* row[std::size_t{w}] = {};
+  for (std::int64_t j = 0; j < round_up(cols, nr); j += w) {
+    const std::int64_t rows = std::clamp<std::int64_t>(cols - j, 0, w);
+    T* panel = out + j / nr * panel_size + j % nr;
+    for (std::int64_t k1 = 0; k1 < depth; k1 += block_depth<T>) {
+      const std::int64_t run = std::min(block_depth<T>, depth - k1);
+      for (std::int64_t r = 0; r < rows; ++r) row[r] = b.segment(j0 + j + r, k0 + k1, run, scratch + r * block_depth<T>);
+      for (std::int64_t kk = 0; kk < run; kk += w) {
+        const std::int64_t steps = std::min<std::int64_t>(w, run - kk);
+        T* to = panel + (k1 + kk) * nr;
+        vec<T> column[std::size_t{w}];
+        transpose_block<T>(row, rows, kk, steps, column);
+        if (steps == w)
+          unroll<w>([&](auto q) __attribute__((always_inline)) { column[q].store_unaligned(to + q * nr); });
+        else
+          unroll<w>([&](auto q) __attribute__((always_inline)) {
+            if (q < steps) column[q].store_unaligned(to + q * nr);
+          });
+      }
+    }
+  }
+}
+
+template <bool Trans, class T, class B>
+inline void pack_b(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols, T* out,
+                   std::int64_t panel_size, T* scratch) {
+  if constexpr (Trans) pack_transposed_columns(b, k0, depth, j0, cols, out, panel_size, scratch);
+  else pack_columns(b, k0, depth, j0, cols, out, panel_size, scratch);
+}
+
+/// Packs all tiles of rows [first_row, first_row + tiles) of op(A) in parallel.
+template <bool Trans, class T, class A>
+void pack_a(const A& a, const even_split& tiles, std::int64_t first_row, std::int64_t k, std::int64_t tile_size, T* out,
+            const call_scratch<T>& scratch) {
+  // A transposed operand is read in long rows, so neighbouring tiles go together.
+  constexpr std::int64_t together = Trans ? 16 : 1;
+  const std::int64_t grain = std::max<std::int64_t>(1, 60'000 / (together * tiles.largest() * k));
+  parallel_for(ceil_div(tiles.parts, together), grain, [&](std::int64_t g0, std::int64_t g1) {
+    scratch.with_task_scratch([&](T* own) {
+      for (std::int64_t g = g0; g < g1; ++g) {
+        const std::int64_t t0 = g * together, t1 = std::min(tiles.parts, t0 + together);
+        if constexpr (Trans)
+          pack_transposed_rows(a, tiles, t0, t1, first_row, k, tile_size, out, own);
+        else
+          pack_rows(a, first_row + tiles.begin(t0), tiles.size(t0), k, out + t0 * tile_size, own);
+      }
+    });
+  });
+}
+
+// ---- the three ways to multiply -------------------------------------------------------------------------------------
+
+/// The general case: A is packed once for all; B is packed block by block by the task that uses it when all rows fit one
+/// task, else once for all as well.
+template <bool TransA, bool TransB, class T, class A, class B, class E>
+void matmul_packed(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
+  constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows, depth = block_depth<T>;
+  constexpr std::int64_t rows_per_task = mr * (256 / mr), most_panels = 4;
+  constexpr std::int64_t packed_limit = std::int64_t{1} << 22;  // elements of a packed operand kept at once
+  const even_split k_blocks(k, ceil_div(k, depth));
+  const std::int64_t m_step = std::max(rows_per_task, packed_limit / k / rows_per_task * rows_per_task);
+  const std::int64_t rows_at_once = std::min(m, m_step);
+  const bool share_b = m > rows_per_task;
+  const std::int64_t n_step =
+      share_b ? std::min(round_up(n, nr), std::max(nr * most_panels, packed_limit / k / nr * nr)) : round_up(n, nr);
+
+  const std::int64_t most_row_blocks = ceil_div(rows_at_once, rows_per_task);
+  const std::int64_t panels_per_task = std::clamp<std::int64_t>(n_step / nr * most_row_blocks / 16, 1, most_panels);
+  const even_split widest(rows_at_once, ceil_div(rows_at_once, mr));
+  const std::int64_t tile_size = packed_tile_size<T>(std::min(mr, rows_at_once), k);
+  const std::int64_t tiles_per_task = ceil_div(widest.parts, most_row_blocks) + 1;
+  const std::int64_t a_size = round_up(widest.parts * tile_size, 16);
+  const std::int64_t b_size = share_b ? n_step * k : 0;
+  const std::int64_t own_b = share_b ? 0 : panels_per_task * nr * k_blocks.largest();
+  const std::int64_t own_c = (k_blocks.parts > 1 ? tiles_per_task * panels_per_task : 1) * mr * nr;
+  const call_scratch<T> scratch(a_size + b_size, own_b + own_c + pack_scratch<T>(16 * mr + panels_per_task * nr));
+  T* const packed_a = scratch.shared();
+  T* const packed_b = packed_a + a_size;
+
+  for (std::int64_t first_row = 0; first_row < m; first_row += m_step) {
+    const std::int64_t m_here = std::min(m_step, m - first_row);
+    const even_split tiles(m_here, ceil_div(m_here, mr));
+    const even_split row_blocks(tiles.parts, ceil_div(m_here, rows_per_task));
+    pack_a<TransA>(a, tiles, first_row, k, tile_size, packed_a, scratch);
+    for (std::int64_t first_col = 0; first_col < n; first_col += n_step) {
+      const std::int64_t n_here = std::min(n_step, n - first_col);
+      const std::int64_t panels = ceil_div(n_here, nr);
+      if (share_b) {
+        const std::int64_t grain = std::max<std::int64_t>(1, 60'000 / (nr * k));
+        parallel_for(panels, grain, [&](std::int64_t p0, std::int64_t p1) {
+          scratch.with_task_scratch([&](T* own) {
+            for (std::int64_t p = p0; p < p1; ++p)
+              pack_b<TransB>(b, 0, k, first_col + p * nr, std::min(nr, n_here - p * nr), packed_b + p * nr * k, nr * k, own);
+          });
+        });
+      }
+      const even_split col_blocks(panels, ceil_div(panels, panels_per_task));
+      const std::int64_t tasks = row_blocks.parts * col_blocks.parts;
+      const std::int64_t grain = task_grain(2 * m_here * n_here * k / tasks);
+      parallel_for(tasks, grain, [&](std::int64_t task0, std::int64_t task1) {
+        scratch.with_task_scratch([&](T* own) {
+          T* const block_b = own;
+          T* const block_c = own + own_b;
+          T* const pack_own = block_c + own_c;
+          for (std::int64_t task = task0; task < task1; ++task) {
+            const std::int64_t rb = task % row_blocks.parts, cb = task / row_blocks.parts;
+            const std::int64_t t0 = row_blocks.begin(rb), t1 = t0 + row_blocks.size(rb);
+            const std::int64_t p0 = col_blocks.begin(cb), p1 = p0 + col_blocks.size(cb);
+            for (std::int64_t kb = 0; kb < k_blocks.parts; ++kb) {
+              const std::int64_t k0 = k_blocks.begin(kb), steps = k_blocks.size(kb);
+              const bool last = kb + 1 == k_blocks.parts;
+              if (!share_b) {
+                const std::int64_t j0 = p0 * nr, cols = std::min(p1 * nr, n_here) - j0;
+                pack_b<TransB>(b, k0, steps, first_col + j0, cols, block_b, nr * steps, pack_own);
+              }
+              T* c = block_c;
+              for (std::int64_t p = p0; p < p1; ++p) {
+                const std::int64_t cols = std::min(nr, n_here - p * nr);
+                const std::int64_t vectors = cols > lanes<T> ? 2 : 1;
+                const T* panel = share_b ? packed_b + p * nr * k + k0 * nr : block_b + (p - p0) * nr * steps;
+                for (std::int64_t t = t0; t < t1; ++t) {
+                  const std::int64_t rows = tiles.size(t), i0 = first_row + tiles.begin(t);
+                  if (last) prefetch_tile(epilogue, rows, i0, first_col + p * nr, cols, lanes<T>);
+                  tile_for<T>(rows, vectors)({.a = packed_a + t * tile_size + k0 * rows,
+                                              .a_step = rows,
+                                              .segment = no_offset,
+                                              .segments = 1,
+                                              .segment_length = steps,
+                                              .b = panel,
+                                              .b_step = nr,
+                                              .c = c,
+                                              .accumulate = kb > 0});
+                  if (last) finish_tile(epilogue, c, vectors * lanes<T>, rows, i0, 1, first_col + p * nr, cols);
+                  if (k_blocks.parts > 1) c += mr * nr;
+                }
+              }
+            }
+          }
+        });
+      });
+    }
+  }
+}
+
+/// Vectors per row of the tile for a product with few rows, where B is read once and straight from memory.
+constexpr int wide_vecs(int rows) {
+  int v = 8;
+  while (v > 2 && v * rows > vector_registers - 8) v /= 2;
+  return v;
+}
+template <class T>
+inline constexpr auto wide_functions = []<int... I>(std::integer_sequence<int, I...>) {
+  return std::array<tile_function<T>, sizeof...(I)>{&tile_kernel<T, I + 1, wide_vecs(I + 1), true>...};
+}(std::make_integer_sequence<int, tile_rows>{});
+
+/// At most tile_rows rows and a plain row-major B: nothing of B is used twice, so it is not packed.
+template <bool TransA, class T, class A, class B, class E>
+void matmul_few_rows(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
+  constexpr std::int64_t w = lanes<T>, widest = 8 * w;
+  constexpr std::int64_t task_cols = widest * 2;
+  const even_split tiles(m, 1);
+  const std::int64_t tile_size = packed_tile_size<T>(m, k);
+  const std::int64_t vectors = wide_vecs(static_cast<int>(m));
+  const bool ragged = n % w != 0;
+  const call_scratch<T> scratch(tile_size, tile_rows * widest + pack_scratch<T>(16 * tile_rows) + (ragged ? w * k : 0));
+  T* const packed_a = scratch.shared();
+  pack_a<TransA>(a, tiles, 0, k, tile_size, packed_a, scratch);
+  // What such a product waits for is memory: count eight flops for every element of B.
+  const std::int64_t grain = task_grain(std::max<std::int64_t>(8, 2 * m) * std::min(n, task_cols) * k);
+  parallel_for(ceil_div(n, task_cols), grain, [&](std::int64_t task0, std::int64_t task1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const c = own;
+      T* const last_panel = own + tile_rows * widest;
+      const std::int64_t end = std::min(n, task1 * task_cols);
+      for (std::int64_t j = task0 * task_cols; j < end;) {
+        tile_args<T> args{.a = packed_a,
+                          .a_step = m,
+                          .segment = no_offset,
+                          .segments = 1,
+                          .segment_length = k,
+                          .b = b.data + j,
+                          .b_step = b.ld,
+                          .c = c,
+                          .accumulate = false};
+        const std::int64_t left = end - j;
+        std::int64_t cols = left;
+        if (left >= vectors * w) {
+          cols = vectors * w;
+          wide_functions<T>[static_cast<std::size_t>(m - 1)](args);
+        } else if (left >= 2 * w) {
+          cols = 2 * w;
+          tile_functions<T, 2>[static_cast<std::size_t>(m - 1)](args);
+        } else if (left >= w) {
+          cols = w;
+          tile_functions<T, 1>[static_cast<std::size_t>(m - 1)](args);
+        } else {
+          for (std::int64_t kk = 0; kk < k; ++kk)
+            load_lanes(b.data + kk * b.ld + j, left).store_unaligned(last_panel + kk * w);
+          args.b = last_panel;
+          args.b_step = w;
+          tile_functions<T, 1>[static_cast<std::size_t>(m - 1)](args);
+        }
+        finish_tile(epilogue, c, round_up(cols, w), m, 0, 1, j, cols);
+        j += cols;
+      }
+    });
+  });
+}
+
+inline constexpr int dot_rows = 4;
+
+/// sums[r][q] = dot(a row r, b row q) over k elements, for MR rows of A and four rows of B.
+template <class T, int MR>
+void dot_kernel(const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k, T* sums, std::int64_t sums_ld) {
+  using V = vec<T>;
+  constexpr int w = lanes<T>, nq = dot_rows;
+  V acc[std::size_t{MR * nq}];
+  unroll<MR * nq>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
+  std::int64_t kk = 0;
+  for (; kk + w <= k; kk += w) {
+    V av[std::size_t{MR}];
+    unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = V::load_unaligned(a + r * a_ld + kk); });
+    unroll<nq>([&](auto q) __attribute__((always_inline)) {
+      const V bv = V::load_unaligned(b[q] + kk);
+      unroll<MR>([&](auto r) __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
+    });
+  }
+  if (kk < k) {
+    V av[std::size_t{MR}];
+    unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = load_lanes(a + r * a_ld + kk, k - kk); });
+    unroll<nq>([&](auto q) __attribute__((always_inline)) {
+      const V bv = load_lanes(b[q] + kk, k - kk);
+      unroll<MR>([&](auto r) __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
+    });
+  }
+  unroll<MR * nq>([&](auto i) __attribute__((always_inline)) { sums[i / nq * sums_ld + i % nq] = xsimd::hadd(acc[i]); });
+}
+
+/// Up to four rows and a plain transposed B: dot products of rows, so that B streams past once.
+template <bool TransA, class T, class A, class B, class E>
+void matmul_dots(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
+  constexpr std::int64_t task_cols = 8 * dot_rows * lanes<T> / 4;
+  const std::int64_t a_ld = round_up(k, lanes<T>);
+  const call_scratch<T> scratch(m * a_ld, dot_rows * task_cols);
+  T* const rows = scratch.shared();
+  for (std::int64_t i = 0; i < m; ++i) {
+    if constexpr (TransA) {
+      T one;
+      for (std::int64_t kk = 0; kk < k; ++kk) rows[i * a_ld + kk] = *a.segment(kk, i, 1, &one);
+    } else {
+      T* to = rows + i * a_ld;
+      const T* from = a.segment(i, 0, k, to);
+      if (from != to) copy_elements(to, from, k);
+    }
+  }
+  const std::int64_t grain = task_grain(8 * std::min(n, task_cols) * k);
+  parallel_for(ceil_div(n, task_cols), grain, [&](std::int64_t task0, std::int64_t task1) {
+    scratch.with_task_scratch([&](T* sums) {
+      for (std::int64_t j0 = task0 * task_cols; j0 < std::min(n, task1 * task_cols); j0 += task_cols) {
+        const std::int64_t cols = std::min(task_cols, n - j0);
+        for (std::int64_t j = 0; j < cols; j += dot_rows) {
+          const T* from[dot_rows];
+          for (int q = 0; q < dot_rows; ++q) from[q] = b.data + (j0 + std::min(j + q, cols - 1)) * b.ld;
+          switch (m) {
+            case 1: dot_kernel<T, 1>(rows, a_ld, from, k, sums + j, task_cols); break;
+            case 2: dot_kernel<T, 2>(rows, a_ld, from, k, sums + j, task_cols); break;
+            case 3: dot_kernel<T, 3>(rows, a_ld, from, k, sums + j, task_cols); break;
+            default: dot_kernel<T, 4>(rows, a_ld, from, k, sums + j, task_cols); break;
+          }
+        }
+        finish_tile(epilogue, sums, task_cols, m, 0, 1, j0, cols);
+      }
+    });
+  });
+}
+
+}  // namespace detail
+
+/// Writes the result to memory: element (i, j) goes to data[i * ld + j].
+template <class T>
+struct store_epilogue {
+  T* data;
+  std::int64_t ld;
+  template <class V>
+  void operator()(std::int64_t i, std::int64_t j, V acc) const {
+    acc.store_unaligned(data + i * ld + j);
+  }
+  template <class V>
+  void tail(std::int64_t i, std::int64_t j, V acc, std::int64_t n) const {
+    detail::store_lanes(data + i * ld + j, acc, n);
+  }
+};
+
+/// C = op(A) op(B) with C m x n and k terms in each sum; op transposes where its flag says so, that is, A is stored
+/// [m, k] or, transposed, [k, m], and B [k, n] or [n, k]. See the top of this file for operands and epilogue.
+template <bool TransA, bool TransB, class T, class A, class B, class E>
+void matmul(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "matmul multiplies float or double matrices");
+  if (m <= 0 || n <= 0) return;
+  if (k <= 0) {
+    using V = detail::vec<T>;
+    for (std::int64_t i = 0; i < m; ++i) {
+      std::int64_t j = 0;
+      for (; j + detail::lanes<T> <= n; j += detail::lanes<T>) epilogue(i, j, V(T(0)));
+      if (j < n) epilogue.tail(i, j, V(T(0)), n - j);
+    }
+    return;
+  }
+  if constexpr (plain<B>) {
+    if (!TransB && m <= detail::tile_rows) return detail::matmul_few_rows<TransA, T>(m, n, k, a, b, epilogue);
+    if (TransB && m <= detail::dot_rows) return detail::matmul_dots<TransA, T>(m, n, k, a, b, epilogue);
+  }
+  detail::matmul_packed<TransA, TransB, T>(m, n, k, a, b, epilogue);
+}
+
+}  // namespace rill::kernel

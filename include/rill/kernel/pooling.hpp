@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Max and average pooling over NHWC images on a CPU, with their gradients, for float and double. Operands and epilogue are
+/// those of matmul.hpp; image operands have one row per image row (`outer` = image * height + y, `inner` = x * channels +
+/// channel), results are matrices of pixels x channels.
+///
+/// The gradient of a maximum goes to the first largest element of the window in row-major order (TensorFlow's rule);
+/// overlapping windows add up. An average counts only the elements inside of the image. Results are bit-identical for any
+/// number of threads. Dimensions are checked by the callers; nothing is thrown here but std::bad_alloc.
+///
+///     pool2d_dims d{.batch = 100, .in_h = 28, .in_w = 28, .c = 32, .win_h = 2, .win_w = 2, .out_h = 14, .out_w = 14,
+///                   .stride_h = 2, .stride_w = 2, .pad_top = 0, .pad_left = 0};
+///     max_pool2d<float>(d, plain_operand<float>{x, 28 * 32}, store_epilogue<float>{y, 32});
+
+#include <rill/kernel/matmul.hpp>
+
+#include <limits>
+
+namespace rill::kernel {
+
+/// Sizes of a pooling. Output pixel (y, x) sees input pixels (y * stride_h + ky - pad_top, x * stride_w + kx - pad_left).
+struct pool2d_dims {
+  std::int64_t batch, in_h, in_w, c, win_h, win_w, out_h, out_w, stride_h, stride_w, pad_top, pad_left;
+};
+
+namespace detail {
+
+template <class V>
+inline V larger_of(const V& a, const V& b) {
+  return xsimd::max(a, b);
+}
+#if defined(__AVX512F__)
+// The same; g++ 12 takes the unmasked intrinsic that xsimd uses for a read of an uninitialised variable.
+inline vec<float> larger_of(const vec<float>& a, const vec<float>& b) {
+  return vec<float>(_mm512_maskz_max_ps(static_cast<__mmask16>(-1), a, b));
+}
+inline vec<double> larger_of(const vec<double>& a, const vec<double>& b) {
+  return vec<double>(_mm512_maskz_max_pd(static_cast<__mmask8>(-1), a, b));
+}
+#endif
+
+/// The part [begin, end) of a window at output position `o` that lies inside of an axis of `size` elements.
+struct window_range {
+  std::int64_t begin, end;
+  constexpr window_range(std::int64_t o, std::int64_t stride, std::int64_t pad, std::int64_t window, std::int64_t size)
+      : begin(std::clamp<std::int64_t>(o * stride - pad, 0, size)),
+        end(std::clamp<std::int64_t>(o * stride - pad + window, begin, size)) {}
+};
+
+/// One vector of channels, from channel c: load(p) reads it at p + c (missing lanes are zero), store(p, v) writes it back,
+/// emit(epilogue, row, v) hands it to the epilogue. whole_lanes has all its lanes, some_lanes the first n.
+template <class T>
+struct whole_lanes {
+  std::int64_t c;
+  [[nodiscard]] vec<T> load(const T* p) const { return vec<T>::load_unaligned(p + c); }
+  void store(T* p, const vec<T>& v) const { v.store_unaligned(p + c); }
+  template <class E>
+  void emit(const E& epilogue, std::int64_t row, const vec<T>& v) const {
+    epilogue(row, c, v);
+  }
+};
+template <class T>
+struct some_lanes {
+  std::int64_t c, n;
+  [[nodiscard]] vec<T> load(const T* p) const { return load_lanes(p + c, n); }
+  void store(T* p, const vec<T>& v) const { store_lanes(p + c, v, n); }
+  template <class E>
+  void emit(const E& epilogue, std::int64_t row, const vec<T>& v) const {
+    epilogue.tail(row, c, v, n);
+  }
+};
+template <class T, class F>
+[[gnu::always_inline]] inline void for_each_channel_vector(std::int64_t channels, F&& f) {
+  std::int64_t c = 0;
+  for (; c + lanes<T> <= channels; c += lanes<T>) f(whole_lanes<T>{c});
+  if (c < channels) f(some_lanes<T>{c, channels - c});
+}
+
+/// Rows of results that make a chunk of work, for rows of `elements` reads.
+constexpr std::int64_t row_grain(std::int64_t elements) {
+  return std::max<std::int64_t>(1, 60'000 / std::max<std::int64_t>(1, elements));
+}
+
+/// Calls f(result row, pointers to the input rows of the window, their number, columns of the window) for each window.
+template <class T, class X, class F>
+void for_each_window(const pool2d_dims& d, const X& x, F&& f) {
+  const std::int64_t line = d.in_w * d.c;
+  const call_scratch<T> scratch(0, d.win_h * line + static_cast<std::int64_t>(sizeof(const T*) / sizeof(T)) * d.win_h);
+  parallel_for(d.batch * d.out_h, row_grain(d.win_h * line), [&](std::int64_t r0, std::int64_t r1) {
+    scratch.with_task_scratch([&](T* own) {
+      for (std::int64_t r = r0; r < r1; ++r) {
+        const window_range ys(r % d.out_h, d.stride_h, d.pad_top, d.win_h, d.in_h);
+        const T** rows = reinterpret_cast<const T**>(own);
+        T* evaluated = own + static_cast<std::int64_t>(sizeof(const T*) / sizeof(T)) * d.win_h;
+        for (std::int64_t y = ys.begin; y < ys.end; ++y)
+          rows[y - ys.begin] = x.segment(r / d.out_h * d.in_h + y, 0, line, evaluated + (y - ys.begin) * line);
+        for (std::int64_t ox = 0; ox < d.out_w; ++ox) {
+          const window_range xs(ox, d.stride_w, d.pad_left, d.win_w, d.in_w);
+          f(r * d.out_w + ox, rows, ys.end - ys.begin, xs);
+        }
+      }
+    });
+  });
+}
+
+/// Gradients of windows that may overlap: `f(oy, ox, ys, xs, rows, sum)` adds the share of one window to `sum`, a zeroed
+/// image; then the epilogue gets every element once. `rows[y - ys.begin]` are the rows of x (null without x).
+template <class T, class X, class F, class E>
+void scatter_windows(const pool2d_dims& d, const X* x, F&& f, const E& epilogue) {
+  const std::int64_t line = d.in_w * d.c, image_size = round_up(d.in_h * line, 16);
+  const std::int64_t pointers = round_up(static_cast<std::int64_t>(sizeof(const T*) / sizeof(T)) * d.win_h, 16);
+  const call_scratch<T> scratch(0, image_size + pointers + (x != nullptr ? d.win_h * line : 0));
+  parallel_for(d.batch, row_grain(d.in_h * line), [&](std::int64_t b0, std::int64_t b1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const sum = own;
+      const T** const rows = reinterpret_cast<const T**>(own + image_size);
+      T* const evaluated = own + image_size + pointers;
+      for (std::int64_t b = b0; b < b1; ++b) {
+        std::memset(sum, 0, static_cast<std::size_t>(d.in_h * line) * sizeof(T));
+        for (std::int64_t oy = 0; oy < d.out_h; ++oy) {
+          const window_range ys(oy, d.stride_h, d.pad_top, d.win_h, d.in_h);
+          if (x != nullptr)
+            for (std::int64_t y = ys.begin; y < ys.end; ++y)
+              rows[y - ys.begin] = x->segment(b * d.in_h + y, 0, line, evaluated + (y - ys.begin) * line);
+          for (std::int64_t ox = 0; ox < d.out_w; ++ox)
+            f(b, oy, ox, ys, window_range(ox, d.stride_w, d.pad_left, d.win_w, d.in_w), rows, sum);
+        }
+        for (std::int64_t p = 0; p < d.in_h * d.in_w; ++p)
+          for_each_channel_vector<T>(
+              d.c, [&](auto l) { l.emit(epilogue, b * d.in_h * d.in_w + p, l.load(sum + p * d.c)); });
+      }
+    });
+  });
+}
+
+/// Whole 2 x 2 windows side by side, from the image's corner.
+constexpr bool quarters(const pool2d_dims& d) {
+  return d.win_h == 2 && d.win_w == 2 && d.stride_h == 2 && d.stride_w == 2 && d.pad_top == 0 && d.pad_left == 0 &&
+         2 * d.out_h <= d.in_h && 2 * d.out_w <= d.in_w;
+}
+
+}  // namespace detail
+
+/// Largest element of each window. A window that lies in the padding entirely gives the lowest finite value.
+template <class T, class X, class E>
+void max_pool2d(const pool2d_dims& d, const X& x, const E& epilogue) {
+  using namespace detail;
+  using V = vec<T>;
+  if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0 || d.c <= 0) return;
+  const bool fast = quarters(d);
+  for_each_window<T>(d, x, [&](std::int64_t i, const T* const* rows, std::int64_t height, const window_range& xs) {
+    if (fast) {
+      const T *top = rows[0] + xs.begin * d.c, *bottom = rows[1] + xs.begin * d.c;
+      for_each_channel_vector<T>(d.c, [&](auto l) {
+        l.emit(epilogue, i, larger_of(larger_of(l.load(top), l.load(top + d.c)),
+                                     larger_of(l.load(bottom), l.load(bottom + d.c))));
+      });
+      return;
+    }
+    for_each_channel_vector<T>(d.c, [&](auto l) {
+      V largest(std::numeric_limits<T>::lowest());
+      for (std::int64_t y = 0; y < height; ++y)
+        for (std::int64_t xx = xs.begin; xx < xs.end; ++xx) largest = larger_of(largest, l.load(rows[y] + xx * d.c));
+      l.emit(epilogue, i, largest);
+    });
+  });
+}
+
+/// Gradient of max_pool2d with respect to x: `dy` (one row per output image row) is added at the first largest element of
+/// each window; every input element reaches the epilogue once.
+template <class T, class X, class DY, class E>
+void max_pool2d_grad(const pool2d_dims& d, const X& x, const DY& dy, const E& epilogue) {
+  using namespace detail;
+  using V = vec<T>;
+  if (d.batch <= 0 || d.in_h <= 0 || d.in_w <= 0 || d.c <= 0) return;
+  const V nothing(T(0));
+  const std::int64_t line = d.in_w * d.c, dy_line = d.out_w * d.c;
+  if (!quarters(d)) {
+    const call_scratch<T> scratch(0, dy_line);
+    scatter_windows<T>(
+        d, &x,
+        [&](std::int64_t b, std::int64_t oy, std::int64_t ox, const window_range& ys, const window_range& xs,
+            const T* const* rows, T* sum) {
+          scratch.with_task_scratch([&](T* own) {
+            const T* g = dy.segment(b * d.out_h + oy, ox * d.c, d.c, own);
+            for_each_channel_vector<T>(d.c, [&](auto l) {
+              V largest(std::numeric_limits<T>::lowest()), where(T(-1));
+              bool first = true;
+              T number = 0;
+              for (std::int64_t y = ys.begin; y < ys.end; ++y)
+                for (std::int64_t xx = xs.begin; xx < xs.end; ++xx, number += T(1)) {
+                  const V v = l.load(rows[y - ys.begin] + xx * d.c);
+                  if (first) {
+                    largest = v;
+                    where = V(T(0));
+                    first = false;
+                  } else {
+                    const auto larger = v > largest;
+                    largest = xsimd::select(larger, v, largest);
+                    where = xsimd::select(larger, V(number), where);
+                  }
+                }
+              const V grad = l.load(g);
+              number = 0;
+              for (std::int64_t y = ys.begin; y < ys.end; ++y)
+                for (std::int64_t xx = xs.begin; xx < xs.end; ++xx, number += T(1)) {
+                  T* at = sum + (y * d.in_w + xx) * d.c;
+                  l.store(at, l.load(at) + xsimd::select(where == V(number), grad, nothing));
+                }
+            });
+          });
+        },
+        epilogue);
+    return;
+  }
+  // Whole 2 x 2 windows: two input rows at a time, written straight to the epilogue.
+  const std::int64_t pairs = ceil_div(d.in_h, 2);
+  const call_scratch<T> scratch(0, 2 * round_up(line, 16) + dy_line);
+  parallel_for(d.batch * pairs, row_grain(2 * line), [&](std::int64_t r0, std::int64_t r1) {
+    scratch.with_task_scratch([&](T* own) {
+      for (std::int64_t r = r0; r < r1; ++r) {
+        const std::int64_t b = r / pairs, oy = r % pairs, row = b * d.in_h + 2 * oy;
+        std::int64_t covered = 0;
+        if (oy < d.out_h) {
+          const T* top = x.segment(row, 0, line, own);
+          const T* bottom = x.segment(row + 1, 0, line, own + round_up(line, 16));
+          const T* g = dy.segment(b * d.out_h + oy, 0, dy_line, own + 2 * round_up(line, 16));
+          covered = 2 * d.out_w;
+          for (std::int64_t ox = 0; ox < d.out_w; ++ox, top += 2 * d.c, bottom += 2 * d.c, g += d.c) {
+            const std::int64_t i = row * d.in_w + 2 * ox;
+            for_each_channel_vector<T>(d.c, [&](auto l) {
+              const V a = l.load(top), e = l.load(top + d.c), f = l.load(bottom), h = l.load(bottom + d.c), grad = l.load(g);
+              // The right element of a pair wins only where it is larger, and so does the lower pair.
+              const auto right = e > a, lower_right = h > f;
+              const auto lower = xsimd::select(lower_right, h, f) > xsimd::select(right, e, a);
+              const V upper_grad = xsimd::select(lower, nothing, grad), lower_grad = xsimd::select(lower, grad, nothing);
+              l.emit(epilogue, i, xsimd::select(right, nothing, upper_grad));
+              l.emit(epilogue, i + 1, xsimd::select(right, upper_grad, nothing));
+              l.emit(epilogue, i + d.in_w, xsimd::select(lower_right, nothing, lower_grad));
+              l.emit(epilogue, i + d.in_w + 1, xsimd::select(lower_right, lower_grad, nothing));
+            });
+          }
+        }
+        const std::int64_t rows = std::min<std::int64_t>(2, d.in_h - 2 * oy);
+        for (std::int64_t y = 0; y < rows; ++y)
+          for (std::int64_t xx = covered; xx < d.in_w; ++xx)
+            for_each_channel_vector<T>(d.c, [&](auto l) { l.emit(epilogue, (row + y) * d.in_w + xx, nothing); });
+      }
+    });
+  });
+}
+
+/// Mean of the elements of each window that lie inside of the image (0 if there are none).
+template <class T, class X, class E>
+void avg_pool2d(const pool2d_dims& d, const X& x, const E& epilogue) {
+  using namespace detail;
+  using V = vec<T>;
+  if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0 || d.c <= 0) return;
+  for_each_window<T>(d, x, [&](std::int64_t i, const T* const* rows, std::int64_t height, const window_range& xs) {
+    const std::int64_t count = height * (xs.end - xs.begin);
+    const V scale(count > 0 ? T(1) / static_cast<T>(count) : T(0));
+    for_each_channel_vector<T>(d.c, [&](auto l) {
+      V total(T(0));
+      for (std::int64_t y = 0; y < height; ++y)
+        for (std::int64_t xx = xs.begin; xx < xs.end; ++xx) total += l.load(rows[y] + xx * d.c);
+      l.emit(epilogue, i, total * scale);
+    });
+  });
+}
+
+/// Gradient of avg_pool2d with respect to its input: each element of a window gets its share of `dy`.
+template <class T, class DY, class E>
+void avg_pool2d_grad(const pool2d_dims& d, const DY& dy, const E& epilogue) {
+  using namespace detail;
+  using V = vec<T>;
+  if (d.batch <= 0 || d.in_h <= 0 || d.in_w <= 0 || d.c <= 0) return;
+  const call_scratch<T> scratch(0, d.c);
+  scatter_windows<T>(
+      d, static_cast<const plain_operand<T>*>(nullptr),
+      [&](std::int64_t b, std::int64_t oy, std::int64_t ox, const window_range& ys, const window_range& xs, const T* const*,
+          T* sum) {
+        scratch.with_task_scratch([&](T* own) {
+          const std::int64_t count = (ys.end - ys.begin) * (xs.end - xs.begin);
+          if (count == 0) return;
+          const T* g = dy.segment(b * d.out_h + oy, ox * d.c, d.c, own);
+          const V scale(T(1) / static_cast<T>(count));
+          for_each_channel_vector<T>(d.c, [&](auto l) {
+            const V share = l.load(g) * scale;
+            for (std::int64_t y = ys.begin; y < ys.end; ++y)
+              for (std::int64_t xx = xs.begin; xx < xs.end; ++xx) {
+                T* at = sum + (y * d.in_w + xx) * d.c;
+                l.store(at, l.load(at) + share);
+              }
+          });
+        });
+      },
+      epilogue);
+}
+
+}  // namespace rill::kernel

@@ -1,0 +1,609 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// `pack<T, W>`: W lanes of float, double, int32, int64, uint8 or bool, the value type that a fused program is evaluated
+/// on. Numbers sit in xsimd batches (several when W is wider than a register), uint8 in an array, bool in a bit mask.
+/// A pack offers what `scalar` offers for one number, found by argument-dependent lookup, with the same meaning: max and
+/// min pass NaN on, integer division by zero gives 0.
+///
+/// Partial loads and stores touch exactly the first n lanes in memory, so the end of a row goes through the same
+/// operations as its middle and gives the same bits.
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <xsimd/xsimd.hpp>
+
+#include "../ops/scalar.hpp"
+
+namespace rill {
+
+namespace detail {
+template <class T>
+concept batched = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, std::int32_t> ||
+                  std::is_same_v<T, std::int64_t>;
+template <class T>
+inline constexpr int native_lanes = static_cast<int>(64 / sizeof(T));
+template <batched T>
+inline constexpr int native_lanes<T> = static_cast<int>(xsimd::batch<T>::size);
+}  // namespace detail
+
+/// Lanes of a program that uses these element types: the most that one register of any of the 4- and 8-byte ones holds.
+template <class... T>
+constexpr int lanes_for() {
+  int w = 0;
+  ((w = detail::batched<T> && detail::native_lanes<T> > w ? detail::native_lanes<T> : w), ...);
+  return w > 0 ? w : detail::native_lanes<float>;
+}
+
+template <class T, int W>
+struct pack;
+
+// ---- numbers in registers -------------------------------------------------------------------------------------------
+
+template <detail::batched T, int W>
+struct pack<T, W> {
+  using value_type = T;
+  using batch = xsimd::batch<T>;
+  static constexpr int size = W;
+  static constexpr int lanes = static_cast<int>(batch::size);
+  static constexpr int count = W / lanes;
+  static_assert(count * lanes == W, "a pack holds whole registers");
+
+  batch b[static_cast<std::size_t>(count)];
+
+  pack() = default;
+  template <class A>
+    requires std::is_arithmetic_v<A>
+  [[gnu::always_inline]] explicit pack(A a) {
+    for (int k = 0; k < count; ++k) b[k] = batch(static_cast<T>(a));
+  }
+  [[gnu::always_inline]] explicit pack(const batch& one)
+    requires(count == 1)
+      : b{one} {}
+
+  [[gnu::always_inline]] static pack load(const T* p) {
+    pack r;
+    for (int k = 0; k < count; ++k) r.b[k] = batch::load_unaligned(p + k * lanes);
+    return r;
+  }
+  /// The first n lanes from memory, zeros in the others.
+  [[gnu::always_inline]] static pack load(const T* p, std::int64_t n) {
+    pack r;
+    for (int k = 0; k < count; ++k) r.b[k] = load_some(p + k * lanes, n - k * lanes);
+    return r;
+  }
+  /// Lanes that lie `stride` elements apart.
+  [[gnu::always_inline]] static pack gather(const T* p, std::int64_t stride, std::int64_t n = W) {
+    alignas(64) T t[static_cast<std::size_t>(W)] = {};
+    for (std::int64_t i = 0; i < n; ++i) t[i] = p[i * stride];
+    return load(t);
+  }
+  [[gnu::always_inline]] void store(T* p) const {
+    for (int k = 0; k < count; ++k) b[k].store_unaligned(p + k * lanes);
+  }
+  [[gnu::always_inline]] void store(T* p, std::int64_t n) const {
+    for (int k = 0; k < count; ++k) store_some(b[k], p + k * lanes, n - k * lanes);
+  }
+  [[gnu::always_inline]] void scatter(T* p, std::int64_t stride, std::int64_t n = W) const {
+    alignas(64) T t[static_cast<std::size_t>(W)];
+    store(t);
+    for (std::int64_t i = 0; i < n; ++i) p[i * stride] = t[i];
+  }
+  /// Writes past the caches; `p` is aligned to a register.
+  [[gnu::always_inline]] void stream(T* p) const {
+    for (int k = 0; k < count; ++k) {
+#if defined(__AVX512F__)
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(p + k * lanes), std::bit_cast<__m512i>(b[k].data));
+#elif defined(__AVX__)
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(p + k * lanes), std::bit_cast<__m256i>(b[k].data));
+#elif defined(__SSE2__)
+      _mm_stream_si128(reinterpret_cast<__m128i*>(p + k * lanes), std::bit_cast<__m128i>(b[k].data));
+#else
+      b[k].store_unaligned(p + k * lanes);
+#endif
+    }
+  }
+
+  // Applies f to registers.
+  template <class F>
+  [[gnu::always_inline]] static pack each(const F& f) {
+    pack r;
+    for (int k = 0; k < count; ++k) r.b[k] = f(k);
+    return r;
+  }
+  // Applies f to lanes; for what no instruction does.
+  template <class F>
+  static pack each_lane(const F& f) {
+    alignas(64) T t[static_cast<std::size_t>(W)];
+    for (int i = 0; i < W; ++i) t[i] = f(i);
+    return load(t);
+  }
+
+ private:
+  [[gnu::always_inline]] static batch load_some(const T* p, std::int64_t n) {
+    if (n >= lanes) return batch::load_unaligned(p);
+#if defined(__AVX512F__)
+    const unsigned m = n > 0 ? (1U << n) - 1U : 0U;
+    if constexpr (std::is_same_v<T, float>) return _mm512_maskz_loadu_ps(static_cast<__mmask16>(m), p);
+    else if constexpr (std::is_same_v<T, double>) return _mm512_maskz_loadu_pd(static_cast<__mmask8>(m), p);
+    else if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_epi32(static_cast<__mmask16>(m), p);
+    else return _mm512_maskz_loadu_epi64(static_cast<__mmask8>(m), p);
+#else
+    alignas(64) T t[static_cast<std::size_t>(lanes)] = {};
+    for (std::int64_t i = 0; i < n; ++i) t[i] = p[i];
+    return batch::load_aligned(t);
+#endif
+  }
+  [[gnu::always_inline]] static void store_some(const batch& x, T* p, std::int64_t n) {
+    if (n >= lanes) return x.store_unaligned(p);
+#if defined(__AVX512F__)
+    const unsigned m = n > 0 ? (1U << n) - 1U : 0U;
+    if constexpr (std::is_same_v<T, float>) _mm512_mask_storeu_ps(p, static_cast<__mmask16>(m), x);
+    else if constexpr (std::is_same_v<T, double>) _mm512_mask_storeu_pd(p, static_cast<__mmask8>(m), x);
+    else if constexpr (sizeof(T) == 4) _mm512_mask_storeu_epi32(p, static_cast<__mmask16>(m), x);
+    else _mm512_mask_storeu_epi64(p, static_cast<__mmask8>(m), x);
+#else
+    alignas(64) T t[static_cast<std::size_t>(lanes)];
+    x.store_aligned(t);
+    for (std::int64_t i = 0; i < n; ++i) p[i] = t[i];
+#endif
+  }
+};
+
+// ---- bytes ----------------------------------------------------------------------------------------------------------
+
+template <int W>
+struct pack<std::uint8_t, W> {
+  using value_type = std::uint8_t;
+  using T = std::uint8_t;
+  static constexpr int size = W;
+  T v[static_cast<std::size_t>(W)];
+
+  pack() = default;
+  template <class A>
+    requires std::is_arithmetic_v<A>
+  explicit pack(A a) {
+    std::memset(v, static_cast<int>(static_cast<T>(a)), sizeof(v));
+  }
+  static pack load(const T* p) {
+    pack r;
+    std::memcpy(r.v, p, sizeof(v));
+    return r;
+  }
+  static pack load(const T* p, std::int64_t n) {
+    if (n >= W) return load(p);
+    pack r(0);
+    for (std::int64_t i = 0; i < n; ++i) r.v[i] = p[i];
+    return r;
+  }
+  static pack gather(const T* p, std::int64_t stride, std::int64_t n = W) {
+    pack r(0);
+    for (std::int64_t i = 0; i < n; ++i) r.v[i] = p[i * stride];
+    return r;
+  }
+  void store(T* p) const { std::memcpy(p, v, sizeof(v)); }
+  void store(T* p, std::int64_t n) const {
+    if (n >= W) return store(p);
+    for (std::int64_t i = 0; i < n; ++i) p[i] = v[i];
+  }
+  void scatter(T* p, std::int64_t stride, std::int64_t n = W) const {
+    for (std::int64_t i = 0; i < n; ++i) p[i * stride] = v[i];
+  }
+  void stream(T* p) const { store(p); }
+  template <class F>
+  static pack each_lane(const F& f) {
+    pack r;
+    for (int i = 0; i < W; ++i) r.v[i] = static_cast<T>(f(i));
+    return r;
+  }
+};
+
+// ---- truth values ---------------------------------------------------------------------------------------------------
+
+/// W truth values, lane i in bit i; the bits above W are zero.
+template <int W>
+struct pack<bool, W> {
+  static_assert(W <= 64);
+  using value_type = bool;
+  static constexpr int size = W;
+  static constexpr std::uint64_t full = W == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (W & 63)) - 1;
+  std::uint64_t bits;
+
+  pack() = default;
+  template <class A>
+    requires std::is_arithmetic_v<A>
+  [[gnu::always_inline]] explicit pack(A a) : bits(a ? full : 0) {}
+  [[gnu::always_inline]] static pack from_bits(std::uint64_t b) {
+    pack r;
+    r.bits = b & full;
+    return r;
+  }
+  static pack load(const bool* p) {
+    pack r(false);
+    if constexpr (W % 8 == 0) {
+      for (int k = 0; k < W; k += 8) {
+        std::uint64_t x;
+        std::memcpy(&x, p + k, 8);  // bytes are 0 or 1
+        r.bits |= ((x * 0x0102040810204080U) >> 56) << k;
+      }
+    } else
+      for (int i = 0; i < W; ++i) r.bits |= std::uint64_t{p[i]} << i;
+    return r;
+  }
+  static pack load(const bool* p, std::int64_t n) {
+    if (n >= W) return load(p);
+    pack r(false);
+    for (std::int64_t i = 0; i < n; ++i) r.bits |= std::uint64_t{p[i]} << i;
+    return r;
+  }
+  static pack gather(const bool* p, std::int64_t stride, std::int64_t n = W) {
+    pack r(false);
+    for (std::int64_t i = 0; i < n; ++i) r.bits |= std::uint64_t{p[i * stride]} << i;
+    return r;
+  }
+  void store(bool* p) const {
+    if constexpr (W % 8 == 0) {
+      for (int k = 0; k < W; k += 8) {
+        const std::uint64_t spread = (((bits >> k) & 0xFFU) * 0x0101010101010101U) & 0x8040201008040201U;
+        const std::uint64_t bytes = ((spread + 0x7F7F7F7F7F7F7F7FU) >> 7 | spread >> 7) & 0x0101010101010101U;
+        std::memcpy(p + k, &bytes, 8);
+      }
+    } else store(p, W);
+  }
+  void store(bool* p, std::int64_t n) const {
+    for (std::int64_t i = 0; i < n && i < W; ++i) p[i] = (bits >> i & 1U) != 0;
+  }
+  void scatter(bool* p, std::int64_t stride, std::int64_t n = W) const {
+    for (std::int64_t i = 0; i < n; ++i) p[i * stride] = (bits >> i & 1U) != 0;
+  }
+  void stream(bool* p) const { store(p); }
+};
+
+namespace detail {
+
+template <batched T>
+[[gnu::always_inline]] inline std::uint64_t bits_of(const xsimd::batch_bool<T>& m) {
+#if defined(__AVX512F__)
+  return static_cast<std::uint64_t>(m.data);
+#elif defined(__AVX__)
+  if constexpr (sizeof(T) == 4)
+    return static_cast<std::uint64_t>(static_cast<unsigned>(_mm256_movemask_ps(std::bit_cast<__m256>(m.data))));
+  else return static_cast<std::uint64_t>(static_cast<unsigned>(_mm256_movemask_pd(std::bit_cast<__m256d>(m.data))));
+#elif defined(__SSE2__)
+  if constexpr (sizeof(T) == 4)
+    return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_ps(std::bit_cast<__m128>(m.data))));
+  else return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_pd(std::bit_cast<__m128d>(m.data))));
+#else
+  bool t[xsimd::batch<T>::size];
+  m.store_unaligned(t);
+  std::uint64_t b = 0;
+  for (unsigned i = 0; i < xsimd::batch<T>::size; ++i) b |= std::uint64_t{t[i]} << i;
+  return b;
+#endif
+}
+
+template <batched T>
+[[gnu::always_inline]] inline xsimd::batch_bool<T> mask_of(std::uint64_t bits) {
+#if defined(__AVX512F__)
+  using M = std::conditional_t<sizeof(T) == 4, __mmask16, __mmask8>;
+  return xsimd::batch_bool<T>(static_cast<M>(bits));
+#else
+  using I = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  alignas(64) I lane[xsimd::batch<T>::size];
+  for (unsigned i = 0; i < xsimd::batch<T>::size; ++i) lane[i] = static_cast<I>(I{1} << i);
+  const auto select = xsimd::batch<I>::load_aligned(lane);
+  const auto hit = (xsimd::batch<I>(static_cast<I>(bits)) & select) == select;
+  return std::bit_cast<xsimd::batch_bool<T>>(hit);
+#endif
+}
+
+template <batched T, int W, class F>
+[[gnu::always_inline]] inline pack<bool, W> compare(const pack<T, W>&, const F& f) {
+  std::uint64_t r = 0;
+  for (int k = 0; k < pack<T, W>::count; ++k) r |= bits_of<T>(f(k)) << (k * pack<T, W>::lanes);
+  return pack<bool, W>::from_bits(r);
+}
+template <class F, int W>
+inline pack<bool, W> compare_lanes(const pack<std::uint8_t, W>&, const F& f) {
+  std::uint64_t r = 0;
+  for (int i = 0; i < W; ++i) r |= std::uint64_t{f(i)} << i;
+  return pack<bool, W>::from_bits(r);
+}
+
+}  // namespace detail
+
+// ---- arithmetic -----------------------------------------------------------------------------------------------------
+
+template <detail::batched T, int W>
+[[gnu::always_inline]] inline pack<T, W> operator+(pack<T, W> a, pack<T, W> b) {
+  return pack<T, W>::each([&](int k) { return a.b[k] + b.b[k]; });
+}
+template <detail::batched T, int W>
+[[gnu::always_inline]] inline pack<T, W> operator-(pack<T, W> a, pack<T, W> b) {
+  return pack<T, W>::each([&](int k) { return a.b[k] - b.b[k]; });
+}
+template <detail::batched T, int W>
+[[gnu::always_inline]] inline pack<T, W> operator*(pack<T, W> a, pack<T, W> b) {
+  return pack<T, W>::each([&](int k) { return a.b[k] * b.b[k]; });
+}
+template <detail::batched T, int W>
+[[gnu::always_inline]] inline pack<T, W> operator-(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return -a.b[k]; });
+}
+template <int W>
+inline pack<std::uint8_t, W> operator+(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+  return pack<std::uint8_t, W>::each_lane([&](int i) { return a.v[i] + b.v[i]; });
+}
+template <int W>
+inline pack<std::uint8_t, W> operator-(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+  return pack<std::uint8_t, W>::each_lane([&](int i) { return a.v[i] - b.v[i]; });
+}
+template <int W>
+inline pack<std::uint8_t, W> operator*(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+  return pack<std::uint8_t, W>::each_lane([&](int i) { return a.v[i] * b.v[i]; });
+}
+template <int W>
+inline pack<std::uint8_t, W> operator-(pack<std::uint8_t, W> a) {
+  return pack<std::uint8_t, W>::each_lane([&](int i) { return -a.v[i]; });
+}
+
+namespace detail {
+template <class T, int W>
+[[gnu::always_inline]] inline T lane(const pack<T, W>& x, int i) {
+  if constexpr (std::is_same_v<T, std::uint8_t>) return x.v[i];
+  else if constexpr (std::is_same_v<T, bool>) return (x.bits >> i & 1U) != 0;
+  else {
+    T t;
+    std::memcpy(&t, reinterpret_cast<const unsigned char*>(x.b) + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
+    return t;
+  }
+}
+}  // namespace detail
+
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> divide(pack<T, W> a, pack<T, W> b) {
+  if constexpr (std::is_floating_point_v<T>) return pack<T, W>::each([&](int k) { return a.b[k] / b.b[k]; });
+  else
+    return pack<T, W>::each_lane([&](int i) { return scalar::divide(detail::lane(a, i), detail::lane(b, i)); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> operator/(pack<T, W> a, pack<T, W> b) {
+  return divide(a, b);
+}
+template <class T, int W>
+inline pack<T, W> remainder(pack<T, W> a, pack<T, W> b) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::remainder(detail::lane(a, i), detail::lane(b, i)); });
+}
+
+// ---- comparison and choice ------------------------------------------------------------------------------------------
+
+template <detail::batched T, int W>
+[[gnu::always_inline]] inline pack<bool, W> operator<(pack<T, W> a, pack<T, W> b) {
+  return detail::compare(a, [&](int k) { return a.b[k] < b.b[k]; });
+}
+template <detail::batched T, int W>
+[[gnu::always_inline]] inline pack<bool, W> operator<=(pack<T, W> a, pack<T, W> b) {
+  return detail::compare(a, [&](int k) { return a.b[k] <= b.b[k]; });
+}
+template <detail::batched T, int W>
+[[gnu::always_inline]] inline pack<bool, W> operator==(pack<T, W> a, pack<T, W> b) {
+  return detail::compare(a, [&](int k) { return a.b[k] == b.b[k]; });
+}
+template <detail::batched T, int W>
+[[gnu::always_inline]] inline pack<bool, W> operator!=(pack<T, W> a, pack<T, W> b) {
+  return detail::compare(a, [&](int k) { return a.b[k] != b.b[k]; });
+}
+template <int W>
+inline pack<bool, W> operator<(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+  return detail::compare_lanes(a, [&](int i) { return a.v[i] < b.v[i]; });
+}
+template <int W>
+inline pack<bool, W> operator<=(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+  return detail::compare_lanes(a, [&](int i) { return a.v[i] <= b.v[i]; });
+}
+template <int W>
+inline pack<bool, W> operator==(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+  return detail::compare_lanes(a, [&](int i) { return a.v[i] == b.v[i]; });
+}
+template <int W>
+inline pack<bool, W> operator!=(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+  return detail::compare_lanes(a, [&](int i) { return a.v[i] != b.v[i]; });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<bool, W> operator>(pack<T, W> a, pack<T, W> b) {
+  return b < a;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<bool, W> operator>=(pack<T, W> a, pack<T, W> b) {
+  return b <= a;
+}
+
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> operator!(pack<bool, W> a) {
+  return pack<bool, W>::from_bits(~a.bits);
+}
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> operator&&(pack<bool, W> a, pack<bool, W> b) {
+  return pack<bool, W>::from_bits(a.bits & b.bits);
+}
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> operator||(pack<bool, W> a, pack<bool, W> b) {
+  return pack<bool, W>::from_bits(a.bits | b.bits);
+}
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> operator==(pack<bool, W> a, pack<bool, W> b) {
+  return pack<bool, W>::from_bits(~(a.bits ^ b.bits));
+}
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> operator!=(pack<bool, W> a, pack<bool, W> b) {
+  return pack<bool, W>::from_bits(a.bits ^ b.bits);
+}
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> logical_and(pack<bool, W> a, pack<bool, W> b) {
+  return a && b;
+}
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> logical_or(pack<bool, W> a, pack<bool, W> b) {
+  return a || b;
+}
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> logical_xor(pack<bool, W> a, pack<bool, W> b) {
+  return a != b;
+}
+template <int W>
+[[gnu::always_inline]] inline pack<bool, W> logical_not(pack<bool, W> a) {
+  return !a;
+}
+
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> select(pack<bool, W> c, pack<T, W> a, pack<T, W> b) {
+  if constexpr (std::is_same_v<T, bool>) return pack<bool, W>::from_bits((c.bits & a.bits) | (~c.bits & b.bits));
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return pack<T, W>::each_lane([&](int i) { return (c.bits >> i & 1U) != 0 ? a.v[i] : b.v[i]; });
+  else
+    return pack<T, W>::each([&](int k) {
+      return xsimd::select(detail::mask_of<T>(c.bits >> (k * pack<T, W>::lanes)), a.b[k], b.b[k]);
+    });
+}
+/// The larger operand, the second when they do not compare: one instruction.
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> larger(pack<T, W> a, pack<T, W> b) {
+  if constexpr (std::is_floating_point_v<T>) return pack<T, W>::each([&](int k) { return xsimd::max(a.b[k], b.b[k]); });
+  else return select(a > b, a, b);
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> max(pack<T, W> a, pack<T, W> b) {
+  if constexpr (std::is_floating_point_v<T>)
+    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] != a.b[k], a.b[k], xsimd::max(a.b[k], b.b[k])); });
+  else return select(a > b, a, b);
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> min(pack<T, W> a, pack<T, W> b) {
+  if constexpr (std::is_floating_point_v<T>)
+    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] != a.b[k], a.b[k], xsimd::min(a.b[k], b.b[k])); });
+  else return select(a < b, a, b);
+}
+
+// ---- functions ------------------------------------------------------------------------------------------------------
+
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> abs(pack<T, W> a) {
+  if constexpr (std::is_same_v<T, std::uint8_t>) return a;
+  else return pack<T, W>::each([&](int k) { return xsimd::abs(a.b[k]); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<bool, W> is_nan(pack<T, W> a) {
+  return a != a;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<bool, W> is_inf(pack<T, W> a) {
+  return abs(a) == pack<T, W>(std::numeric_limits<T>::infinity());
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<bool, W> is_finite(pack<T, W> a) {
+  return abs(a) < pack<T, W>(std::numeric_limits<T>::infinity());
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> sqrt(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::sqrt(a.b[k]); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> floor(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::floor(a.b[k]); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> ceil(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::ceil(a.b[k]); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline pack<T, W> round_even(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::nearbyint(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> exp(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::exp(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> expm1(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::expm1(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> log(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::log(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> log1p(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::log1p(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> sin(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::sin(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> cos(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::cos(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> tanh(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::tanh(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> erf(pack<T, W> a) {
+  return pack<T, W>::each([&](int k) { return xsimd::erf(a.b[k]); });
+}
+template <class T, int W>
+inline pack<T, W> pow(pack<T, W> a, pack<T, W> b) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::pow(detail::lane(a, i), detail::lane(b, i)); });
+}
+
+namespace detail {
+template <class T, int W>
+struct vector_of {
+  typedef T type __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(W))));  // NOLINT: an attribute of a typedef
+};
+}  // namespace detail
+
+/// Each lane as a U.
+template <class U, class T, int W>
+[[gnu::always_inline]] inline pack<U, W> cast(pack<T, W> a) {
+  if constexpr (std::is_same_v<T, U>) return a;
+  else if constexpr (std::is_same_v<U, bool>) return a != pack<T, W>(0);
+  else if constexpr (std::is_same_v<T, bool>) return select(a, pack<U, W>(1), pack<U, W>(0));
+  else if constexpr (detail::batched<T> && detail::batched<U> && sizeof(T) == sizeof(U))
+    return pack<U, W>::each([&](int k) { return xsimd::batch_cast<U>(a.b[k]); });
+  else {
+    typename detail::vector_of<T, W>::type x;
+    std::memcpy(&x, &a, sizeof(x));
+    const auto y = __builtin_convertvector(x, typename detail::vector_of<U, W>::type);
+    pack<U, W> r;
+    std::memcpy(&r, &y, sizeof(y));
+    return r;
+  }
+}
+
+/// All lanes combined by `combine(pack, pack)`, always in the same order.
+template <class Combine, class T, int W>
+inline T combine_lanes(pack<T, W> a, const Combine& combine) {
+  if constexpr (std::is_same_v<T, bool>) {
+    for (int step = W / 2; step > 0; step /= 2) a = combine(a, pack<T, W>::from_bits(a.bits >> step));
+    return (a.bits & 1U) != 0;
+  } else {
+    alignas(64) T t[static_cast<std::size_t>(2 * W)] = {};
+    for (int step = W / 2; step > 0; step /= 2) {
+      a.store(t);
+      a = combine(a, pack<T, W>::load(t + step));
+    }
+    return detail::lane(a, 0);
+  }
+}
+
+/// The numbers 0, 1, 2, ... plus `first`.
+template <class T, int W>
+inline pack<T, W> iota(T first) {
+  return pack<T, W>::each_lane([&](int i) { return static_cast<T>(first + static_cast<T>(i)); });
+}
+
+}  // namespace rill

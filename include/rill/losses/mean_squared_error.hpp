@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Mean over all elements of (predictions - labels)^2; two tensors of one shape -> scalar.
+
+#include "../graph/trace.hpp"
+
+namespace rill::losses {
+
+constexpr symbol mean_squared_error(symbol labels, symbol predictions) {
+  symbol d = predictions - labels;
+  return reduce_mean(d * d);
+}
+
+}  // namespace rill::losses

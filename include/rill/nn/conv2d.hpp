@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// 2-D convolution layer: activation(conv(x, kernel) + bias), [b, h, w, c] -> [b, oh, ow, filters]. Variables kernel
+/// [kh, kw, c, filters] and bias [filters]. Bias and activation run in the convolution's epilogue.
+
+#include "layer.hpp"
+
+namespace rill::nn {
+
+struct conv2d {
+  std::int64_t filters = 1;
+  size2d kernel_size = {};
+  size2d strides = {};
+  rill::padding padding = rill::padding::valid;
+  nn::activation activation = {};
+  bool use_bias = true;
+  graph::initializer kernel_initializer = initializers::glorot_uniform();
+  graph::initializer bias_initializer = initializers::zeros();
+  std::string_view name = "conv2d";
+
+  constexpr symbol operator()(symbol x) const {
+    if (x.id < 0) return x;
+    variable_scope scope(x, name);
+    if (x.rank() != 4)
+      return detail::reject<ops::conv2d_op>(x, "a conv2d layer needs [batch, height, width, channels]", "put nn::reshape before it");
+    symbol kernel = variable(x, {.name = "kernel",
+                                 .shape = {kernel_size.h, kernel_size.w, x.shape()[3], filters},
+                                 .initializer = kernel_initializer,
+                                 .type = x.type()});
+    symbol y = rill::conv2d(x, kernel, {.strides = {strides.h, strides.w}, .padding = padding});
+    if (use_bias) y = y + variable(x, {.name = "bias", .shape = {filters}, .initializer = bias_initializer, .type = x.type()});
+    return scope.layer("conv2d", activation(y));
+  }
+};
+
+}  // namespace rill::nn

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Max pooling layer: [b, h, w, c] -> [b, oh, ow, c], the largest element of each window.
+
+#include "layer.hpp"
+
+namespace rill::nn {
+
+struct max_pooling2d {
+  size2d pool_size = {2, 2};
+  size2d strides = {2, 2};
+  rill::padding padding = rill::padding::valid;
+  std::string_view name = "max_pooling2d";
+
+  constexpr symbol operator()(symbol x) const {
+    if (x.id < 0) return x;
+    variable_scope scope(x, name);
+    return scope.layer("max_pooling2d", max_pool(x, {.window = {pool_size.h, pool_size.w}, .strides = {strides.h, strides.w}, .padding = padding}));
+  }
+};
+
+}  // namespace rill::nn

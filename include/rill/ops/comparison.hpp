@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Element-wise comparisons and logic: two operands of one dtype (bool for the logical ones) give a bool. They have no
+/// gradient. `==` and `!=` on tensors compare whole tensors; equal and not_equal compare elements.
+///
+///   mask = x > 0 && x < 6;
+
+#include "forward.hpp"
+
+namespace rill {
+namespace ops {
+
+/// a == b.
+struct equal : comparison {
+  static constexpr auto name = "Equal";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a == b;
+  }
+};
+
+/// a != b.
+struct not_equal : comparison {
+  static constexpr auto name = "NotEqual";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a != b;
+  }
+};
+
+/// a < b.
+struct less : comparison {
+  static constexpr auto name = "Less";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a < b;
+  }
+};
+
+/// a <= b.
+struct less_equal : comparison {
+  static constexpr auto name = "LessEqual";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a <= b;
+  }
+};
+
+/// a > b.
+struct greater : comparison {
+  static constexpr auto name = "Greater";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a > b;
+  }
+};
+
+/// a >= b.
+struct greater_equal : comparison {
+  static constexpr auto name = "GreaterEqual";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a >= b;
+  }
+};
+
+/// a && b.
+struct logical_and : comparison {
+  static constexpr auto name = "LogicalAnd";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a && b;
+  }
+};
+
+/// a || b.
+struct logical_or : comparison {
+  static constexpr auto name = "LogicalOr";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a || b;
+  }
+};
+
+/// a != b.
+struct logical_xor : comparison {
+  static constexpr auto name = "LogicalXor";
+  template <class V>
+  static constexpr auto eval(V a, V b) {
+    return a != b;
+  }
+};
+
+}  // namespace ops
+
+/// a == b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto equal(A&& a, B&& b) {
+  return apply<ops::equal>(std::forward<A>(a), std::forward<B>(b));
+}
+/// a != b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto not_equal(A&& a, B&& b) {
+  return apply<ops::not_equal>(std::forward<A>(a), std::forward<B>(b));
+}
+/// a < b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto less(A&& a, B&& b) {
+  return apply<ops::less>(std::forward<A>(a), std::forward<B>(b));
+}
+/// a <= b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto less_equal(A&& a, B&& b) {
+  return apply<ops::less_equal>(std::forward<A>(a), std::forward<B>(b));
+}
+/// a > b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto greater(A&& a, B&& b) {
+  return apply<ops::greater>(std::forward<A>(a), std::forward<B>(b));
+}
+/// a >= b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto greater_equal(A&& a, B&& b) {
+  return apply<ops::greater_equal>(std::forward<A>(a), std::forward<B>(b));
+}
+/// a && b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto logical_and(A&& a, B&& b) {
+  return apply<ops::logical_and>(std::forward<A>(a), std::forward<B>(b));
+}
+/// a || b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto logical_or(A&& a, B&& b) {
+  return apply<ops::logical_or>(std::forward<A>(a), std::forward<B>(b));
+}
+/// a != b, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto logical_xor(A&& a, B&& b) {
+  return apply<ops::logical_xor>(std::forward<A>(a), std::forward<B>(b));
+}
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto operator<(A&& a, B&& b) {
+  return apply<ops::less>(std::forward<A>(a), std::forward<B>(b));
+}
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto operator<=(A&& a, B&& b) {
+  return apply<ops::less_equal>(std::forward<A>(a), std::forward<B>(b));
+}
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto operator>(A&& a, B&& b) {
+  return apply<ops::greater>(std::forward<A>(a), std::forward<B>(b));
+}
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto operator>=(A&& a, B&& b) {
+  return apply<ops::greater_equal>(std::forward<A>(a), std::forward<B>(b));
+}
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto operator&&(A&& a, B&& b) {
+  return apply<ops::logical_and>(std::forward<A>(a), std::forward<B>(b));
+}
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto operator||(A&& a, B&& b) {
+  return apply<ops::logical_or>(std::forward<A>(a), std::forward<B>(b));
+}
+
+}  // namespace rill

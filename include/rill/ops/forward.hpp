@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Declarations of the element-wise functions, so that gradients can be written with ops of any family.
+
+#include "op.hpp"
+
+namespace rill {
+
+template <class A>
+  requires operands<A>
+constexpr auto negative(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto abs(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto sign(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto square(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto sqrt(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto rsqrt(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto reciprocal(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto exp(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto expm1(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto log(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto log1p(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto sin(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto cos(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto tanh(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto sigmoid(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto relu(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto relu6(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto elu(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto softplus(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto softsign(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto floor(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto ceil(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto round(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto erf(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto logical_not(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto is_nan(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto is_inf(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto is_finite(A&& x);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto add(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto subtract(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto multiply(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto divide(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto floor_div(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto floor_mod(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto maximum(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto minimum(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto pow(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto squared_difference(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto equal(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto not_equal(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto less(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto less_equal(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto greater(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto greater_equal(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto logical_and(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto logical_or(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto logical_xor(A&& a, B&& b);
+template <class C, class A, class B>
+  requires operands<C, A, B>
+constexpr auto select(C&& c, A&& a, B&& b);
+template <class To, class A>
+  requires operands<A>
+constexpr auto cast(A&& x);
+
+}  // namespace rill

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Softmax over the last axis, and sparse softmax cross-entropy on logits, forward and backward in one pass over a row.
+
+#include "op.hpp"
+#include "signature.hpp"
+
+namespace rill::ops {
+
+/// y = exp(x - max x) / sum exp(x - max x) along the last axis; dx = (dy - sum(dy y)) y.
+struct softmax_op {
+  static constexpr auto name = "Softmax";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 30;
+  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
+    if (in[0].shape.rank() < 1 || !is_floating(in[0].type))
+      f.set("needs logits of a floating dtype and rank 1 or more", "", in[0]);
+    return in[0];
+  }
+  static constexpr auto vjp(const attributes&, auto dy, auto y, auto) {
+    auto inner = reduce_sum(dy * y, {.axis = {-1}, .keepdims = true});
+    return grads((dy - inner) * y);
+  }
+};
+
+/// (logits [b, classes], labels [b] of int32 or int64) -> loss [b] = log(sum exp(logits)) - logits[label].
+/// Its second result, read by softmax_cross_entropy_backprop_op, is softmax(logits) - one_hot(labels).
+struct sparse_softmax_cross_entropy_op {
+  static constexpr auto name = "SparseSoftmaxCrossEntropyWithLogits";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 30;
+  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
+    const auto& x = in[0].shape;
+    const auto& l = in[1].shape;
+    if (x.rank() != 2 || !is_floating(in[0].type)) f.set("needs logits [batch, classes]", "", in[0], in[1]);
+    else if (in[1].type != dtype::int32 && in[1].type != dtype::int64)
+      f.set("labels must be int32 or int64 class indices", "cast them", in[0], in[1]);
+    else if (l.rank() != 1 || l[0] != x[0])
+      f.set("needs one label per row of the logits", "labels are [batch], logits [batch, classes]", in[0], in[1]);
+    return {in[0].type, {x[0]}};
+  }
+  static constexpr auto vjp(const attributes&, auto dy, auto y, auto, auto) {
+    auto backprop = sparse_softmax_cross_entropy_backprop(y);
+    return grads(expand_dims(dy, -1) * backprop, no_gradient{});
+  }
+};
+
+/// The second result of its operand (a sparse_softmax_cross_entropy_op node), computed by the same kernel.
+struct softmax_cross_entropy_backprop_op {
+  static constexpr auto name = "SoftmaxCrossEntropyBackprop";
+  static constexpr op_kind kind = op_kind::alias;
+  static constexpr int cost = 0;
+};
+
+}  // namespace rill::ops

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Reductions: a reducer combines elements along axes. Public functions take TensorFlow's options, `axis` (default: all;
+/// negative counts from the end) and `keepdims`. An empty reduction gives the identity (sum 0, prod 1, max lowest).
+
+#include <initializer_list>
+#include <limits>
+
+#include "binary.hpp"
+#include "op.hpp"
+#include "signature.hpp"
+
+namespace rill {
+
+/// A short list of axes; empty means all.
+struct axis_list {
+  int count = 0;
+  std::int64_t axes[max_rank] = {};
+  constexpr axis_list() = default;
+  constexpr axis_list(std::initializer_list<std::int64_t> list) {
+    for (std::int64_t a : list)
+      if (count < max_rank) axes[count++] = a;
+  }
+};
+
+/// Options of the reductions.
+struct reduce_options {
+  axis_list axis = {};
+  bool keepdims = false;
+};
+
+/// Options of argmax and argmin.
+struct arg_options {
+  std::int64_t axis = 0;
+};
+
+/// The axes as a bit mask for an operand of this rank; -1 when one is out of range.
+constexpr std::int64_t axis_mask(const axis_list& list, int rank) {
+  if (list.count == 0) return (std::int64_t{1} << rank) - 1;
+  std::int64_t mask = 0;
+  for (int k = 0; k < list.count; ++k) {
+    const std::int64_t a = list.axes[k] < 0 ? list.axes[k] + rank : list.axes[k];
+    if (a < 0 || a >= rank) return -1;
+    mask |= std::int64_t{1} << a;
+  }
+  return mask;
+}
+
+namespace ops {
+
+/// Reducers: identity and an associative, commutative combination; generic over scalars and packs.
+struct sum {
+  static constexpr auto name = "Sum";
+  template <class T>
+  static constexpr T identity() {
+    return T{0};
+  }
+  template <class V>
+  static constexpr V combine(V a, V b) {
+    return a + b;
+  }
+};
+struct prod {
+  static constexpr auto name = "Prod";
+  template <class T>
+  static constexpr T identity() {
+    return T{1};
+  }
+  template <class V>
+  static constexpr V combine(V a, V b) {
+    return a * b;
+  }
+};
+struct max {
+  static constexpr auto name = "Max";
+  template <class T>
+  static constexpr T identity() {
+    if constexpr (std::numeric_limits<T>::has_infinity) return -std::numeric_limits<T>::infinity();
+    else return std::numeric_limits<T>::lowest();
+  }
+  template <class V>
+  static constexpr V combine(V a, V b) {
+    return maximum::eval(a, b);
+  }
+};
+struct min {
+  static constexpr auto name = "Min";
+  template <class T>
+  static constexpr T identity() {
+    if constexpr (std::numeric_limits<T>::has_infinity) return std::numeric_limits<T>::infinity();
+    else return std::numeric_limits<T>::max();
+  }
+  template <class V>
+  static constexpr V combine(V a, V b) {
+    return minimum::eval(a, b);
+  }
+};
+struct any {
+  static constexpr auto name = "Any";
+  template <class T>
+  static constexpr T identity() {
+    return T{false};
+  }
+  template <class V>
+  static constexpr V combine(V a, V b) {
+    return a || b;
+  }
+};
+struct all {
+  static constexpr auto name = "All";
+  template <class T>
+  static constexpr T identity() {
+    return T{true};
+  }
+  template <class V>
+  static constexpr V combine(V a, V b) {
+    return a && b;
+  }
+};
+/// Index of the first largest (smallest) element along one axis.
+struct argmax {
+  static constexpr auto name = "ArgMax";
+};
+struct argmin {
+  static constexpr auto name = "ArgMin";
+};
+
+}  // namespace ops
+}  // namespace rill
