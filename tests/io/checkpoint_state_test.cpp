@@ -3,6 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/wait.h>
+
+#include <csignal>
+#include <vector>
+
+#include "rill/io/tensor_bundle.hpp"
 #include "scratch.hpp"
 
 using namespace rill;
@@ -51,7 +57,8 @@ TEST_CASE("checkpoint candidates: newest first, also those that only the directo
   };
   CHECK(io::checkpoint_candidates(dir.path()) ==
         in({"model.ckpt-100", "model.ckpt-20", "model.ckpt-10", "model.ckpt-5", "other"}));
-  io::write_checkpoint_state(dir.path(), {"model.ckpt-20", {"model.ckpt-5", "gone-15", "model.ckpt-10", "model.ckpt-20"}});
+  io::write_checkpoint_state(dir.path(),
+                             {"model.ckpt-20", {"model.ckpt-5", "gone-15", "model.ckpt-10", "model.ckpt-20"}});
   CHECK(io::checkpoint_candidates(dir.path()) ==
         in({"model.ckpt-20", "model.ckpt-10", "model.ckpt-5", "model.ckpt-100", "other"}));
   io::atomic_write(dir / "checkpoint", "torn: \"");
@@ -61,4 +68,52 @@ TEST_CASE("checkpoint candidates: newest first, also those that only the directo
   CHECK(io::checkpoint_step("model-") == -1);
   CHECK(io::checkpoint_step("model-1x") == -1);
   CHECK(io::checkpoint_step("model-99999999999999999999") == -1);
+}
+
+TEST_CASE("a saver killed at any moment leaves a valid newest checkpoint") {
+  const scratch_dir dir;
+  test::random_bits random(17);
+  std::int64_t step = 0;
+  for (int round = 0; round < 25; ++round) {
+    CAPTURE(round);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      try {
+        for (std::int64_t n = step + 1;; ++n) {
+          const std::vector<std::int64_t> values(5000, n);
+          const std::string name = "model.ckpt-" + std::to_string(n);
+          io::bundle_writer w(dir / name);
+          w.add("global_step", dtype::int64, {}, &n, 8);
+          w.add("values", dtype::int64, {5000}, values.data(), 40000);
+          w.finish();
+          io::write_checkpoint_state(dir.path(), {name, {name}});
+          if (n > 3) {
+            io::remove_if_exists((dir / "model.ckpt-") + std::to_string(n - 3) + ".index");
+            io::remove_if_exists((dir / "model.ckpt-") + std::to_string(n - 3) + ".data-00000-of-00001");
+          }
+        }
+      } catch (...) {
+      }
+      ::_exit(1);
+    }
+    ::usleep(static_cast<useconds_t>(500 + random.below(20000)));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    REQUIRE(WIFSIGNALED(status));
+    const std::string latest = io::latest_checkpoint(dir.path());
+    if (latest.empty()) {
+      REQUIRE(step == 0);  // killed before the first save was over
+      continue;
+    }
+    const io::bundle_reader r(latest);
+    REQUIRE_NOTHROW(r.verify_all());
+    std::int64_t got = 0;
+    r.read("global_step", &got, 8);
+    REQUIRE(got == io::checkpoint_step(latest));
+    REQUIRE(got >= step);
+    step = got;
+  }
+  CHECK(step > 0);
 }

@@ -17,9 +17,15 @@ io::graph_def sample() {
   tensor_shape unknown;
   unknown.overflow_ = true;
   io::graph_def g;
-  g.nodes.push_back({.name = "hidden/alpha", .op = "Const", .inputs = {}, .device = "/cpu:0",
+  g.nodes.push_back({.name = "hidden/alpha",
+                     .op = "Const",
+                     .inputs = {},
+                     .device = "/cpu:0",
                      .attrs = {{"dtype", dtype::int32}, {"value", five}}});
-  g.nodes.push_back({.name = "all", .op = "NoOp", .inputs = {"hidden/alpha", "x:1", "^y"}, .device = {},
+  g.nodes.push_back({.name = "all",
+                     .op = "NoOp",
+                     .inputs = {"hidden/alpha", "x:1", "^y"},
+                     .device = {},
                      .attrs = {{"i", -3},
                                {"f", 0.5f},
                                {"b", true},
@@ -47,11 +53,12 @@ TEST_CASE("graph_def: bytes of a small graph") {
   io::graph_def g;
   g.nodes.push_back({.name = "a", .op = "Const", .inputs = {}, .device = {}, .attrs = {{"dtype", dtype::float32}}});
   CHECK(to_hex(io::serialize(g)) ==
-        to_hex(from_hex("0a19 0a0161 1205436f6e7374 2a0d 0a056474797065 1204 3001") .substr(0, 0)) +
+        to_hex(from_hex("0a19 0a0161 1205436f6e7374 2a0d 0a056474797065 1204 3001").substr(0, 0)) +
             to_hex(from_hex("0a17 0a0161 1205436f6e7374 2a0b 0a056474797065 12023001 2202081a")));
-  CHECK(io::to_pbtxt(g) ==
-        "node {\n  name: \"a\"\n  op: \"Const\"\n  attr {\n    key: \"dtype\"\n    value {\n      type: DT_FLOAT\n    }\n"
-        "  }\n}\nversions {\n  producer: 26\n}\n");
+  CHECK(
+      io::to_pbtxt(g) ==
+      "node {\n  name: \"a\"\n  op: \"Const\"\n  attr {\n    key: \"dtype\"\n    value {\n      type: DT_FLOAT\n    }\n"
+      "  }\n}\nversions {\n  producer: 26\n}\n");
 }
 
 TEST_CASE("graph_def: every kind of attribute comes back") {
@@ -97,12 +104,12 @@ TEST_CASE("graph_def: constants in TensorFlow's typed fields, in any order, one 
   CHECK(to_hex(tensor("080a 1204 12020803 5a02 0100").content) == "010000");
   CHECK(to_hex(tensor("0801 1204 12020802").content) == "0000000000000000");
   CHECK(tensor("0807 1204 12020803 420161").strings == std::vector<std::string>{"a", "a", "a"});
-  CHECK_THROWS_AS(tensor("0801 1204 12020801 2a08 0000803f0000803f"), data_loss);                   // too many values
-  CHECK_THROWS_AS(tensor("0801 1204 12020802 2204 00000000"), data_loss);                           // too few bytes
-  CHECK_THROWS_AS(tensor("0801 120d 120b08feffffffffffffffff01"), data_loss);                       // dimension -2
-  CHECK_THROWS_AS(tensor("0801 1210 12060880808080401206088080808040"), data_loss);                 // 2^34 * 2^34
-  CHECK_THROWS_AS(tensor("0801 1208 12060880808080012a04 0000803f"), resource_exhausted);           // 1 GiB of 1.0
-  CHECK_THROWS_AS(tensor("0880021200"), data_loss);                                                 // type 256
+  CHECK_THROWS_AS(tensor("0801 1204 12020801 2a08 0000803f0000803f"), data_loss);          // too many values
+  CHECK_THROWS_AS(tensor("0801 1204 12020802 2204 00000000"), data_loss);                  // too few bytes
+  CHECK_THROWS_AS(tensor("0801 120d 120b08feffffffffffffffff01"), data_loss);              // dimension -2
+  CHECK_THROWS_AS(tensor("0801 1210 12060880808080401206088080808040"), data_loss);        // 2^34 * 2^34
+  CHECK_THROWS_AS(tensor("0801 1208 12060880808080012a04 0000803f"), resource_exhausted);  // 1 GiB of 1.0
+  CHECK_THROWS_AS(tensor("0880021200"), data_loss);                                        // type 256
 }
 
 TEST_CASE("graph_def: random damage is an error or a graph, never a crash") {

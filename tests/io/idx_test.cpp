@@ -61,7 +61,8 @@ TEST_CASE("idx: every element type, in the machine's byte order") {
   const io::idx_array shorts = read(dir, from_hex("00000b01 00000002 0102 fffe"));
   CHECK(shorts.type == io::stored_int16);
   CHECK(values<std::int16_t>(shorts) == std::vector<std::int16_t>{258, -2});
-  CHECK(values<std::int32_t>(read(dir, from_hex("00000c01 00000001 01020304"))) == std::vector<std::int32_t>{0x01020304});
+  CHECK(values<std::int32_t>(read(dir, from_hex("00000c01 00000001 01020304"))) ==
+        std::vector<std::int32_t>{0x01020304});
   CHECK(values<float>(read(dir, from_hex("00000d01 00000001 3f800000"))) == std::vector<float>{1.0f});
   CHECK(values<double>(read(dir, from_hex("00000e01 00000001 bff8000000000000"))) == std::vector<double>{-1.5});
   CHECK(read(dir, from_hex("00000800 07")).dims.empty());
@@ -70,7 +71,8 @@ TEST_CASE("idx: every element type, in the machine's byte order") {
 
 TEST_CASE("idx: encode and read are inverse") {
   const scratch_dir dir;
-  for (const dtype t : {dtype::uint8, io::stored_int8, io::stored_int16, dtype::int32, dtype::float32, dtype::float64}) {
+  for (const dtype t :
+       {dtype::uint8, io::stored_int8, io::stored_int16, dtype::int32, dtype::float32, dtype::float64}) {
     io::idx_array a{t, {3, 5}, std::vector<std::byte>(15 * io::stored_size_of(t))};
     for (std::size_t i = 0; i < a.data.size(); ++i) a.data[i] = static_cast<std::byte>(i * 7);
     const io::idx_array b = read(dir, io::encode_idx(a));
@@ -86,13 +88,15 @@ TEST_CASE("idx: encode and read are inverse") {
 TEST_CASE("idx: files that are not what they say") {
   const scratch_dir dir;
   const auto bad = [&](const char* hex) { return read(dir, from_hex(hex)); };
-  CHECK_THROWS_WITH_AS(bad("00010801 00000001 00"), doctest::Contains("magic number 00010801 at offset 0"), invalid_argument);
+  CHECK_THROWS_WITH_AS(bad("00010801 00000001 00"), doctest::Contains("magic number 00010801 at offset 0"),
+                       invalid_argument);
   CHECK_THROWS_AS(bad("00000a01 00000001 00"), invalid_argument);
   CHECK_THROWS_AS(bad("00000809 00000001"), invalid_argument);
   CHECK_THROWS_WITH_AS(bad("000008"), doctest::Contains("ends at offset 3 inside its header"), data_loss);
   CHECK_THROWS_AS(bad(""), data_loss);
   CHECK_THROWS_WITH_AS(bad("00000802 00000001 0000"), doctest::Contains("inside its dimensions"), data_loss);
-  CHECK_THROWS_WITH_AS(bad("00000801 00000003 0102"), doctest::Contains("[3] at offset 4, 3 bytes, but 2 bytes follow at offset 8"), data_loss);
+  CHECK_THROWS_WITH_AS(bad("00000801 00000003 0102"),
+                       doctest::Contains("[3] at offset 4, 3 bytes, but 2 bytes follow at offset 8"), data_loss);
   CHECK_THROWS_WITH_AS(bad("00000801 00000001 0102"), doctest::Contains("1 bytes, but 2 bytes follow"), data_loss);
   CHECK_THROWS_AS(bad("00000803 ffffffff ffffffff ffffffff 00"), data_loss);  // overflows 64 bits
   CHECK_THROWS_AS(bad("00000802 80000000 80000000 00"), data_loss);
@@ -135,16 +139,18 @@ TEST_CASE("idx: gzip by content, and by name where only that exists") {
 
 TEST_CASE("idx: compressed files are held to the same rules, and to a ratio") {
   const scratch_dir dir;
-  CHECK_THROWS_WITH_AS(read(dir, gzip(from_hex("00000801 00000002 010203"))), doctest::Contains("goes on after its dimensions [2]"), data_loss);
-  CHECK_THROWS_WITH_AS(read(dir, gzip(from_hex("00000801 00000004 010203"))), doctest::Contains("ends at offset 11 inside its elements"), data_loss);
+  CHECK_THROWS_WITH_AS(read(dir, gzip(from_hex("00000801 00000002 010203"))),
+                       doctest::Contains("goes on after its dimensions [2]"), data_loss);
+  CHECK_THROWS_WITH_AS(read(dir, gzip(from_hex("00000801 00000004 010203"))),
+                       doctest::Contains("ends at offset 11 inside its elements"), data_loss);
   CHECK_THROWS_AS(read(dir, gzip(from_hex("00000a01 00000004 010203"))), invalid_argument);
   CHECK_THROWS_AS(read(dir, gzip(from_hex("00000803 ffffffff ffffffff ffffffff 00"))), resource_exhausted);
   CHECK_THROWS_AS(read(dir, gzip(from_hex("00000801 7fffffff 00"))), resource_exhausted);
-  const std::string bomb = gzip(from_hex("00000801 00400000") + std::string(1 << 22, '\0'));
+  const std::string bomb = gzip(from_hex("00000801 00100000") + std::string(1 << 20, '\0'));
   CHECK(bomb.size() < 5000);
-  CHECK(read(dir, bomb).data.size() == 1 << 22);
+  CHECK(read(dir, bomb).data.size() == 1 << 20);
   CHECK_THROWS_AS(read(dir, bomb, {.ratio = 100}), resource_exhausted);
-  CHECK_THROWS_AS(read(dir, bomb, {.bytes = 1 << 20}), resource_exhausted);
+  CHECK_THROWS_AS(read(dir, bomb, {.bytes = 1 << 19}), resource_exhausted);
   const std::string good = gzip(from_hex("00000802 00000002 00000003 010203040506"));
   for (std::size_t i = 0; i < good.size(); ++i) {
     CHECK_THROWS_AS(read(dir, good.substr(0, i)), error);

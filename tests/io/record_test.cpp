@@ -55,7 +55,8 @@ TEST_CASE("a torn tail: every whole record, then data_loss at its offset; repair
     REQUIRE(r.next(rec));
     REQUIRE(r.next(rec));
     REQUIRE(rec == "second");
-    REQUIRE_THROWS_WITH_AS(r.next(rec), doctest::Contains(("offset " + std::to_string(whole.size())).c_str()), data_loss);
+    REQUIRE_THROWS_WITH_AS(r.next(rec), doctest::Contains(("offset " + std::to_string(whole.size())).c_str()),
+                           data_loss);
     if (cut % 8 == 1) {
       REQUIRE(io::repair_records(dir / "r") == cut);
       REQUIRE(io::read_file(dir / "r") == whole);

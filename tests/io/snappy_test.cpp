@@ -34,8 +34,8 @@ TEST_CASE("snappy: literals and the three kinds of copies") {
 TEST_CASE("snappy: malformed blocks are refused") {
   std::string out;
   for (const char* bad : {"", "80", "03", "03 08 6162", "02 08 616263", "04 08 616263", "08 09 02", "08 04 6162 09 03",
-                          "08 04 6162 09 00", "08 04 6162 09", "08 04 6162 0a 02", "08 04 6162 0b 020000", "03 f0", "03 f4 00",
-                          "07 04 6162 09 02", "ffffffffff7f 00"}) {
+                          "08 04 6162 09 00", "08 04 6162 09", "08 04 6162 0a 02", "08 04 6162 0b 020000", "03 f0",
+                          "03 f4 00", "07 04 6162 09 02", "ffffffffff7f 00"}) {
     CAPTURE(bad);
     CHECK_FALSE(io::snappy_uncompress(from_hex(bad), out));
   }

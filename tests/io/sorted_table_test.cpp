@@ -24,7 +24,9 @@ std::map<std::string, std::string> read_all(const std::string& file) {
 }  // namespace
 
 TEST_CASE("table: an empty block has TensorFlow's bytes") {
-  CHECK(to_hex(io::table_builder().finish().substr(0, 13)) == "0000000001000000" "00c0f2a1b0");
+  CHECK(to_hex(io::table_builder().finish().substr(0, 13)) ==
+        "0000000001000000"
+        "00c0f2a1b0");
   CHECK(read_all(io::table_builder().finish()).empty());
 }
 
@@ -44,7 +46,8 @@ TEST_CASE("table: any number of entries in any number of blocks") {
       CAPTURE(n);
       std::map<std::string, std::string> want;
       for (int i = 0; i < n; ++i)
-        want["layer_" + std::to_string(i * 7919 % 1000) + "/kernel"] = std::string(static_cast<std::size_t>(i % 50), 'v');
+        want["layer_" + std::to_string(i * 7919 % 1000) + "/kernel"] =
+            std::string(static_cast<std::size_t>(i % 50), 'v');
       want[""] = "header";
       io::table_builder b(block_size);
       for (const auto& [k, v] : want) b.add(k, v);

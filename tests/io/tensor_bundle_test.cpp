@@ -26,7 +26,8 @@ void write_raw(const std::string& path, std::string_view bytes) {
 }
 
 /// An index file with one compressed data block, as TensorFlow writes it.
-std::string compressed_index(const std::vector<std::pair<std::string, std::string>>& entries, std::string (*compress)(const std::string&)) {
+std::string compressed_index(const std::vector<std::pair<std::string, std::string>>& entries,
+                             std::string (*compress)(const std::string&)) {
   std::string file;
   const auto block = [&](const std::string& content, char type) {
     std::string handle;
@@ -76,7 +77,9 @@ std::string snappy_compress(const std::string& s) {
   return out;
 }
 
-std::string header(int shards) { return io::wire_writer().int64(1, shards).message(3, io::wire_writer().int64(1, 1)).take(); }
+std::string header(int shards) {
+  return io::wire_writer().int64(1, shards).message(3, io::wire_writer().int64(1, 1)).take();
+}
 
 std::string entry(dtype type, const tensor_shape& shape, int shard, std::uint64_t offset, std::string_view data) {
   io::bundle_entry e;
@@ -175,12 +178,14 @@ TEST_CASE("bundle writer refuses what cannot be right") {
   const scratch_dir dir;
   io::bundle_writer w(dir / "m");
   w.add("w", dtype::float32, {2}, two, sizeof two);
-  CHECK_THROWS_WITH_AS(w.add("v", dtype::float32, {3}, two, 8), doctest::Contains("shape [3] needs 12 bytes, got 8"), invalid_argument);
+  CHECK_THROWS_WITH_AS(w.add("v", dtype::float32, {3}, two, 8), doctest::Contains("shape [3] needs 12 bytes, got 8"),
+                       invalid_argument);
   CHECK_THROWS_AS(w.add("w", dtype::float32, {2}, two, 8), invalid_argument);
   CHECK_THROWS_AS(w.add("", dtype::float32, {2}, two, 8), invalid_argument);
   CHECK_THROWS_AS(w.add("d", dtype::float32, {dyn}, two, 8), invalid_argument);
   CHECK_THROWS_AS(w.add("s", dtype::string, {2}, two, 8), invalid_argument);
-  CHECK_THROWS_AS(w.add("huge", dtype::float32, {std::int64_t{1} << 40, std::int64_t{1} << 40}, two, 8), invalid_argument);
+  CHECK_THROWS_AS(w.add("huge", dtype::float32, {std::int64_t{1} << 40, std::int64_t{1} << 40}, two, 8),
+                  invalid_argument);
   w.finish();
   CHECK_THROWS_AS(w.finish(), failed_precondition);
   CHECK_THROWS_AS(w.add("late", dtype::float32, {2}, two, 8), failed_precondition);
@@ -249,8 +254,16 @@ TEST_CASE("bundle: indexes that lie are data_loss") {
     write_raw(dir / "m.index", index_of({{"", first}, {"w", value}}));
     io::bundle_reader(dir / "m").verify_all();
   };
-  const auto raw = [](std::int64_t type, const std::string& shape, std::int64_t shard, std::int64_t offset, std::int64_t size) {
-    return io::wire_writer().int64(1, type).bytes(2, shape).int64(3, shard).int64(4, offset).int64(5, size).fixed32(6, io::mask_crc(0)).take();
+  const auto raw = [](std::int64_t type, const std::string& shape, std::int64_t shard, std::int64_t offset,
+                      std::int64_t size) {
+    return io::wire_writer()
+        .int64(1, type)
+        .bytes(2, shape)
+        .int64(3, shard)
+        .int64(4, offset)
+        .int64(5, size)
+        .fixed32(6, io::mask_crc(0))
+        .take();
   };
   const auto dims = [](std::initializer_list<std::int64_t> sizes) {
     io::wire_writer w;
@@ -263,7 +276,8 @@ TEST_CASE("bundle: indexes that lie are data_loss") {
     CHECK_THROWS_AS(open(header(1), raw(1, dims({-2, -1}), 0, 0, 8)), data_loss);
   }
   SUBCASE("tensor size overflow") {
-    CHECK_THROWS_AS(open(header(1), raw(1, dims({std::int64_t{1} << 42, std::int64_t{1} << 22, 2}), 0, 0, 0)), data_loss);
+    CHECK_THROWS_AS(open(header(1), raw(1, dims({std::int64_t{1} << 42, std::int64_t{1} << 22, 2}), 0, 0, 0)),
+                    data_loss);
     CHECK_THROWS_AS(open(header(1), raw(1, dims({(std::int64_t{1} << 62) + 1, 4}), 0, 0, 16)), data_loss);
   }
   SUBCASE("size that the shape does not give") {
@@ -286,7 +300,8 @@ TEST_CASE("bundle: indexes that lie are data_loss") {
     CHECK_THROWS_AS(io::bundle_reader(dir / "m").read("w", v, 8), unimplemented);
   }
   SUBCASE("more than eight dimensions can be listed, not read") {
-    write_raw(dir / "m.index", index_of({{"", header(1)}, {"w", entry(dtype::float32, {1}, 0, 0, data.substr(0, 4))},
+    write_raw(dir / "m.index", index_of({{"", header(1)},
+                                         {"w", entry(dtype::float32, {1}, 0, 0, data.substr(0, 4))},
                                          {"x", raw(1, dims({1, 1, 1, 1, 1, 1, 1, 1, 2}), 0, 0, 8)}}));
     const io::bundle_reader r(dir / "m");
     float v[2];
@@ -297,7 +312,8 @@ TEST_CASE("bundle: indexes that lie are data_loss") {
     const std::string slice_key = std::string("\0w", 2);
     io::wire_writer sliced;
     sliced.int64(1, 1).bytes(2, dims({2})).bytes(7, "");
-    write_raw(dir / "m.index", index_of({{"", header(1)}, {slice_key, entry(dtype::float32, {2}, 0, 0, data)}, {"w", sliced.str()}}));
+    write_raw(dir / "m.index",
+              index_of({{"", header(1)}, {slice_key, entry(dtype::float32, {2}, 0, 0, data)}, {"w", sliced.str()}}));
     const io::bundle_reader r(dir / "m");
     CHECK(r.entries().size() == 1);
     CHECK(r.entry("w").sliced);
@@ -309,7 +325,9 @@ TEST_CASE("bundle: indexes that lie are data_loss") {
     CHECK_THROWS_AS(open(header(-1), entry(dtype::float32, {2}, 0, 0, data)), data_loss);
     CHECK_THROWS_AS(open(header(100000), entry(dtype::float32, {2}, 0, 0, data)), data_loss);
     CHECK_THROWS_AS(open(io::wire_writer().int64(1, 1).int64(2, 1).take(), ""), unimplemented);
-    CHECK_THROWS_AS(open(io::wire_writer().int64(1, 1).message(3, io::wire_writer().int64(1, 9).int64(2, 2)).take(), ""), unimplemented);
+    CHECK_THROWS_AS(
+        open(io::wire_writer().int64(1, 1).message(3, io::wire_writer().int64(1, 9).int64(2, 2)).take(), ""),
+        unimplemented);
     write_raw(dir / "m.index", index_of({{"w", entry(dtype::float32, {2}, 0, 0, data)}}));
     CHECK_THROWS_AS(io::bundle_reader(dir / "m"), data_loss);
     write_raw(dir / "m.index", index_of({}));
@@ -319,7 +337,9 @@ TEST_CASE("bundle: indexes that lie are data_loss") {
     CHECK_THROWS_AS(io::bundle_reader(dir / "none"), not_found);
   }
   SUBCASE("limits") {
-    write_raw(dir / "m.index", index_of({{"", header(1)}, {"w", entry(dtype::float32, {2}, 0, 0, data)}, {"xxxxx", entry(dtype::float32, {2}, 0, 0, data)}}));
+    write_raw(dir / "m.index", index_of({{"", header(1)},
+                                         {"w", entry(dtype::float32, {2}, 0, 0, data)},
+                                         {"xxxxx", entry(dtype::float32, {2}, 0, 0, data)}}));
     CHECK_NOTHROW(io::bundle_reader(dir / "m", {.tensors = 2, .name_bytes = 5}));
     CHECK_THROWS_AS(io::bundle_reader(dir / "m", {.tensors = 1}), resource_exhausted);
     CHECK_THROWS_AS(io::bundle_reader(dir / "m", {.name_bytes = 4}), resource_exhausted);
@@ -379,10 +399,11 @@ TEST_CASE("bundle: random damage behind valid checksums is an error or a list, n
     const auto maybe = [&](const std::string& s) { return random.below(2) == 0 ? s : test::mutate(s, random); };
     static test::random_bits* bits;
     bits = &random;
-    const std::vector<std::pair<std::string, std::string>> entries = {{"", maybe(first)}, {"s", maybe(third)}, {"w", maybe(second)}};
+    const std::vector<std::pair<std::string, std::string>> entries = {
+        {"", maybe(first)}, {"s", maybe(third)}, {"w", maybe(second)}};
     write_raw(dir / "m.index", i % 2 == 0 ? index_of(entries) : compressed_index(entries, [](const std::string& s) {
-      return test::mutate(snappy_compress(bits->below(2) == 0 ? s : test::mutate(s, *bits)), *bits);
-    }));
+                return test::mutate(snappy_compress(bits->below(2) == 0 ? s : test::mutate(s, *bits)), *bits);
+              }));
     try {
       const io::bundle_reader r(dir / "m");
       r.verify_all();

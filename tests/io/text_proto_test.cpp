@@ -13,13 +13,13 @@ TEST_CASE("text proto: what is written") {
   io::text_proto_writer w;
   w.string("s", std::string("a\n\t\"\\'\x01\xff", 8)).open("m").integer("i", -3).boolean("b", true).close();
   w.float32("f", 0.1f).float64("d", -std::numeric_limits<double>::infinity()).enumerator("e", "DT_FLOAT");
-  CHECK(w.str() ==
-        "s: \"a\\n\\t\\\"\\\\\\'\\001\\377\"\nm {\n  i: -3\n  b: true\n}\nf: 0.1\nd: -inf\ne: DT_FLOAT\n");
+  CHECK(w.str() == "s: \"a\\n\\t\\\"\\\\\\'\\001\\377\"\nm {\n  i: -3\n  b: true\n}\nf: 0.1\nd: -inf\ne: DT_FLOAT\n");
 }
 
 TEST_CASE("text proto: what is read") {
   const auto f = io::parse_text_proto(
-      "# a comment\nname: \"a\" 'b\\x41\\102\\n' ; n:-12,x < y { z: 1.5e-3 } >\n l: [1, 2, 3] e: [] [a.b/c.D] { } k: {}");
+      "# a comment\nname: \"a\" 'b\\x41\\102\\n' ; n:-12,x < y { z: 1.5e-3 } >\n l: [1, 2, 3] e: [] [a.b/c.D] { } k: "
+      "{}");
   REQUIRE(f.size() == 8);
   CHECK(f[0].name == "name");
   CHECK(f[0].value == "abAB\n");
@@ -45,7 +45,8 @@ TEST_CASE("text proto: malformed text is data_loss with file and line") {
     CAPTURE(bad);
     CHECK_THROWS_AS(io::parse_text_proto(bad), data_loss);
   }
-  CHECK_THROWS_WITH_AS(io::parse_text_proto("a: 1\nb: 2\nc", "x.pbtxt"), doctest::Contains("'x.pbtxt' line 3"), data_loss);
+  CHECK_THROWS_WITH_AS(io::parse_text_proto("a: 1\nb: 2\nc", "x.pbtxt"), doctest::Contains("'x.pbtxt' line 3"),
+                       data_loss);
   const auto nested = [](int depth) {
     std::string open, close;
     for (int i = 1; i < depth; ++i) {

@@ -28,7 +28,8 @@ TEST_CASE("the Example message of the format notes, byte for byte") {
   features.message(1, e1).message(1, e2).message(1, e3);
   example.message(1, features);
   CHECK(to_hex(example.str()) ==
-        to_hex(from_hex("0a2c 0a0b0a017312060a040a026869 0a110a0178120c120a0a080000803f00000040 0a0a0a017912051a030a0103")));
+        to_hex(from_hex(
+            "0a2c 0a0b0a017312060a040a026869 0a110a0178120c120a0a080000803f00000040 0a0a0a017912051a030a0103")));
 }
 
 TEST_CASE("scalars come back, unknown fields are skipped, order is free") {

@@ -86,7 +86,7 @@ double error_of(std::int64_t m, std::int64_t n, std::int64_t k, bool evaluated =
       if (!(e <= worst)) worst = e;
     }
   }
-  return worst / (static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(k + 1) * (evaluated ? 9 : 1));
+  return worst / (static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(k + 1) * (evaluated ? 40 : 1));
 }
 
 template <class T>

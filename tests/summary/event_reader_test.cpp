@@ -26,8 +26,9 @@ TEST_CASE("events: a torn tail ends the list and is told") {
 }
 
 TEST_CASE("events: scalars in the newer style, unpacked and out of order") {
-  // summary{ value{ metadata{plugin "scalars"} tensor{float_val 0.5, dtype FLOAT, shape {}} tag "l" } } step 3, wall time 1
-  const std::string bytes = from_hex("2a1d 0a1b 4a0b0a090a077363616c617273 4209 2d0000003f 0801 1200 0a016c 1003 09000000000000f03f");
+  // summary{ value{ metadata{plugin "scalars"} tensor{float_val 0.5, dtype FLOAT, shape {}} tag "l" } } step 3, time 1
+  const std::string bytes =
+      from_hex("2a1d 0a1b 4a0b0a090a077363616c617273 4209 2d0000003f 0801 1200 0a016c 1003 09000000000000f03f");
   const summary::event e = summary::parse_event(bytes);
   CHECK(e.step == 3);
   CHECK(e.wall_time == 1.0);
@@ -45,8 +46,11 @@ TEST_CASE("events: random damage is an error or an event, never a crash") {
   io::tensor_proto t{.type = dtype::string, .shape = {}, .content = {}, .strings = {"text"}};
   image.bytes(1, "i").message(4, io::wire_writer().int64(1, 2).int64(2, 3).bytes(4, "png"));
   histogram.bytes(1, "h").bytes(5, h.serialize());
-  metadata.bytes(1, "t").bytes(8, io::serialize(t)).message(9, io::wire_writer().message(1, io::wire_writer().bytes(1, "text")));
-  const std::string good = summary::encode_event(1.0, 5, summary::detail::summary_field({&image, &histogram, &metadata}));
+  metadata.bytes(1, "t")
+      .bytes(8, io::serialize(t))
+      .message(9, io::wire_writer().message(1, io::wire_writer().bytes(1, "text")));
+  const std::string good =
+      summary::encode_event(1.0, 5, summary::detail::summary_field({&image, &histogram, &metadata}));
   CHECK(summary::parse_event(good).values.size() == 3);
   test::random_bits random(13);
   for (int i = 0; i < 20000; ++i) {

@@ -18,10 +18,14 @@ TEST_CASE("event golden records") {
   io::wire_writer version;
   version.bytes(3, "brain.Event:2");
   CHECK(to_hex(io::encode_record(summary::encode_event(1.0, 0, version))) ==
-        "1800000000000000a37f4b22" "09000000000000f03f1a0d627261696e2e4576656e743a32" "86bf577a");
+        "1800000000000000a37f4b22"
+        "09000000000000f03f1a0d627261696e2e4576656e743a32"
+        "86bf577a");
   const io::wire_writer v = summary::detail::scalar_value("loss", 0.5f);
   CHECK(to_hex(io::encode_record(summary::encode_event(2.0, 7, summary::detail::summary_field({&v})))) ==
-        "1a00000000000000129bd82d" "09000000000000004010072a0d0a0b0a046c6f7373150000003f" "c33fc24a");
+        "1a00000000000000129bd82d"
+        "09000000000000004010072a0d0a0b0a046c6f7373150000003f"
+        "c33fc24a");
 }
 
 TEST_CASE("events of every kind come back") {
@@ -34,7 +38,8 @@ TEST_CASE("events of every kind come back") {
     CHECK(name.substr(name.size() - 3) == ".v2");
     CHECK(name[30] == '.');
     io::graph_def g;
-    g.nodes.push_back({.name = "x", .op = "Placeholder", .inputs = {}, .device = {}, .attrs = {{"dtype", dtype::float32}}});
+    g.nodes.push_back(
+        {.name = "x", .op = "Placeholder", .inputs = {}, .device = {}, .attrs = {{"dtype", dtype::float32}}});
     w.add_graph(g);
     w.add_session_log(summary::session_status::start, 5);
     w.add_scalar("loss", 0.25f, 6);
@@ -49,7 +54,8 @@ TEST_CASE("events of every kind come back") {
     w.flush();
     CHECK(summary::read_event_dir(logdir).events.size() == 10);
     w.add_scalar("loss", 0.125f, 8);
-    CHECK_THROWS_WITH_AS(w.add_histogram("bad", std::vector<float>{NAN}, 8), doctest::Contains("histogram 'bad'"), invalid_argument);
+    CHECK_THROWS_WITH_AS(w.add_histogram("bad", std::vector<float>{NAN}, 8), doctest::Contains("histogram 'bad'"),
+                         invalid_argument);
     CHECK_THROWS_AS(w.add_image("bad", 2, 2, 3, pixels, 8), invalid_argument);
   }
   const summary::event_log log = summary::read_event_dir(logdir);

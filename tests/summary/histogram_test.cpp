@@ -18,19 +18,28 @@ summary::histogram_value read(const summary::histogram& h) {
 
 TEST_CASE("histogram: TensorFlow's edges") {
   const std::vector<double>& e = summary::detail::histogram_edges();
-  CHECK(e.size() == 1549);
+  CHECK(e.size() == 1551);
   CHECK(e.front() == std::numeric_limits<double>::lowest());
   CHECK(e.back() == std::numeric_limits<double>::max());
-  CHECK(e[774] == 0.0);
-  CHECK(e[775] == 1e-12);
-  CHECK(e[773] == -1e-12);
-  CHECK(e[776] == 1e-12 * 1.1);
+  CHECK(e[775] == 0.0);
+  CHECK(e[776] == 1e-12);
+  CHECK(e[774] == -1e-12);
+  CHECK(e[777] == 1e-12 * 1.1);
   for (std::size_t i = 1; i < e.size(); ++i) REQUIRE(e[i - 1] < e[i]);
 }
 
 TEST_CASE("histogram: every value lies in its bucket, empty runs are one bucket") {
   summary::histogram h;
-  const std::vector<double> values{-3.0, -1e-20, 0.0, 0.0, 1e-12, 0.5, 0.5, 2.75, 1e30, std::numeric_limits<double>::max(),
+  const std::vector<double> values{-3.0,
+                                   -1e-20,
+                                   0.0,
+                                   0.0,
+                                   1e-12,
+                                   0.5,
+                                   0.5,
+                                   2.75,
+                                   1e30,
+                                   std::numeric_limits<double>::max(),
                                    std::numeric_limits<double>::lowest()};
   for (const double v : values) h.add(v);
   const summary::histogram_value r = read(h);

@@ -297,6 +297,14 @@ class tensor {
   auto operator()(S... s) && {
     return static_cast<tensor&>(*this)(s...);
   }
+  /// Whether the elements live in the object itself.
+  static constexpr bool is_inline = detail::inline_elements<T, extents_type>() > 0;
+  /// The block of memory that holds the elements, shared.
+  [[nodiscard]] storage owner() const
+    requires(!is_inline)
+  {
+    return elements_.shared();
+  }
   /// A view of all elements.
   [[nodiscard]] view<T, E...> whole() {
     const storage& owner = elements_.shared();

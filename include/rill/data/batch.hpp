@@ -24,8 +24,8 @@ template <class Element, class Batch>
 class batch_memory {
  public:
   void shape(const Element* first, Batch& batch, std::int64_t n) {
-    if (rows(batch) != n && rows(spare_) == n) std::swap(batch, spare_);
-    else if (rows(batch) != n && rows(batch) > rows(spare_)) std::swap(batch, spare_);
+    if (row_count(batch) != n && row_count(spare_) == n) std::swap(batch, spare_);
+    else if (row_count(batch) != n && row_count(batch) > row_count(spare_)) std::swap(batch, spare_);
     if constexpr (all_static<Element>()) shape_batch(batch, n);
     else shape_batch(*first, batch, n);
   }

@@ -304,7 +304,7 @@ std::int64_t leaf_rows(const L& l) {
 
 /// Rows of the first component of a structure whose components have the same number.
 template <class S>
-std::int64_t rows(const S& s) {
+std::int64_t row_count(const S& s) {
   std::int64_t n = -1;
   for_each_leaf(s, [&](const auto& l) {
     if (n < 0) n = leaf_rows(l);

@@ -121,10 +121,10 @@ inline int flatten(const glyph& g, ink_point* out, int capacity) {
 }
 
 /// Draws one digit into 784 bytes.
-inline void draw_digit(int digit, random_bits& r, std::uint8_t* pixels) {
+inline void draw_digit(int label, random_bits& r, std::uint8_t* pixels) {
   constexpr int capacity = 128;
   ink_point ink[capacity];
-  const glyph_set& set = glyphs[digit];
+  const glyph_set& set = glyphs[label];
   const int n = flatten(set.forms[r.below(static_cast<std::uint64_t>(set.count))], ink, capacity);
 
   // A smooth field bends the strokes; equal points move together, so joints stay joined.
@@ -134,12 +134,12 @@ inline void draw_digit(int digit, random_bits& r, std::uint8_t* pixels) {
   wave waves[3];
   for (wave& w : waves) {
     w = {r.uniform(-5, 5), r.uniform(-5, 5), r.uniform(0, 6.2831853f), 0, 0};
-    w.dx = r.uniform(-0.055f, 0.055f);
-    w.dy = r.uniform(-0.05f, 0.05f);
+    w.dx = r.uniform(-0.07f, 0.07f);
+    w.dy = r.uniform(-0.065f, 0.065f);
   }
-  const float turn = r.uniform(-0.22f, 0.22f);
-  const float slant = r.uniform(-0.15f, 0.5f);
-  const float width = digit == 1 ? r.uniform(0.4f, 0.7f) : r.uniform(0.55f, 0.95f);
+  const float turn = r.uniform(-0.25f, 0.25f);
+  const float slant = r.uniform(-0.2f, 0.5f);
+  const float width = label == 1 ? r.uniform(0.4f, 0.7f) : r.uniform(0.5f, 0.98f);
   const float c = std::cos(turn), s = std::sin(turn);
   float left = 9, right = -9, top = 9, bottom = -9;
   for (int i = 0; i < n; ++i) {
@@ -161,9 +161,9 @@ inline void draw_digit(int digit, random_bits& r, std::uint8_t* pixels) {
   }
 
   // Into a box of about 20 pixels less the pen, its centre of ink near the middle of the image.
-  const float radius = r.uniform(0.75f, 1.9f);
+  const float radius = r.uniform(0.7f, 1.9f);
   const float soft = r.uniform(0.8f, 1.7f);
-  const float scale = (r.uniform(17.5f, 20.5f) - 2 * radius) / std::max({right - left, bottom - top, 0.1f});
+  const float scale = (r.uniform(17, 20.5f) - 2 * radius) / std::max({right - left, bottom - top, 0.1f});
   float length = 0, mx = 0, my = 0;
   for (int i = 1; i < n; ++i) {
     if (!ink[i].joined) continue;
@@ -172,8 +172,8 @@ inline void draw_digit(int digit, random_bits& r, std::uint8_t* pixels) {
     mx += l * (ink[i].x + ink[i - 1].x) / 2;
     my += l * (ink[i].y + ink[i - 1].y) / 2;
   }
-  const float ox = 13.5f + r.uniform(-1.3f, 1.3f) - scale * mx / length;
-  const float oy = 13.5f + r.uniform(-1.3f, 1.3f) - scale * my / length;
+  const float ox = 13.5f + r.uniform(-1.4f, 1.4f) - scale * mx / length;
+  const float oy = 13.5f + r.uniform(-1.4f, 1.4f) - scale * my / length;
 
   float cover[784] = {};
   const float pressure = r.uniform(-0.3f, 0.3f), pressure_phase = r.uniform(0, 6.2831853f);
@@ -223,9 +223,9 @@ inline digit_bytes draw_digits(std::int64_t n, std::uint64_t seed = 0, std::int6
   parallel_for(n, 64, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       detail::random_bits r(seed, static_cast<std::uint64_t>(first + i));
-      const auto digit = static_cast<int>(r.below(10));
-      labels[i] = static_cast<std::uint8_t>(digit);
-      detail::draw_digit(digit, r, images + i * 784);
+      const auto label = static_cast<int>(r.below(10));
+      labels[i] = static_cast<std::uint8_t>(label);
+      detail::draw_digit(label, r, images + i * 784);
     }
   });
   return out;

@@ -234,8 +234,8 @@ class estimator {
       check_rows(x, y);
       Head::check_labels(y);
       session.step(x, y);
-      metrics.update(static_cast<double>(*session.template output<0>()), y,
-                     std::span<const std::int64_t>(&*session.template output<1>(), static_cast<std::size_t>(y.size())));
+      const auto* ids = static_cast<const std::int64_t*>(session.template output<1>());
+      metrics.update(output<0>(session, "loss", y.size()).at(), y, {ids, static_cast<std::size_t>(y.size())});
     }
     if (metrics.examples() == 0) throw invalid_argument("evaluate: the data have no elements");
     const std::int64_t step = detail::counter(store_, "global_step");
@@ -260,13 +260,8 @@ class estimator {
       auto& x = detail::batch_parts<element>::features(batch);
       session.step(x);
       const std::int64_t rows = x.shape()[0];
-      const std::int64_t* id = &*session.template output<0>();
-      const auto* p = &*session.template output<1>();
-      for (std::int64_t r = 0; r < rows; ++r) {
-        prediction& one = out.emplace_back();
-        one.class_id = id[r];
-        for (float& v : one.probabilities) v = static_cast<float>(*p++);
-      }
+      const train::step_value ids = output<0>(session, "class_ids", rows), p = output<1>(session, "probabilities", rows);
+      for (std::int64_t r = 0; r < rows; ++r) out.push_back(Head::predicted(ids, p, r));
     }
     return out;
   }
@@ -281,8 +276,9 @@ class estimator {
   }
   /// Names of everything in the newest checkpoint, sorted: weights, slots, counters. not_found before the first.
   [[nodiscard]] std::vector<std::string> variable_names() const {
+    const io::bundle_reader reader = open_latest();
     std::vector<std::string> names;
-    for (const auto& [name, e] : open_latest().entries()) names.push_back(name);
+    for (const auto& [name, e] : reader.entries()) names.push_back(name);
     return names;
   }
   /// A tensor of the newest checkpoint. not_found for an unknown name, invalid_argument for another element type.
@@ -391,13 +387,15 @@ class estimator {
     return hooks;
   }
 
+  /// Output I of the session's last step, over a batch of `rows`.
+  template <std::size_t I, class Session>
+  static train::step_value output(const Session& session, std::string_view name, std::int64_t rows) {
+    constexpr auto& fetch = Session::code::tables.fetches[I];
+    return {name, fetch.type, fetch.shape.with_batch(rows), session.template output<I>()};
+  }
   template <class Session, std::size_t... I>
   static void add_values(const Session& session, train::step_context& c, std::index_sequence<I...>) {
-    (c.add(value_of(Head::train_outputs[I], session.template output<static_cast<int>(I)>())), ...);
-  }
-  template <class Output>
-  static train::step_value value_of(std::string_view name, const Output& out) {
-    return {name, out.type(), out.shape(), out.data()};
+    (c.add(output<I>(session, Head::train_outputs[I], c.examples())), ...);
   }
 
   void write_evaluation(const evaluation& result, std::int64_t step, const std::string& folder) {

@@ -22,9 +22,10 @@
 #include "rill/core/tensor.hpp"
 #include "rill/estimator/evaluation.hpp"
 #include "rill/graph/trace.hpp"
-#include "rill/losses/losses.hpp"
+#include "rill/losses/sparse_softmax_cross_entropy.hpp"
 #include "rill/metrics/accuracy.hpp"
 #include "rill/metrics/mean.hpp"
+#include "rill/train/hooks.hpp"
 
 namespace rill {
 
@@ -47,7 +48,8 @@ struct multi_class_head {
   /// One training step. Outputs: 0 loss, 1 probabilities, then the update.
   template <class Optimizer>
   struct train_program {
-    static constexpr bool training = true;
+    static constexpr bool training = true;  // dropout acts
+    static constexpr bool tunable = true;   // the optimizer's hyperparameters are run-time values
     Optimizer optimizer{};
     constexpr auto operator()(auto features, auto labels) const {
       auto logits = Model{}(features);
@@ -74,6 +76,14 @@ struct multi_class_head {
       return outputs(fetch("class_ids", argmax(logits, {.axis = 1})), fetch("probabilities", softmax(logits)));
     }
   };
+
+  /// Row `row` of the outputs of `predict_program`.
+  static prediction predicted(const train::step_value& class_ids, const train::step_value& probabilities, std::int64_t row) {
+    prediction p;
+    p.class_id = static_cast<std::int64_t>(class_ids.at(row));
+    for (int k = 0; k < N; ++k) p.probabilities[static_cast<std::size_t>(k)] = static_cast<float>(probabilities.at(row * N + k));
+    return p;
+  }
 
   /// Streams what `evaluate` reports.
   class evaluator {

@@ -95,7 +95,20 @@ using op_list = expr::list<Ops...>;
 
 /// The ops that a model may use without naming them.
 using library_ops =
-    op_list<ops::add, ops::sub, ops::mul, ops::div, ops::maximum, ops::minimum, op::copy, ops::random_uniform>;
+    op_list<ops::add, ops::sub, ops::mul, ops::div, ops::floor_div, ops::floor_mod, ops::maximum, ops::minimum,
+            ops::pow, ops::squared_difference, ops::neg, ops::abs, ops::sign, ops::square, ops::sqrt, ops::rsqrt,
+            ops::reciprocal, ops::exp, ops::expm1, ops::log, ops::log1p, ops::sin, ops::cos, ops::tanh, ops::sigmoid,
+            ops::relu, ops::relu6, ops::elu, ops::softplus, ops::softsign, ops::floor, ops::ceil, ops::round,
+            ops::erf, ops::logical_not, ops::is_nan, ops::is_inf, ops::is_finite, ops::equal, ops::not_equal,
+            ops::less, ops::less_equal, ops::greater, ops::greater_equal, ops::logical_and, ops::logical_or,
+            ops::logical_xor, ops::select, ops::cast<float>, ops::cast<double>, ops::cast<std::int32_t>,
+            ops::cast<std::int64_t>, ops::cast<std::uint8_t>, ops::cast<bool>, ops::random_uniform, op::copy,
+            ops::matmul_op, ops::conv2d_op, ops::conv2d_backprop_input_op, ops::conv2d_backprop_filter_op,
+            ops::max_pool_op, ops::max_pool_grad_op, ops::softmax_op, ops::sparse_softmax_cross_entropy_op,
+            ops::softmax_cross_entropy_backprop_op, reduce_op<ops::sum>, reduce_op<ops::prod>, reduce_op<ops::max>,
+            reduce_op<ops::min>, reduce_op<ops::any>, reduce_op<ops::all>, arg_reduce_op<ops::argmax>,
+            arg_reduce_op<ops::argmin>, op::transpose, op::reshape, op::broadcast_in_dim, op::stop_gradient,
+            op::assign, source::variable, source::input, source::constant>;
 
 // ---- frozen tables -----------------------------------------------------------------------------------------------------
 
@@ -110,6 +123,7 @@ struct frozen_let {
 struct frozen_step {
   group_kind kind = group_kind::map;
   int op = -1;
+  int root = -1;
   attributes attr;
   dtype type = dtype::invalid;
   signature in[max_operands];
@@ -191,6 +205,7 @@ constexpr table<N> freeze(const image& im) {
     const step_desc& d = im.l.steps[s];
     frozen_step& r = t.steps[s];
     r.kind = d.kind;
+    r.root = d.root;
     r.op = d.op ? find_op(Ops{}, d.op) : -1;
     r.attr = d.attr, r.type = d.type, r.out = d.out;
     for (int k = 0; k < max_operands; ++k) r.in[k] = d.in[k], r.operands[k] = d.operands[k];
@@ -274,10 +289,12 @@ struct compiled {
   struct summary {
     table_sizes sizes;
     frozen_failure why;
+    bool single_output = false;
   };
   static constexpr summary summarize() {
     const image im = run_passes(trace<Model, Inputs...>());
     summary s;
+    s.single_output = im.b.fetches.size() == 1 && im.b.fetches[0].name.view() == "output";
     if (im.b.first_failure) {
       s.why.what = im.b.first_failure;
       s.why.op = detail::find_op(ops{}, im.b.failed_op);
@@ -322,6 +339,8 @@ struct compiled {
 
  public:
   static constexpr bool fits = !summary_.why.what;
+  /// Whether the model returns a plain value rather than `outputs(...)`.
+  static constexpr bool single_output = summary_.single_output;
   static constexpr frozen_failure why = summary_.why;
 
   /// Fails to compile, naming the reason, when the model does not fit.
@@ -345,6 +364,7 @@ struct compiled {
 namespace detail {
 
 constexpr expr::walk walk_of(const input_desc& d, group_kind kind, int rank) {
+  if (kind == group_kind::opaque) return d.linear ? expr::walk::contiguous : expr::walk::constant;  // read as a stream
   const std::int64_t inner = kind == group_kind::tile ? d.strides[1] : rank == 0 ? 0 : d.strides[rank - 1];
   return inner == 1 ? expr::walk::contiguous : inner == 0 ? expr::walk::constant : expr::walk::strided;
 }

@@ -5,6 +5,7 @@
 /// of an op is what its definition says; an operand without a path to a target gets none. An input's gradient is emitted
 /// before the weight's, so that the weight may be updated in place as soon as its own gradient is there.
 
+#include <array>
 #include <vector>
 
 #include "trace.hpp"
@@ -69,3 +70,21 @@ constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<
 }
 
 }  // namespace rill::graph
+
+namespace rill {
+
+/// Gradients of a scalar (or of the sum of a tensor's elements) with respect to variables, inputs or any other value of the
+/// model, in order; a value that `y` does not depend on gets zeros.
+template <class... X>
+constexpr std::array<symbol, sizeof...(X)> gradients(symbol y, X... xs) {
+  std::array<symbol, sizeof...(X)> result{};
+  if (y.id < 0) return result;
+  const std::array<symbol, sizeof...(X)> targets{xs...};
+  std::vector<int> ids;
+  for (const symbol& t : targets) ids.push_back(t.id);
+  const std::vector<int> g = graph::gradients(*y.g, y, ids);
+  for (std::size_t k = 0; k < sizeof...(X); ++k) result[k] = g[k] >= 0 ? symbol{y.g, g[k]} : zeros_like(targets[k]);
+  return result;
+}
+
+}  // namespace rill

@@ -138,6 +138,7 @@ class fuser {
     const auto n = b_.nodes.size();
     f_.group_of.assign(n, -1);
     materialized_.assign(n, 0);
+    find_kept();
     for (std::size_t id = 0; id < n; ++id) place(static_cast<int>(id));
     for (std::size_t id = 0; id < n; ++id) {
       const node& read = b_.nodes[id];
@@ -277,6 +278,9 @@ class fuser {
 
   /// A node that reads scalars alone (a random mask, a constant row) has no place of its own: it floats until something
   /// reads it, and is then computed there.
+  ///
+  /// A comparison floats too when what it compares stays in memory anyway: reading that again is cheaper than keeping a
+  /// mask (which is kept where only the mask is needed later).
   constexpr void place_elementwise(int id, const node& n) {
     int latest = -1;
     bool floats = n.shape.rank() > 0;
@@ -285,10 +289,12 @@ class fuser {
       refs[k] = operand(n.in[k], n.shape);
       const int g = group_of(refs[k].base);
       if (g == floating && !(refs[k].linear && at(refs[k].base).shape == n.shape)) settle(refs[k].base);
-      if (group_of(refs[k].base) > latest) latest = group_of(refs[k].base);
-      floats = floats && (group_of(refs[k].base) == floating || at(refs[k].base).shape.num_elements() == 1);
+      if (const int r = ready(refs[k].base); r > latest) latest = r;
+      const bool at_hand = n.type == dtype::boolean && refs[k].linear && kept_[static_cast<std::size_t>(refs[k].base)] &&
+                           at(refs[k].base).shape == n.shape;
+      floats = floats && (group_of(refs[k].base) == floating || at(refs[k].base).shape.num_elements() == 1 || at_hand);
     }
-    if (floats && latest <= 0) {
+    if (floats) {
       f_.group_of[static_cast<std::size_t>(id)] = floating;
       return;
     }
@@ -302,6 +308,27 @@ class fuser {
     if (target < 0) target = open_group(n.shape);
     for (int k = 0; k < n.arity; ++k) land(refs[k].base, target);
     land_here(id, target);
+  }
+  /// The group after which a value can be computed or read.
+  constexpr int ready(int id) {
+    if (group_of(id) != floating) return group_of(id);
+    const node n = at(id);
+    int latest = -1;
+    for (int k = 0; k < n.arity; ++k)
+      if (const int r = ready(operand(n.in[k], n.shape).base); r > latest) latest = r;
+    return latest;
+  }
+  /// Marks what lies in memory after its group in any case: operands of roots, and inputs.
+  constexpr void find_kept() {
+    kept_.assign(b_.nodes.size(), 0);
+    for (const node& n : b_.nodes) {
+      const bool root = n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction;
+      for (int k = 0; k < n.arity && root; ++k) {
+        int v = n.in[k];
+        while (at(v).op == &info_of<op::reshape>) v = at(v).in[0];
+        kept_[static_cast<std::size_t>(v)] = 1;
+      }
+    }
   }
   constexpr int open_group(const tensor_shape& space) {
     group g;
@@ -525,7 +552,7 @@ class fuser {
 
   builder& b_;
   fusion f_;
-  std::vector<char> materialized_;
+  std::vector<char> materialized_, kept_;
   std::vector<int> uses_, user_;
 };
 

@@ -11,11 +11,15 @@
 #include <type_traits>
 
 #include "../ops/binary.hpp"
+#include "../ops/cast.hpp"
+#include "../ops/comparison.hpp"
 #include "../ops/contraction.hpp"
 #include "../ops/convolution.hpp"
 #include "../ops/normalization.hpp"
 #include "../ops/random.hpp"
 #include "../ops/reduction.hpp"
+#include "../ops/select.hpp"
+#include "../ops/unary.hpp"
 #include "../ops/window.hpp"
 #include "node.hpp"
 
@@ -254,7 +258,7 @@ struct symbolic_front_end {
   static constexpr symbol apply(const A&... operands) {
     constexpr int n = sizeof...(A);
     static_assert(n == Op::arity, "wrong number of operands");
-    symbol s[n] = {as_symbol(operands)...};
+    symbol s[static_cast<std::size_t>(n)] = {as_symbol(operands)...};
     builder* b = nullptr;
     for (const symbol& x : s)
       if (x.g) b = x.g;
@@ -305,6 +309,10 @@ struct symbolic_front_end {
   }
 };
 
+constexpr symbol cast_to(symbol x, dtype type);
+template <class Reducer>
+constexpr symbol reduce_mask(symbol x, std::int64_t mask);
+
 /// Reduction node over the axes in the mask i[0]; dimensions are dropped.
 template <class Reducer>
 struct reduce_op {
@@ -325,8 +333,8 @@ struct reduce_op {
     if constexpr (std::is_same_v<Reducer, ops::sum>) {
       return grads(spread(dy));
     } else {  // shared evenly among the elements that attain the extremum
-      auto hit = cast_to(equal(x, spread(y)), x.type());
-      auto count = reduce_mask<ops::sum>(hit, at.i[0]);
+      auto hit = graph::cast_to(equal(x, spread(y)), x.type());
+      auto count = graph::reduce_mask<ops::sum>(hit, at.i[0]);
       return grads(hit * spread(dy / count));
     }
   }
@@ -419,6 +427,21 @@ constexpr void call_vjp(builder& b, int id, int dy, int* out) {
 
 constexpr tensor_shape symbol::shape() const { return id < 0 ? tensor_shape{} : g->at(*this).shape; }
 constexpr dtype symbol::type() const { return id < 0 ? dtype::invalid : g->at(*this).type; }
+
+namespace graph {
+/// The elements as another dtype; nothing to do for the same.
+constexpr symbol cast_to(symbol x, dtype type) {
+  if (x.id < 0 || x.type() == type) return x;
+  switch (type) {
+    case dtype::float32: return cast<float>(x);
+    case dtype::float64: return cast<double>(x);
+    case dtype::int32: return cast<std::int32_t>(x);
+    case dtype::int64: return cast<std::int64_t>(x);
+    case dtype::uint8: return cast<std::uint8_t>(x);
+    default: return cast<bool>(x);
+  }
+}
+}  // namespace graph
 
 // ---- functions on symbols: the same names, arguments and meaning as on tensors ----------------------------------------
 
@@ -560,8 +583,8 @@ constexpr symbol parameter(builder* b, dtype type, std::int64_t which) {
 constexpr symbol reduce_mean(symbol x, reduce_options o = {}) {
   symbol s = reduce_sum(x, o);
   if (s.id < 0) return s;
-  const std::int64_t kept = s.shape().num_elements(), all = x.shape().num_elements();
-  return s / graph::count_of(x.g, x.type(), kept == 0 ? 0 : all / kept);
+  const std::int64_t kept = s.shape().num_elements(), total = x.shape().num_elements();
+  return s / graph::count_of(x.g, x.type(), kept == 0 ? 0 : total / kept);
 }
 constexpr symbol sum(symbol x, reduce_options o = {}) { return reduce_sum(x, o); }
 constexpr symbol mean(symbol x, reduce_options o = {}) { return reduce_mean(x, o); }
@@ -590,6 +613,8 @@ constexpr symbol ones_like(symbol x) {
   if (x.id < 0) return x;
   return graph::broadcast_to(graph::constant_of(x.g, x.type(), 1), x.shape());
 }
+/// x as the dtype of `like`.
+constexpr symbol cast_like(symbol x, symbol like) { return graph::cast_to(x, like.type()); }
 /// 1 where the last axis equals the index, else 0: [..] -> [.., depth].
 template <class T = float>
 constexpr symbol one_hot(symbol indices, std::int64_t depth) {
@@ -597,3 +622,5 @@ constexpr symbol one_hot(symbol indices, std::int64_t depth) {
   symbol r = indices.g->add(&graph::info_of<graph::source::range>, {indices.type(), {depth}}, {});
   return select(equal(expand_dims(indices, -1), r), T{1}, T{0});
 }
+
+}  // namespace rill

@@ -115,12 +115,6 @@ class variable_scope {
 /// Whether the model is traced for training: dropout acts, batch statistics move.
 constexpr bool training(symbol context) { return context.g->training; }
 
-/// Converts to another dtype; a no-op for the same.
-template <class To>
-constexpr symbol cast(symbol x) {
-  return graph::cast_to(x, dtype_v<To>);
-}
-
 /// Writes `value` to a variable at the end of the step's reads; the result is the new value.
 constexpr symbol assign(symbol variable, symbol value) {
   if (variable.id < 0 || value.id < 0) return value;
@@ -177,7 +171,7 @@ constexpr named_output fetch(std::string_view name, operation) { return {name, {
 
 template <int N>
 struct output_list {
-  named_output list[N];
+  named_output list[static_cast<std::size_t>(N)];
 };
 /// The outputs of a step, in the order in which `session::run` returns them.
 template <class... Outputs>

@@ -94,7 +94,8 @@ inline std::vector<std::string> checkpoint_candidates(const std::string& dir) {
   if (is_directory(dir)) {
     for (const std::string& name : list_dir(dir)) {
       constexpr std::string_view suffix = ".index";
-      if (name.size() <= suffix.size() || name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0) continue;
+      if (name.size() <= suffix.size() || name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0)
+        continue;
       const std::string stem = name.substr(0, name.size() - suffix.size());
       found.emplace_back(checkpoint_step(stem), join_path(dir, stem));
     }

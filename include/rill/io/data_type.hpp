@@ -24,10 +24,30 @@ inline constexpr dtype stored_half = static_cast<dtype>(19);
 /// Bytes of one stored element; 0 for types without a fixed size (string, resource, variant) and unknown numbers.
 constexpr std::size_t stored_size_of(dtype d) {
   switch (static_cast<int>(d)) {
-    case 4: case 6: case 10: case 11: case 12: case 24: case 25: case 26: case 27: case 28: return 1;
-    case 5: case 14: case 15: case 16: case 17: case 19: return 2;
-    case 1: case 3: case 13: case 22: return 4;
-    case 2: case 8: case 9: case 23: return 8;
+    case 4:
+    case 6:
+    case 10:
+    case 11:
+    case 12:
+    case 24:
+    case 25:
+    case 26:
+    case 27:
+    case 28: return 1;
+    case 5:
+    case 14:
+    case 15:
+    case 16:
+    case 17:
+    case 19: return 2;
+    case 1:
+    case 3:
+    case 13:
+    case 22: return 4;
+    case 2:
+    case 8:
+    case 9:
+    case 23: return 8;
     case 18: return 16;
     default: return 0;
   }
@@ -35,10 +55,10 @@ constexpr std::size_t stored_size_of(dtype d) {
 
 /// The enumerator in text protos, "DT_FLOAT"; "" for a number this table does not know.
 constexpr std::string_view enum_name_of(dtype d) {
-  constexpr std::string_view names[] = {"DT_INVALID", "DT_FLOAT",   "DT_DOUBLE",  "DT_INT32",     "DT_UINT8",
-                                        "DT_INT16",   "DT_INT8",    "DT_STRING",  "DT_COMPLEX64", "DT_INT64",
-                                        "DT_BOOL",    "DT_QINT8",   "DT_QUINT8",  "DT_QINT32",    "DT_BFLOAT16",
-                                        "DT_QINT16",  "DT_QUINT16", "DT_UINT16",  "DT_COMPLEX128", "DT_HALF",
+  constexpr std::string_view names[] = {"DT_INVALID",  "DT_FLOAT",   "DT_DOUBLE", "DT_INT32",      "DT_UINT8",
+                                        "DT_INT16",    "DT_INT8",    "DT_STRING", "DT_COMPLEX64",  "DT_INT64",
+                                        "DT_BOOL",     "DT_QINT8",   "DT_QUINT8", "DT_QINT32",     "DT_BFLOAT16",
+                                        "DT_QINT16",   "DT_QUINT16", "DT_UINT16", "DT_COMPLEX128", "DT_HALF",
                                         "DT_RESOURCE", "DT_VARIANT", "DT_UINT32", "DT_UINT64"};
   const auto n = static_cast<std::size_t>(d);
   if (n < std::size(names)) return names[n];

@@ -41,8 +41,7 @@ inline constexpr std::size_t io_step = std::size_t{1} << 20;
 
 /// Throws the typed error of an errno value: "cannot open 'x': No such file or directory".
 [[noreturn]] inline void throw_errno(std::string_view action, const std::string& path, int err) {
-  const std::string m =
-      "cannot " + std::string(action) + " '" + path + "': " + std::generic_category().message(err);
+  const std::string m = "cannot " + std::string(action) + " '" + path + "': " + std::generic_category().message(err);
   switch (err) {
     case ENOENT: throw not_found(m);
     case EACCES:
@@ -132,8 +131,8 @@ inline void write_all(int fd, const char* p, std::size_t n, const std::string& p
 inline std::size_t pread_all(int fd, char* p, std::size_t n, std::uint64_t offset, const std::string& path) {
   std::size_t done = 0;
   while (done < n) {
-    const ssize_t k = ::pread(fd, p + done, std::min(n - done, std::size_t{1} << 30),
-                              static_cast<off_t>(offset + done));
+    const ssize_t k =
+        ::pread(fd, p + done, std::min(n - done, std::size_t{1} << 30), static_cast<off_t>(offset + done));
     if (k < 0) {
       if (errno == EINTR) continue;
       throw_errno("read", path, errno);
@@ -480,7 +479,7 @@ inline void atomic_write(const std::string& path, std::string_view bytes) {
   f.commit();
 }
 
-/// A regular file to read at offsets; every read is checked against the size the file has now, before memory is touched.
+/// A regular file to read at offsets. A read that the file cannot fill is `data_loss`, whatever size it had before.
 class random_access_file {
  public:
   explicit random_access_file(const std::string& path)

@@ -294,8 +294,8 @@ inline tensor_proto parse_tensor(wire_reader r) {
   if (t.content.empty()) {
     if (values.size() > bytes || values.size() % size != 0) r.fail("has more constant values than its shape holds");
     if (bytes > values.size() && bytes > splat_limit)
-      throw resource_exhausted("a constant of " + std::to_string(bytes) + " bytes is spelled as one repeated value; the limit is " +
-                               std::to_string(splat_limit));
+      throw resource_exhausted("a constant of " + std::to_string(bytes) +
+                               " bytes is spelled as one repeated value; the limit is " + std::to_string(splat_limit));
     const std::string last = values.empty() ? std::string(size, '\0') : values.substr(values.size() - size);
     t.content = std::move(values);
     t.content.reserve(static_cast<std::size_t>(bytes));

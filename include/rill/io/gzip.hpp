@@ -37,7 +37,8 @@ inline bool is_gzip(const random_access_file& file) {
 /// Decompresses a gzip file (one member or several) front to back.
 class gzip_reader {
  public:
-  explicit gzip_reader(random_access_file file) : file_(std::move(file)), size_(file_.size()), in_(1 << 16), z_(new z_stream{}) {
+  explicit gzip_reader(random_access_file file)
+      : file_(std::move(file)), size_(file_.size()), in_(1 << 16), z_(new z_stream{}) {
     if (inflateInit2(z_.get(), 16 + MAX_WBITS) != Z_OK) {
       delete z_.release();
       throw resource_exhausted("zlib could not start on '" + file_.path() + "'");
@@ -116,7 +117,8 @@ class gzip_reader {
 
  private:
   [[noreturn]] static void missing(const std::string& path) {
-    throw unimplemented("'" + path + "' is compressed and this program was built without zlib: unpack it with gunzip, or "
+    throw unimplemented("'" + path +
+                        "' is compressed and this program was built without zlib: unpack it with gunzip, or "
                         "install zlib's headers (Debian: zlib1g-dev), rebuild and link with -lz");
   }
 };

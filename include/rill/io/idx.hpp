@@ -4,8 +4,8 @@
 /// IDX files, the format of MNIST: two zero bytes, a type byte, the rank, one big-endian u32 per dimension, then the
 /// elements, big-endian. Plain or gzip, told apart by content. The size that the header promises must be exactly the
 /// file's: a wrong magic number is `invalid_argument`; truncation, trailing bytes, dimensions that overflow or exceed
-/// the file, a compressed file that would unfold more than 1000-fold are `data_loss` or `resource_exhausted`; each names
-/// file and offset.
+/// the file, a compressed file that would unfold more than 1000-fold are `data_loss` or `resource_exhausted`; each
+/// names file and offset.
 ///
 ///     io::idx_array images = io::read_idx("train-images-idx3-ubyte");   // uint8, dims {60000, 28, 28}
 
@@ -25,8 +25,8 @@
 
 namespace rill::io {
 
-/// The content of an IDX file. `type` is uint8, int32, float32, float64, or one of `stored_int8`, `stored_int16`; `data`
-/// is row-major in the machine's byte order.
+/// The content of an IDX file. `type` is uint8, int32, float32, float64, `stored_int8` or `stored_int16`; `data` is
+/// row-major in the machine's byte order.
 struct idx_array {
   dtype type = dtype::invalid;
   std::vector<std::int64_t> dims;
@@ -67,8 +67,7 @@ idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std
   std::uint64_t offset = 0;
   const auto take = [&](unsigned char* p, std::size_t n, const char* part) {
     const std::size_t got = read(p, n);
-    if (got != n)
-      throw data_loss(name + " ends at offset " + std::to_string(offset + got) + " inside its " + part);
+    if (got != n) throw data_loss(name + " ends at offset " + std::to_string(offset + got) + " inside its " + part);
     offset += n;
   };
   unsigned char head[4];
@@ -101,9 +100,10 @@ idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std
     fits = checked_mul(bytes, n, bytes) && fits;
   }
   if (!fits || bytes > room || (exact && bytes != whole - offset)) {
-    const std::string promise =
-        name + " promises dimensions [" + shape + "] at offset 4, " + (fits ? std::to_string(bytes) : "more than 2^64") + " bytes";
-    if (!exact) throw resource_exhausted(promise + ", more than the limit of " + std::to_string(room) + " for its size");
+    const std::string promise = name + " promises dimensions [" + shape + "] at offset 4, " +
+                                (fits ? std::to_string(bytes) : "more than 2^64") + " bytes";
+    if (!exact)
+      throw resource_exhausted(promise + ", more than the limit of " + std::to_string(room) + " for its size");
     throw data_loss(promise + ", but " + std::to_string(whole - offset) + " bytes follow at offset " +
                     std::to_string(offset));
   }
@@ -111,15 +111,16 @@ idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std
   std::uint64_t step = io_step;
   while (out.data.size() < bytes) {
     const std::size_t old = out.data.size();
-    const std::size_t n = exact ? static_cast<std::size_t>(bytes)
-                                : static_cast<std::size_t>(std::min<std::uint64_t>(step, bytes - old));
+    const std::size_t n =
+        exact ? static_cast<std::size_t>(bytes) : static_cast<std::size_t>(std::min<std::uint64_t>(step, bytes - old));
     out.data.resize(old + n);
     take(reinterpret_cast<unsigned char*>(out.data.data() + old), n, "elements");
     step = out.data.size();
   }
   unsigned char extra;
   if (read(&extra, 1) != 0)
-    throw data_loss(name + " goes on after its dimensions [" + shape + "] are filled, at offset " + std::to_string(offset));
+    throw data_loss(name + " goes on after its dimensions [" + shape + "] are filled, at offset " +
+                    std::to_string(offset));
   swap_elements(out.data.data(), out.data.size(), width);
   return out;
 }

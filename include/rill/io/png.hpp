@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// A small PNG writer: 8 bits per channel, 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) channels. Compressed with zlib
-/// where it is installed, else stored uncompressed, which every reader takes as well.
+/// A small PNG writer: 8 bits per channel, 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) channels. Compressed with
+/// zlib where it is installed, else stored uncompressed, which every reader takes as well.
 ///
 ///     std::string file = io::encode_png(28, 28, 1, pixels);      // pixels: height x width x channels, row-major
 
@@ -90,10 +90,12 @@ inline std::string zlib_compressed(std::string_view data) {
 }  // namespace detail
 
 /// The bytes of a PNG file. `pixels` has height * width * channels bytes; sides of 1 to 2^24 and at most 2^29 pixels.
-inline std::string encode_png(std::int64_t width, std::int64_t height, int channels, std::span<const std::uint8_t> pixels) {
+inline std::string encode_png(std::int64_t width, std::int64_t height, int channels,
+                              std::span<const std::uint8_t> pixels) {
   constexpr std::int64_t side = std::int64_t{1} << 24;
   if (width < 1 || height < 1 || width > side || height > side || width * height > (std::int64_t{1} << 29))
-    throw invalid_argument("a PNG of " + std::to_string(width) + " x " + std::to_string(height) + " pixels cannot be written");
+    throw invalid_argument("a PNG of " + std::to_string(width) + " x " + std::to_string(height) +
+                           " pixels cannot be written");
   if (channels < 1 || channels > 4)
     throw invalid_argument("a PNG has 1 to 4 channels, got " + std::to_string(channels));
   const auto row = static_cast<std::size_t>(width) * static_cast<std::size_t>(channels);

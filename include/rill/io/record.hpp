@@ -57,8 +57,8 @@ class record_writer {
   writable_file file_;
 };
 
-/// Reads the records of a file in order. The file may still be growing: after a `data_loss` at its end, or after `false`,
-/// `next` may be called again and continues at the same offset.
+/// Reads the records of a file in order. The file may still be growing: after a `data_loss` at its end, or after
+/// `false`, `next` may be called again and continues at the same offset.
 class record_reader {
  public:
   explicit record_reader(const std::string& path, std::uint64_t record_limit = default_record_limit)
@@ -103,7 +103,7 @@ class record_reader {
   std::uint64_t offset_ = 0;
 };
 
-/// Cuts a file after its last whole record, as a writer killed in the middle leaves it; returns the number of bytes cut.
+/// Cuts a file, as a writer killed in the middle leaves it, after its last whole record; returns how many bytes it cut.
 /// Everything behind the first damaged record goes, so use it only on a file whose tail is known to be torn.
 inline std::uint64_t repair_records(const std::string& path) {
   record_reader r(path);
@@ -114,8 +114,7 @@ inline std::uint64_t repair_records(const std::string& path) {
     return 0;
   } catch (const data_loss&) {
     const std::uint64_t cut = file_size(path) - r.offset();
-    if (::truncate(r.path().c_str(), static_cast<off_t>(r.offset())) != 0)
-      detail::throw_errno("truncate", path, errno);
+    if (::truncate(r.path().c_str(), static_cast<off_t>(r.offset())) != 0) detail::throw_errno("truncate", path, errno);
     return cut;
   }
 }

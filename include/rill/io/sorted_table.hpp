@@ -2,8 +2,8 @@
 #pragma once
 /// \file
 /// The sorted string table (LevelDB's format) that the index of a checkpoint is: data blocks of prefix-compressed
-/// entries with strictly ascending keys, an empty metaindex block, an index block, a 48-byte footer; every block ends in
-/// a type byte and a masked CRC-32C. The writer's bytes are TensorFlow's. The reader checks every checksum, length,
+/// entries with strictly ascending keys, an empty metaindex block, an index block, a 48-byte footer; every block ends
+/// in a type byte and a masked CRC-32C. The writer's bytes are TensorFlow's. The reader checks every checksum, length,
 /// order and count and reports `data_loss` with file and offset.
 ///
 ///     io::table_builder b;  b.add("a", "1");  b.add("b", "2");  std::string file = b.finish();
@@ -102,7 +102,8 @@ class table_builder {
   explicit table_builder(std::size_t block_size = 262144) : block_size_(block_size) {}
 
   void add(std::string_view key, std::string_view value) {
-    if (any_ && key <= last_) throw invalid_argument("table keys must ascend: '" + std::string(key) + "' after '" + last_ + "'");
+    if (any_ && key <= last_)
+      throw invalid_argument("table keys must ascend: '" + std::string(key) + "' after '" + last_ + "'");
     // A very large entry gets a block of its own.
     if (!data_.empty() && key.size() + value.size() >= 2 * block_size_) flush();
     if (pending_) index_entry(detail::key_between(last_, key));
@@ -178,8 +179,7 @@ inline std::string_view table_block(std::string_view file, std::string_view what
     fail("names a block of " + std::to_string(size) + " bytes at " + std::to_string(offset) +
          ", which the file does not hold");
   at = offset;
-  const std::string_view with_type =
-      file.substr(static_cast<std::size_t>(offset), static_cast<std::size_t>(size) + 1);
+  const std::string_view with_type = file.substr(static_cast<std::size_t>(offset), static_cast<std::size_t>(size) + 1);
   if (unmask_crc(get_fixed32(with_type.data() + with_type.size())) != crc32c(with_type))
     fail("has a block with a wrong checksum");
   const std::string_view content = with_type.substr(0, with_type.size() - 1);
@@ -189,7 +189,8 @@ inline std::string_view table_block(std::string_view file, std::string_view what
   return storage;
 }
 
-/// Calls `f(key, value)` for every entry of a block, the value being a view into it. `budget` bounds the key bytes that prefix compression may unfold.
+/// Calls `f(key, value)` for every entry of a block, the value being a view into it. `budget` bounds the key bytes that
+/// prefix compression may unfold.
 template <class F>
 void table_entries(std::string_view block, std::string_view what, std::uint64_t at, std::uint64_t& budget, F&& f) {
   const auto fail = [&](const std::string& problem) {
@@ -204,7 +205,8 @@ void table_entries(std::string_view block, std::string_view what, std::uint64_t 
     std::uint64_t shared = 0;
     std::uint64_t unshared = 0;
     std::uint64_t length = 0;
-    if (!take_varint(in, shared) || !take_varint(in, unshared) || !take_varint(in, length)) fail("ends inside an entry");
+    if (!take_varint(in, shared) || !take_varint(in, unshared) || !take_varint(in, length))
+      fail("ends inside an entry");
     if (shared > key.size()) fail("has an entry that shares more bytes than the key before it has");
     if (unshared > in.size() || length > in.size() - unshared) fail("has an entry that is longer than the block");
     if (shared + unshared > budget) fail("unfolds to more key bytes than the limit");

@@ -87,14 +87,15 @@ inline std::uint32_t extend_crc_length(std::uint32_t crc, std::uint64_t length) 
 /// without it leaves nothing behind.
 class bundle_writer {
  public:
-  explicit bundle_writer(const std::string& prefix)
-      : prefix_(prefix), data_(detail::shard_path(prefix, 0, 1)) {}
+  explicit bundle_writer(const std::string& prefix) : prefix_(prefix), data_(detail::shard_path(prefix, 0, 1)) {}
 
   /// Adds a tensor of `bytes` bytes, row-major. `invalid_argument`: a name that is empty or taken, a shape that is not
   /// static, a size that shape and type do not give.
   void add(const std::string& name, dtype type, const tensor_shape& shape, const void* data, std::size_t bytes) {
     const std::uint64_t size = stored_size_of(type);
-    if (size == 0) throw invalid_argument("cannot save tensor '" + name + "': its type " + std::string(name_of(type)) + " has no fixed size");
+    if (size == 0)
+      throw invalid_argument("cannot save tensor '" + name + "': its type " + std::string(name_of(type)) +
+                             " has no fixed size");
     const std::uint64_t wanted = elements(name, shape) * size;
     if (wanted != bytes)
       throw invalid_argument("cannot save tensor '" + name + "': shape " + to_string(shape) + " needs " +
@@ -157,7 +158,8 @@ class bundle_writer {
     return n;
   }
   bundle_entry& insert(const std::string& name, dtype type, const tensor_shape& shape) {
-    if (finished_) throw failed_precondition("bundle '" + prefix_ + "' is finished; tensor '" + name + "' comes too late");
+    if (finished_)
+      throw failed_precondition("bundle '" + prefix_ + "' is finished; tensor '" + name + "' comes too late");
     if (name.empty() || name.size() > bundle_limits{}.name_bytes || name.front() == '\0')
       throw invalid_argument("a tensor name must have 1 to 4096 bytes, got " + std::to_string(name.size()));
     const auto [it, fresh] = entries_.try_emplace(name);
@@ -209,7 +211,8 @@ class bundle_reader {
   /// Reads a tensor's bytes into `dst`; `bytes` must be its size. Wrong checksum: `data_loss`, and `dst` holds rubbish.
   void read(std::string_view name, void* dst, std::size_t bytes) const {
     const bundle_entry& e = plain_entry(name);
-    if (e.type == dtype::string) throw invalid_argument("tensor '" + std::string(name) + "' in '" + prefix_ + "' holds strings");
+    if (e.type == dtype::string)
+      throw invalid_argument("tensor '" + std::string(name) + "' in '" + prefix_ + "' holds strings");
     if (bytes != e.size)
       throw invalid_argument("tensor '" + std::string(name) + "' in '" + prefix_ + "' has shape " + to_string(e.shape) +
                              " and " + std::to_string(e.size) + " bytes, the caller wants " + std::to_string(bytes));
@@ -296,7 +299,8 @@ class bundle_reader {
       }
     }
     if (shards < 0 || shards > 99999) fail("claims " + std::to_string(shards) + " data files");
-    if (min_consumer > 1) throw unimplemented("'" + index_path_ + "' needs a reader of version " + std::to_string(min_consumer));
+    if (min_consumer > 1)
+      throw unimplemented("'" + index_path_ + "' needs a reader of version " + std::to_string(min_consumer));
     shards_ = static_cast<std::int32_t>(shards);
   }
 
@@ -305,7 +309,8 @@ class bundle_reader {
       throw resource_exhausted("'" + index_path_ + "' has a tensor name of " + std::to_string(key.size()) +
                                " bytes, more than the limit of " + std::to_string(limits_.name_bytes));
     if (entries_.size() == limits_.tensors)
-      throw resource_exhausted("'" + index_path_ + "' has more tensors than the limit of " + std::to_string(limits_.tensors));
+      throw resource_exhausted("'" + index_path_ + "' has more tensors than the limit of " +
+                               std::to_string(limits_.tensors));
     const std::string name(key);
     bundle_entry e;
     detail::stored_shape shape;
@@ -331,13 +336,15 @@ class bundle_reader {
         fail("gives tensor '" + name + "' a shape that is negative or too large");
     if (shape.unknown_rank) fail("gives tensor '" + name + "' no shape");
     if (!e.sliced) {
-      if (shard < 0 || shard >= shards_) fail("puts tensor '" + name + "' into data file " + std::to_string(shard) + " of " + std::to_string(shards_));
+      if (shard < 0 || shard >= shards_)
+        fail("puts tensor '" + name + "' into data file " + std::to_string(shard) + " of " + std::to_string(shards_));
       if (offset < 0 || size < 0) fail("gives tensor '" + name + "' a negative offset or size");
       std::uint64_t bytes = 0;
       const std::uint64_t width = stored_size_of(e.type);
       if (e.type == dtype::invalid) fail("gives tensor '" + name + "' no type");
       if (width != 0 && (!checked_mul(n, width, bytes) || bytes != static_cast<std::uint64_t>(size)))
-        fail("gives tensor '" + name + "' " + std::to_string(size) + " bytes, its shape needs " + std::to_string(bytes));
+        fail("gives tensor '" + name + "' " + std::to_string(size) + " bytes, its shape needs " +
+             std::to_string(bytes));
       if (e.type == dtype::string && (static_cast<std::uint64_t>(size) < 4 || n > static_cast<std::uint64_t>(size) - 4))
         fail("gives tensor '" + name + "' more strings than its " + std::to_string(size) + " bytes can hold");
     }
@@ -359,8 +366,8 @@ class bundle_reader {
       }
       const std::uint64_t have = sizes[static_cast<std::size_t>(e.shard)];
       if (e.size > have || e.offset > have - e.size)
-        throw data_loss("'" + shard(e).path() + "' has " + std::to_string(have) + " bytes, tensor '" + name + "' needs " +
-                        std::to_string(e.size) + " at offset " + std::to_string(e.offset));
+        throw data_loss("'" + shard(e).path() + "' has " + std::to_string(have) + " bytes, tensor '" + name +
+                        "' needs " + std::to_string(e.size) + " at offset " + std::to_string(e.offset));
     }
   }
   [[nodiscard]] const random_access_file& shard(const bundle_entry& e) const {

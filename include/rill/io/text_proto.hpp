@@ -84,8 +84,8 @@ class text_proto_writer {
   int depth_ = 0;
 };
 
-/// One field of a parsed text proto: a scalar in `value` (unescaped when it was quoted, else the token as written), or a
-/// message in `children`.
+/// One field of a parsed text proto: a scalar in `value` (unescaped when it was quoted, else the token as written), or
+/// a message in `children`.
 struct text_field {
   std::string name;
   std::string value;

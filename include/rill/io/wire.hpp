@@ -3,8 +3,8 @@
 /// \file
 /// The protobuf wire format: the one writer and the one reader of the library. Fields are (number, wire type) keys
 /// followed by a varint, 8 little-endian bytes, a length and that many bytes, or 4 little-endian bytes.
-/// The reader never copies, never allocates and never looks outside its slice: a length beyond it, a varint of more than
-/// 10 bytes, a wrong wire type is `data_loss` naming file and offset; more than 100 nested messages
+/// The reader never copies, never allocates and never looks outside its slice: a length beyond it, a varint of more
+/// than 10 bytes, a wrong wire type is `data_loss` naming file and offset; more than 100 nested messages
 /// `resource_exhausted`. Fields in any order, unknown fields skipped, repeated numbers packed or not.
 ///
 ///     io::wire_writer w;  w.int64(1, 7).bytes(2, "ab");                         // 08 07 12 02 61 62
@@ -121,8 +121,8 @@ class wire_writer {
   std::string out_;
 };
 
-/// Walks over the fields of one message. `what` (usually the path; it must outlive the reader) and `base` (the offset of
-/// `data` in it) only serve the error messages.
+/// Walks over the fields of one message. `what` (usually the path; it must outlive the reader) and `base` (the offset
+/// of `data` in it) only serve the error messages.
 class wire_reader {
  public:
   /// Messages nested deeper than this are refused, as protobuf does.
@@ -132,7 +132,7 @@ class wire_reader {
       : data_(data), what_(what), base_(base) {}
   /// The reader only looks at its bytes; a temporary string would be gone.
   template <class S>
-    requires std::same_as<S, std::string>
+  requires std::same_as<S, std::string>
   explicit wire_reader(S&& data, std::string_view what = "message", std::uint64_t base = 0) = delete;
 
   /// Moves to the next field, skipping the value of the last one if nobody took it; false at the end of the message.

@@ -202,8 +202,9 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
                                           .b = packed + p * panel_size,
                                           .b_step = nr,
                                           .c = c,
+                                          .c_pitch = nr,
                                           .accumulate = false});
-              finish_tile(epilogue, c, vectors * lanes<T>, rows, i0, 1, p * nr, cols);
+              finish_tile(epilogue, c, nr, rows, i0, 1, p * nr, cols);
             }
           }
         }
@@ -304,8 +305,9 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
                                             .b = panel,
                                             .b_step = nr,
                                             .c = c,
+                                            .c_pitch = nr,
                                             .accumulate = false});
-                finish_tile(epilogue, c, vectors * lanes<T>, rows, i0, sw, p * nr, cols);
+                finish_tile(epilogue, c, nr, rows, i0, sw, p * nr, cols);
               }
             }
           }
@@ -392,6 +394,7 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
                                                      .b = packed_dy + p * dy_panel,
                                                      .b_step = nr,
                                                      .c = partial + chunk * partial_size + (p * groups + g) * mr * nr,
+                                                     .c_pitch = nr,
                                                      .accumulate = image > image0 || block > 0});
               }
             }
@@ -405,14 +408,13 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
                [&](std::int64_t tile0, std::int64_t tile1) {
                  for (std::int64_t tile = tile0; tile < tile1; ++tile) {
                    const std::int64_t p = tile / groups, g = tile % groups, t = g % tiles.parts;
-                   const std::int64_t cols = std::min(nr, d.out_c - p * nr), vectors = cols > lanes<T> ? 2 : 1;
-                   const std::int64_t count = tiles.size(t) * vectors * lanes<T>;
+                   const std::int64_t cols = std::min(nr, d.out_c - p * nr), count = tiles.size(t) * nr;
                    T* const sum = partial + tile * mr * nr;
                    for (std::int64_t chunk = 1; chunk < chunks.parts; ++chunk)
                      for (std::int64_t e = 0; e < count; e += lanes<T>)
                        (vec<T>::load_aligned(sum + e) + vec<T>::load_aligned(sum + chunk * partial_size + e))
                            .store_aligned(sum + e);
-                   finish_tile(epilogue, sum, vectors * lanes<T>, tiles.size(t), g / tiles.parts * line + tiles.begin(t), 1,
+                   finish_tile(epilogue, sum, nr, tiles.size(t), g / tiles.parts * line + tiles.begin(t), 1,
                                p * nr, cols);
                  }
                });

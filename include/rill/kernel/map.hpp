@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-#include "../kernel/parallel.hpp"
+#include "parallel.hpp"
 #include "row.hpp"
 
 #if defined(__linux__)
@@ -140,14 +140,6 @@ inline void map_range(const map_call& c, std::int64_t begin, std::int64_t end) {
     }
   }
 }
-
-template <class I, class O>
-struct widths_of;
-template <class... I, class... O>
-struct widths_of<expr::list<I...>, expr::list<O...>> {
-  static constexpr std::int64_t value[sizeof...(I) + sizeof...(O) + 1] = {
-      static_cast<std::int64_t>(sizeof(typename I::type))..., static_cast<std::int64_t>(sizeof(typename O::type))..., 0};
-};
 
 template <class I>
 inline constexpr bool any_strided = false;

@@ -112,6 +112,16 @@ inline vec<double> load_lanes(const double* from, std::int64_t n) {
 }
 #endif
 
+/// Sum of all lanes, the upper half added to the lower one until one is left.
+template <class V>
+inline auto sum_lanes(const V& v) {
+  alignas(64) typename V::value_type lane[V::size];
+  v.store_aligned(lane);
+  for (std::size_t half = V::size / 2; half > 0; half /= 2)
+    for (std::size_t i = 0; i < half; ++i) lane[i] += lane[i + half];
+  return lane[0];
+}
+
 /// Copies n elements with vectors; never touches memory outside the two ranges.
 template <class T>
 inline void copy_elements(T* to, const T* from, std::int64_t n) {
@@ -239,7 +249,8 @@ struct tile_args {
   std::int64_t segments, segment_length;
   const T* b;
   std::int64_t b_step;
-  T* c;  ///< contiguous rows of NV vectors, aligned
+  T* c;  ///< aligned rows of NV vectors, c_pitch apart
+  std::int64_t c_pitch;
   bool accumulate;
 };
 template <class T>
@@ -252,9 +263,10 @@ void tile_kernel(const tile_args<T>& t) {
   using V = vec<T>;
   constexpr int w = lanes<T>;
   T* const c = t.c;
+  const std::int64_t c_pitch = t.c_pitch;
   V acc[std::size_t{MR * NV}];
   if (t.accumulate)
-    unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i] = V::load_aligned(c + i * w); });
+    unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i] = V::load_aligned(c + i / NV * c_pitch + i % NV * w); });
   else
     unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
   const T* b = t.b;
@@ -287,7 +299,7 @@ void tile_kernel(const tile_args<T>& t) {
       b += b_step;
     }
   }
-  unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i].store_aligned(c + i * w); });
+  unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i].store_aligned(c + i / NV * c_pitch + i % NV * w); });
 }
 
 template <class T, int NV>
@@ -525,14 +537,16 @@ void matmul_packed(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, c
       share_b ? std::min(round_up(n, nr), std::max(nr * most_panels, packed_limit / k / nr * nr)) : round_up(n, nr);
 
   const std::int64_t most_row_blocks = ceil_div(rows_at_once, rows_per_task);
-  const std::int64_t panels_per_task = std::clamp<std::int64_t>(n_step / nr * most_row_blocks / 16, 1, most_panels);
+  // Wide tasks, because a row of B or C is read or written a task's width at a time.
+  const std::int64_t panels_per_task = std::clamp<std::int64_t>(n_step / nr * most_row_blocks / 8, 1, most_panels);
   const even_split widest(rows_at_once, ceil_div(rows_at_once, mr));
   const std::int64_t tile_size = packed_tile_size<T>(std::min(mr, rows_at_once), k);
   const std::int64_t tiles_per_task = ceil_div(widest.parts, most_row_blocks) + 1;
   const std::int64_t a_size = round_up(widest.parts * tile_size, 16);
   const std::int64_t b_size = share_b ? n_step * k : 0;
   const std::int64_t own_b = share_b ? 0 : panels_per_task * nr * k_blocks.largest();
-  const std::int64_t own_c = (k_blocks.parts > 1 ? tiles_per_task * panels_per_task : 1) * mr * nr;
+  const std::int64_t pitch = panels_per_task * nr;
+  const std::int64_t own_c = (k_blocks.parts > 1 ? tiles_per_task : 1) * mr * pitch;
   const call_scratch<T> scratch(a_size + b_size, own_b + own_c + pack_scratch<T>(16 * mr + panels_per_task * nr));
   T* const packed_a = scratch.shared();
   T* const packed_b = packed_a + a_size;
@@ -573,26 +587,26 @@ void matmul_packed(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, c
                 const std::int64_t j0 = p0 * nr, cols = std::min(p1 * nr, n_here) - j0;
                 pack_b<TransB>(b, k0, steps, first_col + j0, cols, block_b, nr * steps, pack_own);
               }
-              T* c = block_c;
-              for (std::int64_t p = p0; p < p1; ++p) {
-                const std::int64_t cols = std::min(nr, n_here - p * nr);
-                const std::int64_t vectors = cols > lanes<T> ? 2 : 1;
-                const T* panel = share_b ? packed_b + p * nr * k + k0 * nr : block_b + (p - p0) * nr * steps;
-                for (std::int64_t t = t0; t < t1; ++t) {
-                  const std::int64_t rows = tiles.size(t), i0 = first_row + tiles.begin(t);
-                  if (last) prefetch_tile(epilogue, rows, i0, first_col + p * nr, cols, lanes<T>);
-                  tile_for<T>(rows, vectors)({.a = packed_a + t * tile_size + k0 * rows,
-                                              .a_step = rows,
-                                              .segment = no_offset,
-                                              .segments = 1,
-                                              .segment_length = steps,
-                                              .b = panel,
-                                              .b_step = nr,
-                                              .c = c,
-                                              .accumulate = kb > 0});
-                  if (last) finish_tile(epilogue, c, vectors * lanes<T>, rows, i0, 1, first_col + p * nr, cols);
-                  if (k_blocks.parts > 1) c += mr * nr;
+              // Strips of rows, so that the epilogue passes along rows of the result.
+              for (std::int64_t t = t0; t < t1; ++t) {
+                const std::int64_t rows = tiles.size(t), i0 = first_row + tiles.begin(t), j0 = first_col + p0 * nr;
+                T* const c = block_c + (k_blocks.parts > 1 ? t - t0 : 0) * mr * pitch;
+                const std::int64_t cols = std::min(p1 * nr, n_here) - p0 * nr;
+                if (last) prefetch_tile(epilogue, rows, i0, j0, cols, lanes<T>);
+                for (std::int64_t p = p0; p < p1; ++p) {
+                  const T* panel = share_b ? packed_b + p * nr * k + k0 * nr : block_b + (p - p0) * nr * steps;
+                  tile_for<T>(rows, n_here - p * nr > lanes<T> ? 2 : 1)({.a = packed_a + t * tile_size + k0 * rows,
+                                                                         .a_step = rows,
+                                                                         .segment = no_offset,
+                                                                         .segments = 1,
+                                                                         .segment_length = steps,
+                                                                         .b = panel,
+                                                                         .b_step = nr,
+                                                                         .c = c + (p - p0) * nr,
+                                                                         .c_pitch = pitch,
+                                                                         .accumulate = kb > 0});
                 }
+                if (last) finish_tile(epilogue, c, pitch, rows, i0, 1, j0, cols);
               }
             }
           }
@@ -641,6 +655,7 @@ void matmul_few_rows(std::int64_t m, std::int64_t n, std::int64_t k, const A& a,
                           .b = b.data + j,
                           .b_step = b.ld,
                           .c = c,
+                          .c_pitch = widest,
                           .accumulate = false};
         const std::int64_t left = end - j;
         std::int64_t cols = left;
@@ -660,7 +675,7 @@ void matmul_few_rows(std::int64_t m, std::int64_t n, std::int64_t k, const A& a,
           args.b_step = w;
           tile_functions<T, 1>[static_cast<std::size_t>(m - 1)](args);
         }
-        finish_tile(epilogue, c, round_up(cols, w), m, 0, 1, j, cols);
+        finish_tile(epilogue, c, widest, m, 0, 1, j, cols);
         j += cols;
       }
     });
@@ -693,7 +708,7 @@ void dot_kernel(const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k
       unroll<MR>([&](auto r) __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
     });
   }
-  unroll<MR * nq>([&](auto i) __attribute__((always_inline)) { sums[i / nq * sums_ld + i % nq] = xsimd::hadd(acc[i]); });
+  unroll<MR * nq>([&](auto i) __attribute__((always_inline)) { sums[i / nq * sums_ld + i % nq] = sum_lanes(acc[i]); });
 }
 
 /// Up to four rows and a plain transposed B: dot products of rows, so that B streams past once.

@@ -34,6 +34,15 @@ struct bytes_of<expr::list<I...>> {
   static constexpr std::int64_t value = (std::int64_t{0} + ... + static_cast<std::int64_t>(sizeof(typename I::type)));
 };
 
+/// Bytes per element of each operand, inputs first.
+template <class I, class O>
+struct widths_of;
+template <class... I, class... O>
+struct widths_of<expr::list<I...>, expr::list<O...>> {
+  static constexpr std::int64_t value[sizeof...(I) + sizeof...(O) + 1] = {
+      static_cast<std::int64_t>(sizeof(typename I::type))..., static_cast<std::int64_t>(sizeof(typename O::type))..., 0};
+};
+
 }  // namespace detail
 
 /// Lanes that a program is evaluated on.

@@ -14,7 +14,17 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
+
+// g++ 12 takes the deliberately undefined operand of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <xsimd/xsimd.hpp>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include "../ops/scalar.hpp"
 
@@ -264,6 +274,28 @@ struct pack<bool, W> {
 
 namespace detail {
 
+// The instruction's own maximum and minimum: the second operand when the two do not compare.
+template <class B>
+[[gnu::always_inline]] inline B raw_max(const B& a, const B& b) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<B, xsimd::batch<float>>) return B(_mm512_maskz_max_ps(static_cast<__mmask16>(-1), a, b));
+  else if constexpr (std::is_same_v<B, xsimd::batch<double>>)
+    return B(_mm512_maskz_max_pd(static_cast<__mmask8>(-1), a, b));
+  else
+#endif
+    return xsimd::max(a, b);
+}
+template <class B>
+[[gnu::always_inline]] inline B raw_min(const B& a, const B& b) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<B, xsimd::batch<float>>) return B(_mm512_maskz_min_ps(static_cast<__mmask16>(-1), a, b));
+  else if constexpr (std::is_same_v<B, xsimd::batch<double>>)
+    return B(_mm512_maskz_min_pd(static_cast<__mmask8>(-1), a, b));
+  else
+#endif
+    return xsimd::min(a, b);
+}
+
 template <batched T>
 [[gnu::always_inline]] inline std::uint64_t bits_of(const xsimd::batch_bool<T>& m) {
 #if defined(__AVX512F__)
@@ -471,19 +503,19 @@ template <class T, int W>
 /// The larger operand, the second when they do not compare: one instruction.
 template <class T, int W>
 [[gnu::always_inline]] inline pack<T, W> larger(pack<T, W> a, pack<T, W> b) {
-  if constexpr (std::is_floating_point_v<T>) return pack<T, W>::each([&](int k) { return xsimd::max(a.b[k], b.b[k]); });
+  if constexpr (std::is_floating_point_v<T>) return pack<T, W>::each([&](int k) { return detail::raw_max(a.b[k], b.b[k]); });
   else return select(a > b, a, b);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline pack<T, W> max(pack<T, W> a, pack<T, W> b) {
   if constexpr (std::is_floating_point_v<T>)
-    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] != a.b[k], a.b[k], xsimd::max(a.b[k], b.b[k])); });
+    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] != a.b[k], a.b[k], detail::raw_max(a.b[k], b.b[k])); });
   else return select(a > b, a, b);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline pack<T, W> min(pack<T, W> a, pack<T, W> b) {
   if constexpr (std::is_floating_point_v<T>)
-    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] != a.b[k], a.b[k], xsimd::min(a.b[k], b.b[k])); });
+    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] != a.b[k], a.b[k], detail::raw_min(a.b[k], b.b[k])); });
   else return select(a < b, a, b);
 }
 

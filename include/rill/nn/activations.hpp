@@ -6,12 +6,28 @@
 
 #include "../graph/trace.hpp"
 
-namespace rill::nn {
+namespace rill {
+
+constexpr symbol relu(symbol x) { return apply<ops::relu>(x); }
+constexpr symbol relu6(symbol x) { return apply<ops::relu6>(x); }
+constexpr symbol elu(symbol x) { return apply<ops::elu>(x); }
+constexpr symbol tanh(symbol x) { return apply<ops::tanh>(x); }
+constexpr symbol sigmoid(symbol x) { return apply<ops::sigmoid>(x); }
+constexpr symbol softplus(symbol x) { return apply<ops::softplus>(x); }
+constexpr symbol softsign(symbol x) { return apply<ops::softsign>(x); }
+
+namespace nn {
 
 /// An element-wise function of a symbol; the default is the identity (a linear layer).
-struct activation {
-  symbol (*apply)(symbol) = nullptr;
-  constexpr symbol operator()(symbol x) const { return apply == nullptr || x.id < 0 ? x : apply(x); }
+class activation {
+ public:
+  constexpr activation() = default;
+  constexpr activation(symbol (*function)(symbol)) : function_(function) {}  // NOLINT: implicit on purpose
+  constexpr symbol operator()(symbol x) const { return function_ == nullptr || x.id < 0 ? x : function_(x); }
+
+ private:
+  symbol (*function_)(symbol) = nullptr;
 };
 
-}  // namespace rill::nn
+}  // namespace nn
+}  // namespace rill

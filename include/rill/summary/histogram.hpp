@@ -43,7 +43,8 @@ class histogram {
  public:
   /// Counts one value.
   void add(double x) {
-    if (!std::isfinite(x)) throw invalid_argument("a histogram cannot hold the value " + std::string(std::isnan(x) ? "NaN" : "infinity"));
+    if (!std::isfinite(x))
+      throw invalid_argument("a histogram cannot hold the value " + std::string(std::isnan(x) ? "NaN" : "infinity"));
     const std::vector<double>& edges = detail::histogram_edges();
     if (counts_.empty()) counts_.resize(edges.size());
     // The largest finite value belongs to the last bucket, whose edge it is.

@@ -219,7 +219,7 @@ inline std::string to_string(const step_value& v) {
 class logging_hook : public hook {
  public:
   struct options {
-    std::vector<std::pair<std::string, std::string>> tensors;  ///< alias -> name
+    std::vector<std::pair<std::string, std::string>> tensors = {};  ///< alias -> name
     std::int64_t every_n_iter = 100;
     double every_n_secs = 0;  ///< used when every_n_iter is 0
     bool at_end = false;
@@ -287,7 +287,7 @@ class stop_at_step_hook : public hook {
 class checkpoint_saver_hook : public hook {
  public:
   struct options {
-    std::string checkpoint_dir;
+    std::string checkpoint_dir = {};
     double save_secs = 600;
     std::int64_t save_steps = 0;  ///< if set, `save_secs` is not looked at
     int max_to_keep = 5;

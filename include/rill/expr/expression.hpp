@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The eager front end: an op on tensors gives an expression, and assigning the expression evaluates all of it in one
+/// fused loop. Operands broadcast by NumPy's rule and have one dtype; a plain number takes the dtype of the others.
+///
+/// An expression holds its nodes by value, tensors by counted handle and tensors of at most 64 bytes by copy, so `auto` is
+/// always safe; large tensors are read when the expression is evaluated. On assignment, memory that the destination shares
+/// with an operand at other indices makes the result go through a temporary; `noalias(t) = e` promises that there is none
+/// and is an invalid_argument when there is.
+///
+///   tensor<float, dyn, 3> x({n, 3});  tensor<float, 3> b{1, 2, 3};
+///   tensor y = relu(x * 2 + b);       // one pass over x
+
+#include <tuple>
+
+#include "../core/tensor.hpp"
+#include "../kernel/map.hpp"
+#include "../ops/binary.hpp"
+#include "../ops/cast.hpp"
+#include "../ops/comparison.hpp"
+#include "../ops/select.hpp"
+#include "../ops/unary.hpp"
+#include "broadcast.hpp"
+#include "program.hpp"
+
+namespace rill {
+namespace expr {
+
+/// Instantiated when operands of different dtypes meet; its name shows both.
+template <class A, class B>
+struct dtypes_differ {
+  static_assert(std::is_void_v<A>, "the operands have different dtypes: cast one of them");
+};
+/// Instantiated when a number with a fraction meets a tensor of integers or bools.
+template <class Number, class T>
+struct number_does_not_fit {
+  static_assert(std::is_void_v<Number>, "a floating-point number cannot take the dtype of the tensor: cast the tensor");
+};
+
+namespace detail {
+
+/// What an evaluation learns of the operands at run time: pointers, strides over the result's dimensions, whether all
+/// are plain memory in the order of the result, and whether one overlaps the destination at other indices.
+struct binder {
+  const void** in;
+  kernel::detail::stride_row* strides;
+  const tensor_shape& shape;
+  rill::detail::byte_range target;
+  const void* target_data;
+  const std::int64_t* target_strides;
+  std::size_t target_width;
+  int count = 0;
+  bool linear = true;
+  bool conflict = false;
+
+  void number(const void* p) { in[count++] = p; }
+  void operand(const void* p, std::size_t width, const tensor_shape& s, const std::int64_t* steps,
+               const rill::detail::byte_range& bytes, bool single) {
+    const int shift = shape.rank() - s.rank();
+    bool same = p == target_data && width == target_width;
+    std::int64_t dense = 1;
+    bool in_order = s == shape;
+    for (int d = s.rank() - 1; d >= 0; --d) {
+      const std::int64_t step = s[d] == 1 ? 0 : steps[d];
+      strides[count][d + shift] = step;
+      if (s[d] != 1) {
+        in_order = in_order && step == dense;
+        same = same && step == target_strides[d + shift];
+      }
+      dense *= s[d];
+    }
+    same = same && s == shape;
+    if (!single) linear = linear && in_order;
+    conflict = conflict || (!same && bytes.overlaps(target));
+    in[count++] = p;
+  }
+};
+
+/// A plain number with the dtype of the other operands.
+template <class T>
+struct number_leaf {
+  using element_type = T;
+  using extents_type = extents<>;
+  static constexpr bool is_leaf = true;
+  static constexpr bool contiguous = true;
+  T value;
+  [[nodiscard]] tensor_shape shape() const { return {}; }
+  void bind(binder& b) const { b.number(&value); }
+};
+
+/// A tensor's elements, kept alive by their block.
+template <class T, std::int64_t... E>
+struct tensor_leaf {
+  using element_type = T;
+  using extents_type = extents<E...>;
+  static constexpr bool is_leaf = true;
+  static constexpr bool contiguous = true;
+  storage owner;
+  const T* data;
+  extents_type dims;
+  explicit tensor_leaf(const tensor<T, E...>& t) : owner(t.owner()), data(t.data()), dims(t.shape()) {}
+  [[nodiscard]] tensor_shape shape() const { return dims.shape(); }
+  void bind(binder& b) const {
+    rill::detail::strided<const T> s;
+    s.data = data;
+    s.shape = shape();
+    rill::detail::row_major_strides(s.shape, s.strides);
+    b.operand(data, sizeof(T), s.shape, s.strides, rill::detail::touched(s), false);
+  }
+};
+
+/// A small tensor, copied.
+template <class T, std::int64_t... E>
+struct small_leaf {
+  using element_type = T;
+  using extents_type = extents<E...>;
+  static constexpr bool is_leaf = true;
+  static constexpr bool contiguous = true;
+  tensor<T, E...> value;
+  [[nodiscard]] tensor_shape shape() const { return value.shape(); }
+  void bind(binder& b) const {
+    const auto s = value.strided();
+    b.operand(s.data, sizeof(T), s.shape, s.strides, {}, false);
+  }
+};
+
+template <class T, std::int64_t... E>
+struct view_leaf {
+  using element_type = T;
+  using extents_type = extents<E...>;
+  static constexpr bool is_leaf = true;
+  static constexpr bool contiguous = false;
+  view<const T, E...> value;
+  [[nodiscard]] tensor_shape shape() const { return value.shape(); }
+  void bind(binder& b) const {
+    const auto s = value.strided_const();
+    b.operand(s.data, sizeof(T), s.shape, s.strides, rill::detail::touched(s), false);
+  }
+};
+
+}  // namespace detail
+
+template <class Op, class Args, class T, std::int64_t... E>
+class node;
+
+namespace detail {
+
+// ---- flattening to a program ------------------------------------------------------------------------------------------
+
+template <class L, class X>
+struct append;
+template <class... T, class X>
+struct append<list<T...>, X> {
+  using type = list<T..., X>;
+};
+
+/// Statically one element, whatever its rank: the innermost index does not move it.
+template <class X>
+consteval bool single_element() {
+  if constexpr (X::is_static) return X().size() == 1;
+  else return false;
+}
+
+/// How a leaf moves along the innermost index of a result of extents R: known for sure, or `strided`.
+template <class Leaf, bool Linear, class R>
+consteval walk walk_of() {
+  using X = typename Leaf::extents_type;
+  if constexpr (single_element<X>()) return walk::constant;
+  else if constexpr (Linear) return walk::contiguous;
+  else if constexpr (!Leaf::contiguous || X::has_any_rank || R::has_any_rank || R::rank == 0) return walk::strided;
+  else {
+    constexpr std::int64_t mine = X::declared()[X::rank - 1];
+    constexpr std::int64_t its = R::declared()[R::rank - 1];
+    if (mine > 1 && mine == its) return walk::contiguous;
+    if (mine == 1 && its > 1) return walk::constant;
+    return walk::strided;
+  }
+}
+
+template <class Inputs, class Lets, int Value>
+struct flat_state {
+  using inputs = Inputs;
+  using lets = Lets;
+  static constexpr int value = Value;
+};
+
+template <class X, class State, bool Linear, class R>
+struct flat {  // a leaf
+  using type = flat_state<
+      typename append<typename State::inputs, in<typename X::element_type, walk_of<X, Linear, R>()>>::type,
+      typename State::lets, ~State::inputs::size>;
+};
+
+template <class Op, class State, bool Linear, class R, class Todo, int... Values>
+struct flat_args;
+template <class Op, class State, bool Linear, class R, int... Values>
+struct flat_args<Op, State, Linear, R, list<>, Values...> {
+  using type = flat_state<typename State::inputs, typename append<typename State::lets, let<Op, Values...>>::type,
+                          State::lets::size>;
+};
+template <class Op, class State, bool Linear, class R, class A, class... Rest, int... Values>
+struct flat_args<Op, State, Linear, R, list<A, Rest...>, Values...> {
+  using next = typename flat<A, State, Linear, R>::type;
+  using type = typename flat_args<Op, next, Linear, R, list<Rest...>, Values..., next::value>::type;
+};
+template <class Op, class... A, class T, std::int64_t... E, class State, bool Linear, class R>
+struct flat<node<Op, list<A...>, T, E...>, State, Linear, R> : flat_args<Op, State, Linear, R, list<A...>> {};
+
+/// The program of an expression: with all operands linear in the result, or in general.
+template <class X, bool Linear>
+struct program_of {
+  using state = typename flat<X, flat_state<list<>, list<>, 0>, Linear, typename X::extents_type>::type;
+  using type = program<typename state::inputs, typename state::lets, list<out<typename X::element_type, state::value>>>;
+};
+
+enum class linearity { always, never, maybe };
+
+template <class X, class R>
+struct linearity_of {  // a leaf
+  using E = typename X::extents_type;
+  static constexpr linearity value = [] {
+    if constexpr (single_element<E>()) return linearity::always;
+    else if constexpr (E::has_any_rank || R::has_any_rank) return linearity::maybe;
+    else if constexpr (E::rank != R::rank) return linearity::never;
+    else {
+      bool known = X::contiguous;
+      for (int d = 0; d < E::rank; ++d) {
+        const std::int64_t a = E::declared()[d];
+        const std::int64_t b = R::declared()[d];
+        if (a >= 0 && b >= 0 && a != b) return linearity::never;
+        known = known && a >= 0 && a == b;
+      }
+      return known ? linearity::always : linearity::maybe;
+    }
+  }();
+};
+constexpr linearity both(linearity a, linearity b) {
+  if (a == linearity::never || b == linearity::never) return linearity::never;
+  return a == linearity::always ? b : a;
+}
+template <class Op, class... A, class T, std::int64_t... E, class R>
+struct linearity_of<node<Op, list<A...>, T, E...>, R> {
+  static constexpr linearity value = [] {
+    linearity r = linearity::always;
+    ((r = both(r, linearity_of<A, R>::value)), ...);
+    return r;
+  }();
+};
+
+/// Runs `body(program type, nest, inputs)` for an expression: with the linear program and a nest of one dimension when
+/// every operand is plain memory in the order of the result and `flat_result` holds, with the general program otherwise.
+template <class X, class P>
+struct chosen {
+  using program = P;
+};
+
+template <class X, class Body>
+void with_program(const X& x, const tensor_shape& shape, const rill::detail::byte_range& target, const void* target_data,
+                  const std::int64_t* target_strides, std::size_t target_width, bool flat_result, bool& conflict,
+                  const Body& body) {
+  using linear = typename program_of<X, true>::type;
+  using general = typename program_of<X, false>::type;
+  constexpr int inputs = linear::inputs::size;
+  static_assert(inputs < kernel::detail::max_map_operands, "an expression has fewer than 40 operands");
+  kernel::nest<inputs + 1> n;
+  const void* in[static_cast<std::size_t>(inputs) + 1] = {};
+  binder b{in, n.strides, shape, target, target_data, target_strides, target_width};
+  x.bind(b);
+  conflict = b.conflict;
+  if (b.conflict) return;
+  constexpr linearity known = linearity_of<X, typename X::extents_type>::value;
+  if constexpr (known != linearity::never) {
+    if (b.linear && flat_result) {
+      n.rank = 1;
+      n.extents[0] = 1;
+      for (int d = 0; d < shape.rank(); ++d) n.extents[0] *= shape[d];
+      for (int k = 0; k < inputs; ++k)
+        n.strides[k][0] = kernel::detail::walks_of<linear>::value[k] == walk::constant ? 0 : 1;
+      n.strides[inputs][0] = 1;
+      return body(chosen<X, linear>{}, n, in);
+    }
+  }
+  n.rank = shape.rank();
+  for (int d = 0; d < shape.rank(); ++d) {
+    n.extents[d] = shape[d];
+    n.strides[inputs][d] = target_strides[d];
+  }
+  body(chosen<X, general>{}, n, in);
+}
+
+template <class T>
+bool is_row_major(const rill::detail::strided<T>& s) {
+  std::int64_t dense = 1;
+  for (int d = s.shape.rank() - 1; d >= 0; --d) {
+    if (s.shape[d] != 1 && s.strides[d] != dense) return false;
+    dense *= s.shape[d];
+  }
+  return true;
+}
+
+/// Evaluates into a destination of the expression's shape.
+template <class X, class T>
+void evaluate(const X& x, const rill::detail::strided<T>& to, bool promised) {
+  bool conflict = false;
+  const auto run = [](auto which, const auto& n, const void* const* in, void* out) {
+    void* outs[] = {out};
+    kernel::map<typename decltype(which)::program>(n, in, outs);
+  };
+  with_program(x, to.shape, rill::detail::touched(to), to.data, to.strides, sizeof(T), is_row_major(to), conflict,
+               [&](auto which, const auto& n, const void* const* in) { run(which, n, in, to.data); });
+  if (!conflict) return;
+  if (promised)
+    throw invalid_argument("noalias: the destination of shape " + to_string(to.shape) +
+                           " overlaps an operand that is read at other indices");
+  const storage block = storage::allocate(static_cast<std::size_t>(checked_size(to.shape)) * sizeof(T));
+  rill::detail::strided<T> middle;
+  middle.data = static_cast<T*>(block.data());
+  middle.shape = to.shape;
+  rill::detail::row_major_strides(middle.shape, middle.strides);
+  with_program(x, to.shape, {}, middle.data, middle.strides, sizeof(T), true, conflict,
+               [&](auto which, const auto& n, const void* const* in) { run(which, n, in, middle.data); });
+  rill::detail::strided<const T> from;
+  from.data = middle.data;
+  from.shape = middle.shape;
+  rill::detail::row_major_strides(from.shape, from.strides);
+  rill::detail::strided_copy(from, to);
+}
+
+// ---- operands ---------------------------------------------------------------------------------------------------------
+
+template <class X>
+struct operand_traits {  // a number
+  using element_type = void;
+};
+template <class T, std::int64_t... E>
+struct operand_traits<tensor<T, E...>> {
+  using element_type = T;
+};
+template <class X>
+  requires requires { typename X::extents_type; }
+struct operand_traits<X> {
+  using element_type = typename X::element_type;
+};
+template <class T, std::int64_t... E>
+struct operand_traits<view<T, E...>> {
+  using element_type = std::remove_const_t<T>;
+};
+template <class X>
+using element_of = typename operand_traits<std::remove_cvref_t<X>>::element_type;
+
+template <class Number>
+struct number_type {
+  using type = float;  // TensorFlow's default
+};
+template <class Number>
+  requires std::is_integral_v<Number>
+struct number_type<Number> {
+  using type = std::int32_t;
+};
+template <>
+struct number_type<bool> {
+  using type = bool;
+};
+
+/// The dtype that numbers take: that of the first other operand, skipping the condition of a select if possible.
+template <bool SkipFirst, class... A>
+struct common_element;
+template <bool SkipFirst>
+struct common_element<SkipFirst> {
+  using type = void;
+};
+template <bool SkipFirst, class A, class... R>
+struct common_element<SkipFirst, A, R...> {
+  using rest = typename common_element<false, R...>::type;
+  using type = std::conditional_t<SkipFirst || std::is_void_v<element_of<A>>, rest, element_of<A>>;
+};
+template <class... A>
+struct first_number;
+template <class A, class... R>
+struct first_number<A, R...> {
+  using type = typename number_type<std::remove_cvref_t<A>>::type;
+};
+template <class A, class... R>
+  requires(!std::is_void_v<element_of<A>> && sizeof...(R) > 0)
+struct first_number<A, R...> : first_number<R...> {};
+
+template <class T, class A>
+auto as_operand(const A& number) {
+  if constexpr (std::is_floating_point_v<A> && !std::is_floating_point_v<T>)
+    static_assert(sizeof(number_does_not_fit<A, T>) > 0);
+  return number_leaf<T>{static_cast<T>(number)};
+}
+template <class, class T, std::int64_t... E>
+auto as_operand(const tensor<T, E...>& t) {
+  if constexpr (tensor<T, E...>::is_inline) return small_leaf<T, E...>{t};
+  else return tensor_leaf<T, E...>(t);
+}
+template <class, class T, std::int64_t... E>
+auto as_operand(const view<T, E...>& v) {
+  return view_leaf<std::remove_const_t<T>, E...>{v};
+}
+template <class, class Op, class Args, class T, std::int64_t... E>
+const node<Op, Args, T, E...>& as_operand(const node<Op, Args, T, E...>& n) {
+  return n;
+}
+
+template <class T, class A>
+constexpr void check_dtype() {
+  if constexpr (!std::is_void_v<element_of<A>> && !std::is_same_v<element_of<A>, T>)
+    static_assert(sizeof(dtypes_differ<T, element_of<A>>) > 0);
+}
+
+template <class Op, class T, class X, class... A>
+struct node_type;
+template <class Op, class T, std::int64_t... E, class... A>
+struct node_type<Op, T, extents<E...>, A...> {
+  using type = node<Op, list<A...>, T, E...>;
+};
+
+}  // namespace detail
+
+/// An unevaluated op on operands that it holds; assign it to a tensor or view to evaluate it.
+template <class Op, class... A, class T, std::int64_t... E>
+class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>, T, E...>, T, E...> {
+ public:
+  using element_type = T;
+  using extents_type = extents<E...>;
+  static constexpr bool is_leaf = false;
+
+  explicit node(const A&... a) : operands_(a...) {
+    tensor_shape s;
+    ((s = broadcast(s, a.shape())), ...);
+    dims_ = extents_type(s);
+  }
+  [[nodiscard]] tensor_shape shape() const { return dims_.shape(); }
+  [[nodiscard]] int rank() const { return shape().rank(); }
+  [[nodiscard]] std::int64_t size() const { return dims_.size(); }
+  void bind(detail::binder& b) const {
+    std::apply([&](const auto&... a) { (a.bind(b), ...); }, operands_);
+  }
+  void assign_to(const rill::detail::strided<T>& to) const { detail::evaluate(*this, to, false); }
+  void assign_to_noalias(const rill::detail::strided<T>& to) const { detail::evaluate(*this, to, true); }
+  /// The value of a scalar expression.
+  explicit operator T() const
+    requires(sizeof...(E) == 0)
+  {
+    return static_cast<T>(tensor<T>(*this));
+  }
+
+ private:
+  std::tuple<A...> operands_;
+  [[no_unique_address]] extents_type dims_;
+};
+
+/// Applies ops to tensors, views, expressions and numbers.
+struct eager_front_end {
+  template <class Op, class... A>
+  static auto apply(const A&... a) {
+    static_assert(sizeof...(A) == Op::arity, "wrong number of operands");
+    constexpr bool conditional = Op::arity == 3 && std::is_same_v<Op, ops::select>;
+    using common = typename detail::common_element<conditional, A...>::type;
+    using T = typename std::conditional_t<std::is_void_v<common>, detail::first_number<A...>, std::type_identity<common>>::type;
+    return build<Op, T, conditional>(a...);
+  }
+
+ private:
+  template <class Op, class T, bool Conditional, class First, class... A>
+  static auto build(const First& first, const A&... a) {
+    if constexpr (Conditional) {
+      detail::check_dtype<bool, First>();
+      (detail::check_dtype<T, A>(), ...);
+      return make<Op>(detail::as_operand<bool>(first), detail::as_operand<T>(a)...);
+    } else {
+      detail::check_dtype<T, First>();
+      (detail::check_dtype<T, A>(), ...);
+      return make<Op>(detail::as_operand<T>(first), detail::as_operand<T>(a)...);
+    }
+  }
+  template <class Op, class... L>
+  static auto make(const L&... leaf) {
+    using T = typename Op::template result<typename L::element_type...>;
+    using X = broadcast_t<typename L::extents_type...>;
+    return typename detail::node_type<Op, T, X, L...>::type(leaf...);
+  }
+};
+
+/// What `noalias` returns.
+template <class T>
+class noalias_target {
+ public:
+  explicit noalias_target(T& t) : target_(t) {}
+  /// Evaluates into the target; invalid_argument when shapes differ or the promise is broken.
+  template <class Op, class Args, class U, std::int64_t... E>
+  void operator=(const node<Op, Args, U, E...>& x) {
+    if (!(x.shape() == target_.shape())) rill::detail::throw_assign(x.shape(), target_.shape());
+    x.assign_to_noalias(target_.strided());
+  }
+
+ private:
+  T& target_;
+};
+
+}  // namespace expr
+
+/// `noalias(t) = e`: t shares no memory with the operands of e that are read at other indices (checked).
+template <class T>
+expr::noalias_target<T> noalias(T& target) {
+  return expr::noalias_target<T>(target);
+}
+template <class T, std::int64_t... E>
+expr::noalias_target<const view<T, E...>> noalias(const view<T, E...>& target) {
+  return expr::noalias_target<const view<T, E...>>(target);
+}
+
+/// 0 (1) of the dtype of an expression, broadcast where it is used.
+template <class X>
+  requires(std::is_same_v<typename std::remove_cvref_t<X>::front_end, expr::eager_front_end>)
+auto zeros_like(const X&) {
+  using T = expr::detail::element_of<X>;
+  return tensor<T>(T(0));
+}
+template <class X>
+  requires(std::is_same_v<typename std::remove_cvref_t<X>::front_end, expr::eager_front_end>)
+auto ones_like(const X&) {
+  using T = expr::detail::element_of<X>;
+  return tensor<T>(T(1));
+}
+
+}  // namespace rill

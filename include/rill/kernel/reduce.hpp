@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// `kernel::reduce<Program, Reducer>`: evaluates a fused program at every point of a loop nest and combines its output
+/// along some dimensions; `kernel::arg_reduce` finds the first index of the extremum instead.
+///
+/// The innermost dimension may be reduced or kept; both are vectorised with several accumulators. Sums are pairwise over
+/// blocks, so the error grows with the logarithm of the length. Work is cut by its size alone: the result does not depend
+/// on the number of threads. Nothing is allocated.
+///
+///   reduce<p, ops::sum>({2, {m, n}, {{n, 1}, {1, 0}}}, 0b10, inputs, y);     // y[i] = sum over j of p(x)[i, j]
+///
+/// Bit d of `reduced` says that dimension d is reduced; the output's stride there does not matter.
+
+#include <cstdint>
+
+#include "parallel.hpp"
+#include "row.hpp"
+
+namespace rill::kernel {
+
+namespace detail {
+
+inline constexpr std::int64_t reduce_chunk = 32768;     ///< elements of one task, at least
+inline constexpr std::int64_t partial_bytes = 16384;    ///< stack memory for partial results
+inline constexpr int max_reduce_operands = 40;
+
+/// Dimensions of one kind (kept or reduced), with the strides of all operands.
+struct reduce_dims {
+  int rank = 0;
+  std::int64_t size = 1;
+  std::int64_t extents[max_rank] = {};
+  int dim[max_rank] = {};
+};
+
+struct reduce_plan {
+  int operands = 0, inputs = 0;
+  const stride_row* strides = nullptr;
+  const std::int64_t* width = nullptr;  ///< bytes per element of each operand
+  reduce_dims kept, gone;
+  bool inner_reduced = false;
+  std::int64_t inner = 1;               ///< extent of the innermost dimension
+  int inner_dim = 0;
+
+  /// Adds the offsets (in elements) of position p of `d` to `offset`.
+  void advance(const reduce_dims& d, std::int64_t p, std::int64_t* offset) const {
+    for (int i = d.rank - 1; i >= 0; --i) {
+      const std::int64_t x = p % d.extents[i];
+      p /= d.extents[i];
+      for (int k = 0; k < operands; ++k) offset[k] += x * strides[k][d.dim[i]];
+    }
+  }
+};
+
+inline reduce_plan plan_reduce(int rank, const std::int64_t* extents, const stride_row* strides, int operands,
+                               const std::int64_t* width, const bool* reduced) {
+  reduce_plan p;
+  p.operands = operands;
+  p.inputs = operands - 1;
+  p.strides = strides;
+  p.width = width;
+  p.inner_dim = rank - 1;
+  p.inner_reduced = reduced[rank - 1];
+  p.inner = extents[rank - 1];
+  for (int d = 0; d < rank; ++d) {
+    reduce_dims& g = reduced[d] ? p.gone : p.kept;
+    g.size *= extents[d];
+    if (d == rank - 1) break;  // the innermost one is walked by the rows
+    g.extents[g.rank] = extents[d];
+    g.dim[g.rank++] = d;
+  }
+  return p;
+}
+
+/// Adds up values pairwise, whatever their number: level k holds the combination of 2^k of them.
+template <class R, class V, int N>
+struct pairwise {
+  V level[40][static_cast<std::size_t>(N)];
+  std::int64_t count = 0;
+
+  void push(V* v) {
+    int k = 0;
+    for (; (count >> k & 1) != 0; ++k)
+      for (int i = 0; i < N; ++i) v[i] = R::combine(level[k][i], v[i]);
+    for (int i = 0; i < N; ++i) level[k][i] = v[i];
+    ++count;
+  }
+  /// All of them into v; false when there are none.
+  bool finish(V* v) const {
+    bool any = false;
+    for (int k = 0; k < 40 && (count >> k) != 0; ++k) {
+      if ((count >> k & 1) == 0) continue;
+      for (int i = 0; i < N; ++i) v[i] = any ? R::combine(level[k][i], v[i]) : level[k][i];
+      any = true;
+    }
+    return any;
+  }
+};
+
+template <int W>
+pack<bool, W> first_lanes(std::int64_t n) {
+  return pack<bool, W>::from_bits(n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1);
+}
+
+template <class P>
+using reduced_type = expr::value_type_t<P, expr::detail::at<typename P::outputs, 0>::value>;
+
+/// The value that a program hands to its reduction, at element i of a bound row.
+template <class P, int W = lanes_v<P>>
+struct row_value {
+  static constexpr int id = expr::detail::at<typename P::outputs, 0>::value;
+  row<P> r;
+  std::int64_t index = 0;
+  [[gnu::always_inline]] void bind(const reduce_plan& p, const void* const* in, const std::int64_t* offset,
+                                   const std::int64_t* inner) {
+    const void* at[static_cast<std::size_t>(P::inputs::size) + 1];
+    for (int k = 0; k < P::inputs::size; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
+    r.bind(at, inner);
+  }
+  [[gnu::always_inline]] auto operator()(std::int64_t i) const {
+    typename row<P>::values v;
+    r.load_and_run(v, i, index + i);
+    return v.template get<id>();
+  }
+  [[gnu::always_inline]] auto operator()(std::int64_t i, std::int64_t n) const {
+    typename row<P>::values v;
+    r.load_and_run(v, i, n, index + i);
+    return v.template get<id>();
+  }
+};
+
+inline void inner_strides(const reduce_plan& p, std::int64_t* inner) {
+  for (int k = 0; k < p.operands; ++k) inner[k] = p.strides[k][p.inner_dim];
+}
+
+/// Elements [begin, end) of the reduced space of one output, innermost dimension reduced, combined.
+template <class P, class R>
+reduced_type<P> reduce_span(const reduce_plan& p, const void* const* in, const std::int64_t* base, std::int64_t begin,
+                            std::int64_t end) {
+  constexpr int W = lanes_v<P>;
+  constexpr int accumulators = 8;
+  constexpr std::int64_t block = std::int64_t{accumulators} * W * 16;
+  using T = reduced_type<P>;
+  using V = pack<T, W>;
+  const V identity(R::template identity<T>());
+  std::int64_t inner[max_reduce_operands];
+  inner_strides(p, inner);
+  pairwise<R, V, 1> sum;
+  V total = identity;
+  bool single = true;
+  while (begin < end) {
+    const std::int64_t row_index = begin / p.inner;
+    const std::int64_t first = begin - row_index * p.inner;
+    std::int64_t n = p.inner - first < end - begin ? p.inner - first : end - begin;
+    if (n > block) n = block;
+    std::int64_t offset[max_reduce_operands];
+    for (int k = 0; k < p.operands; ++k) offset[k] = base[k] + first * inner[k];
+    p.advance(p.gone, row_index, offset);
+    row_value<P> value;
+    value.bind(p, in, offset, inner);
+    value.index = begin;
+    V acc[accumulators];
+    for (V& a : acc) a = identity;
+    std::int64_t i = 0;
+    for (; i + accumulators * W <= n; i += accumulators * W)
+      for (int a = 0; a < accumulators; ++a) acc[a] = R::combine(acc[a], value(i + a * W));
+    for (int a = 0; i + W <= n; i += W, ++a) acc[a] = R::combine(acc[a], value(i));
+    if (i < n) acc[accumulators - 1] = R::combine(acc[accumulators - 1], select(first_lanes<W>(n - i), value(i, n - i), identity));
+    for (int step = accumulators / 2; step > 0; step /= 2)
+      for (int a = 0; a < step; ++a) acc[a] = R::combine(acc[a], acc[a + step]);
+    begin += n;
+    if (single && begin >= end) {
+      total = acc[0];
+      break;
+    }
+    single = false;
+    sum.push(acc);
+  }
+  if (!single) sum.finish(&total);
+  return combine_lanes(total, [](V a, V b) { return R::combine(a, b); });
+}
+
+/// Columns [column, column + n) of the innermost (kept) dimension over rows [begin, end) of the reduced space; the
+/// results go to `to`, one element each. `Packs` whole packs with `Rows` accumulators each, or one partial pack.
+template <class P, class R, int Packs, int Rows>
+void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_t* base, std::int64_t column,
+                  std::int64_t n, std::int64_t begin, std::int64_t end, reduced_type<P>* to) {
+  constexpr int W = lanes_v<P>;
+  constexpr std::int64_t block = std::int64_t{Rows} * 32;
+  using T = reduced_type<P>;
+  using V = pack<T, W>;
+  const V identity(R::template identity<T>());
+  std::int64_t inner[max_reduce_operands];
+  inner_strides(p, inner);
+  pairwise<R, V, Packs> sum;
+  V total[Packs];
+  for (V& t : total) t = identity;
+  const bool partial = Packs == 1 && n < W;
+  // The position in the reduced space moves as an odometer; offsets move with it.
+  std::int64_t index[max_rank] = {};
+  std::int64_t offset[max_reduce_operands];
+  for (int k = 0; k < p.operands; ++k) offset[k] = base[k] + column * inner[k];
+  std::int64_t rest = begin;
+  for (int d = p.gone.rank - 1; d >= 0; --d) {
+    index[d] = rest % p.gone.extents[d];
+    rest /= p.gone.extents[d];
+    for (int k = 0; k < p.inputs; ++k) offset[k] += index[d] * p.strides[k][p.gone.dim[d]];
+  }
+  const auto next = [&] {
+    for (int d = p.gone.rank - 1; d >= 0; --d) {
+      for (int k = 0; k < p.inputs; ++k) offset[k] += p.strides[k][p.gone.dim[d]];
+      if (++index[d] < p.gone.extents[d]) return;
+      for (int k = 0; k < p.inputs; ++k) offset[k] -= p.strides[k][p.gone.dim[d]] * p.gone.extents[d];
+      index[d] = 0;
+    }
+  };
+  while (begin < end) {
+    const std::int64_t stop = begin + block < end ? begin + block : end;
+    V acc[Rows][Packs];
+    for (auto& row_acc : acc)
+      for (V& a : row_acc) a = identity;
+    const auto one = [&](int r) __attribute__((always_inline)) {
+      row_value<P> value;
+      value.bind(p, in, offset, inner);
+      value.index = begin * p.inner + column;
+      if constexpr (Packs == 1) {
+        if (partial) acc[r][0] = R::combine(acc[r][0], value(0, n));
+        else acc[r][0] = R::combine(acc[r][0], value(0));
+      } else
+        for (int q = 0; q < Packs; ++q) acc[r][q] = R::combine(acc[r][q], value(std::int64_t{q} * W));
+      ++begin;
+      next();
+    };
+    while (begin + Rows <= stop)
+      for (int r = 0; r < Rows; ++r) one(r);
+    for (int r = 0, left = static_cast<int>(stop - begin); r < left; ++r) one(r);
+    for (int step = Rows / 2; step > 0; step /= 2)
+      for (int r = 0; r < step; ++r)
+        for (int q = 0; q < Packs; ++q) acc[r][q] = R::combine(acc[r][q], acc[r + step][q]);
+    sum.push(acc[0]);
+  }
+  sum.finish(total);
+  for (int q = 0; q < Packs; ++q) {
+    if (partial) total[q].store(to, n);
+    else total[q].store(to + std::int64_t{q} * W);
+  }
+}
+
+template <class R, class T>
+T finish_reduction(T x, [[maybe_unused]] std::int64_t count) {
+  if constexpr (requires { R::finish(x, count); }) return R::finish(x, count);
+  else return x;
+}
+
+/// How many pieces a reduction is cut into: by its size, and so that all partial results fit on the stack.
+constexpr std::int64_t pieces_of(std::int64_t length, std::int64_t unit, std::int64_t outputs, std::int64_t bytes) {
+  std::int64_t pieces = (length + unit - 1) / unit;
+  const std::int64_t room = partial_bytes / (outputs * bytes);
+  if (pieces > 64) pieces = 64;
+  if (pieces > room) pieces = room;
+  return pieces < 1 ? 1 : pieces;
+}
+
+template <class P, class R>
+void reduce_inner(const reduce_plan& p, const void* const* in, reduced_type<P>* out) {
+  using T = reduced_type<P>;
+  const std::int64_t outputs = p.kept.size;
+  const std::int64_t length = p.gone.size;
+  const std::int64_t pieces = pieces_of(length, reduce_chunk, outputs, static_cast<std::int64_t>(sizeof(T)));
+  const std::int64_t piece = (length + pieces - 1) / pieces;
+  alignas(64) unsigned char memory[static_cast<std::size_t>(partial_bytes)];
+  T* const partial = reinterpret_cast<T*>(memory);
+  const auto run = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t task = first; task < last; ++task) {
+      const std::int64_t output = task / pieces;
+      const std::int64_t k = task - output * pieces;
+      std::int64_t base[max_reduce_operands] = {};
+      p.advance(p.kept, output, base);
+      const std::int64_t end = (k + 1) * piece < length ? (k + 1) * piece : length;
+      const T x = k * piece < end ? reduce_span<P, R>(p, in, base, k * piece, end) : R::template identity<T>();
+      if (pieces == 1) out[base[p.inputs]] = finish_reduction<R>(x, length);
+      else partial[task] = x;
+    }
+  };
+  const std::int64_t tasks = outputs * pieces;
+  if (tasks * piece <= reduce_chunk) run(0, tasks);
+  else parallel_for(tasks, piece >= reduce_chunk ? 1 : reduce_chunk / (piece + 1) + 1, run);
+  if (pieces == 1) return;
+  for (std::int64_t output = 0; output < outputs; ++output) {
+    T* const x = partial + output * pieces;
+    for (std::int64_t step = 1; step < pieces; step *= 2)
+      for (std::int64_t k = 0; k + step < pieces; k += 2 * step) x[k] = R::combine(x[k], x[k + step]);
+    std::int64_t base[max_reduce_operands] = {};
+    p.advance(p.kept, output, base);
+    out[base[p.inputs]] = finish_reduction<R>(x[0], length);
+  }
+}
+
+template <class P, class R>
+void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* out) {
+  constexpr int W = lanes_v<P>;
+  constexpr std::int64_t wide = 4 * W;
+  using T = reduced_type<P>;
+  const std::int64_t outer = p.inner > 0 ? p.kept.size / p.inner : 0;
+  const std::int64_t rows = p.gone.size;
+  const std::int64_t strips = p.inner / wide + (p.inner % wide + W - 1) / W;
+  const std::int64_t across = p.inner < wide ? p.inner : wide;
+  std::int64_t pieces = pieces_of(rows, reduce_chunk / across + 1, p.kept.size, static_cast<std::int64_t>(sizeof(T)));
+  if (outer * strips >= 64) pieces = 1;
+  const std::int64_t piece = (rows + pieces - 1) / pieces;
+  alignas(64) unsigned char memory[static_cast<std::size_t>(partial_bytes)];
+  T* const partial = reinterpret_cast<T*>(memory);
+  const std::int64_t out_step = p.strides[p.inputs][p.inner_dim];
+  const auto deliver = [&](const std::int64_t* base, std::int64_t column, std::int64_t n, const T* x) {
+    T* const to = out + base[p.inputs] + column * out_step;
+    for (std::int64_t i = 0; i < n; ++i) to[i * out_step] = finish_reduction<R>(x[i], rows);
+  };
+  const auto run = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t task = first; task < last; ++task) {
+      const std::int64_t k = task / (outer * strips);
+      const std::int64_t o = task / strips % outer;
+      const std::int64_t s = task % strips;
+      std::int64_t base[max_reduce_operands] = {};
+      p.advance(p.kept, o, base);
+      const bool whole = s < p.inner / wide;
+      const std::int64_t column = whole ? s * wide : p.inner / wide * wide + (s - p.inner / wide) * W;
+      const std::int64_t n = whole ? wide : (p.inner - column < W ? p.inner - column : W);
+      const std::int64_t begin = k * piece < rows ? k * piece : rows;
+      const std::int64_t end = begin + piece < rows ? begin + piece : rows;
+      alignas(64) T x[static_cast<std::size_t>(wide)];
+      if (whole) reduce_strip<P, R, 4, 2>(p, in, base, column, n, begin, end, x);
+      else reduce_strip<P, R, 1, 4>(p, in, base, column, n, begin, end, x);
+      if (pieces == 1) deliver(base, column, n, x);
+      else
+        for (std::int64_t i = 0; i < n; ++i) partial[(k * outer + o) * p.inner + column + i] = x[i];
+    }
+  };
+  const std::int64_t tasks = outer * strips * pieces;
+  const std::int64_t work = piece * across;
+  if (tasks * work <= reduce_chunk) run(0, tasks);
+  else parallel_for(tasks, work >= reduce_chunk ? 1 : reduce_chunk / (work + 1) + 1, run);
+  if (pieces == 1) return;
+  const std::int64_t row_size = outer * p.inner;
+  for (std::int64_t step = 1; step < pieces; step *= 2)
+    for (std::int64_t k = 0; k + step < pieces; k += 2 * step)
+      for (std::int64_t i = 0; i < row_size; ++i)
+        partial[k * row_size + i] = R::combine(partial[k * row_size + i], partial[(k + step) * row_size + i]);
+  for (std::int64_t o = 0; o < outer; ++o) {
+    std::int64_t base[max_reduce_operands] = {};
+    p.advance(p.kept, o, base);
+    deliver(base, 0, p.inner, partial + o * p.inner);
+  }
+}
+
+}  // namespace detail
+
+/// Combines the program's output along the dimensions whose bit is set in `reduced`. An empty reduction gives the
+/// reducer's identity. The nest has one row of strides per input and one for the result.
+template <class P, class R>
+void reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, void* out) {
+  static_assert(P::outputs::size == 1, "a reduction has one output");
+  static_assert(operands_v<P> <= detail::max_reduce_operands, "a program has at most 40 operands");
+  using T = detail::reduced_type<P>;
+  static_assert(std::is_same_v<T, typename expr::detail::at<typename P::outputs, 0>::type>);
+  bool group[max_rank] = {};
+  for (int d = 0; d < n.rank; ++d) {
+    group[d] = (reduced >> d & 1U) != 0;
+    if (group[d]) n.strides[P::inputs::size][d] = 0;
+  }
+  collapse<P>(n, group);
+  const auto p = detail::plan_reduce(n.rank, n.extents, n.strides, operands_v<P>,
+                                     detail::widths_of<typename P::inputs, typename P::outputs>::value, group);
+  if (p.kept.size == 0) return;
+  if (p.inner_reduced) detail::reduce_inner<P, R>(p, in, static_cast<T*>(out));
+  else detail::reduce_outer<P, R>(p, in, static_cast<T*>(out));
+}
+
+namespace detail {
+
+template <bool Largest, class V>
+[[gnu::always_inline]] inline auto beats(V a, V b) {
+  if constexpr (Largest) return a > b;
+  else return a < b;
+}
+
+/// The first index in the reduced space at which one output's extremum lies, innermost dimension reduced.
+template <class P, bool Largest>
+std::int64_t arg_span(const reduce_plan& p, const void* const* in, const std::int64_t* base) {
+  constexpr int W = lanes_v<P>;
+  using V = pack<reduced_type<P>, W>;
+  std::int64_t inner[max_reduce_operands];
+  inner_strides(p, inner);
+  reduced_type<P> best{};
+  std::int64_t found = -1;
+  for (std::int64_t begin = 0; begin < p.gone.size;) {
+    const std::int64_t row_index = begin / p.inner;
+    std::int64_t offset[max_reduce_operands];
+    for (int k = 0; k < p.operands; ++k) offset[k] = base[k];
+    p.advance(p.gone, row_index, offset);
+    row_value<P> value;
+    value.bind(p, in, offset, inner);
+    value.index = begin;
+    for (std::int64_t i = 0; i < p.inner; i += W) {
+      const std::int64_t n = p.inner - i < W ? p.inner - i : W;
+      const V v = n == W ? value(i) : value(i, n);
+      const auto valid = first_lanes<W>(n);
+      const auto candidates = found < 0 ? valid : valid && (beats<Largest>(v, V(best)) || v != v);
+      if (candidates.bits == 0) continue;
+      for (int lane = 0; lane < n; ++lane) {
+        const auto x = rill::detail::lane(v, lane);
+        if (x != x) return begin + i + lane;
+        if (found < 0 || beats<Largest>(x, best)) best = x, found = begin + i + lane;
+      }
+    }
+    begin += p.inner;
+  }
+  return found < 0 ? 0 : found;
+}
+
+}  // namespace detail
+
+/// Writes the index (of type Index) of the first largest or smallest value along the reduced dimensions, counted in
+/// row-major order over them; a NaN counts as the extremum. The nest's last operand is the result.
+template <class P, bool Largest, class Index>
+void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, Index* out) {
+  using namespace detail;
+  constexpr int W = lanes_v<P>;
+  using T = reduced_type<P>;
+  using V = pack<T, W>;
+  bool group[max_rank] = {};
+  for (int d = 0; d < n.rank; ++d) {
+    group[d] = (reduced >> d & 1U) != 0;
+    if (group[d]) n.strides[P::inputs::size][d] = 0;
+  }
+  collapse<P>(n, group);
+  const auto p = plan_reduce(n.rank, n.extents, n.strides, operands_v<P>,
+                             widths_of<typename P::inputs, typename P::outputs>::value, group);
+  if (p.kept.size == 0) return;
+  const std::int64_t grain = reduce_chunk / (p.gone.size + 1) + 1;
+  if (p.inner_reduced) {
+    const auto run = [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t output = first; output < last; ++output) {
+        std::int64_t base[max_reduce_operands] = {};
+        p.advance(p.kept, output, base);
+        out[base[p.inputs]] = static_cast<Index>(arg_span<P, Largest>(p, in, base));
+      }
+    };
+    return parallel_for(p.kept.size, grain, run);
+  }
+  const std::int64_t strips = (p.inner + W - 1) / W;
+  const auto run = [&](std::int64_t first, std::int64_t last) {
+    std::int64_t inner[max_reduce_operands];
+    inner_strides(p, inner);
+    for (std::int64_t task = first; task < last; ++task) {
+      const std::int64_t column = task % strips * W;
+      const std::int64_t lanes = p.inner - column < W ? p.inner - column : W;
+      std::int64_t base[max_reduce_operands] = {};
+      p.advance(p.kept, task / strips, base);
+      V best(0);
+      pack<std::int64_t, W> where(0);
+      for (std::int64_t r = 0; r < p.gone.size; ++r) {
+        std::int64_t offset[max_reduce_operands];
+        for (int k = 0; k < p.operands; ++k) offset[k] = base[k] + column * inner[k];
+        p.advance(p.gone, r, offset);
+        row_value<P> value;
+        value.bind(p, in, offset, inner);
+        value.index = r * p.inner + column;
+        const V v = lanes == W ? value(0) : value(0, lanes);
+        const auto better = r == 0 ? pack<bool, W>(true) : beats<Largest>(v, best) || (v != v && best == best);
+        best = select(better, v, best);
+        where = select(better, pack<std::int64_t, W>(r), where);
+      }
+      Index* const to = out + base[p.inputs] + column * inner[p.inputs];
+      for (int i = 0; i < lanes; ++i) to[i * inner[p.inputs]] = static_cast<Index>(rill::detail::lane(where, i));
+    }
+  };
+  parallel_for(p.kept.size / p.inner * strips, grain / W + 1, run);
+}
+
+}  // namespace rill::kernel

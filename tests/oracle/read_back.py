@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what Rill wrote with the real readers, and writes with the real writers what Rill shall read.
+
+    read_back.py checkpoint PREFIX    every tensor by tf.train.load_checkpoint; PREFIX.meta if it is there
+    read_back.py events DIR           scalars, histograms, images, texts, graph by TensorBoard's EventAccumulator
+    read_back.py records FILE         records by tf.data.TFRecordDataset
+    read_back.py pbtxt FILE           a GraphDef in text form
+    read_back.py write DIR            DIR/tf1 and DIR/tf2 (checkpoints), DIR/events, DIR/records by TensorFlow
+
+Needs tensorflow and tensorboard. One fact a line on standard output, values printed with repr.
+"""
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+def checkpoint(prefix):
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(prefix)
+    for name, shape in sorted(reader.get_variable_to_shape_map().items()):
+        value = reader.get_tensor(name)
+        print(name, reader.get_variable_to_dtype_map()[name].name, shape, value.tolist() if hasattr(value, "tolist") else value)
+    if os.path.exists(prefix + ".meta"):
+        meta = tf.compat.v1.MetaGraphDef()
+        with open(prefix + ".meta", "rb") as f:
+            meta.ParseFromString(f.read())
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(meta.graph_def, name="")
+            for op in graph.get_operations():
+                print("meta", op.name, op.type, [i.name for i in op.inputs], [str(o.shape) for o in op.outputs])
+        print("meta producer", meta.graph_def.versions.producer)
+    directory = os.path.dirname(prefix)
+    print("latest", os.path.basename(tf.train.latest_checkpoint(directory) or "none"))
+
+
+def events(logdir):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    acc = EventAccumulator(logdir, size_guidance={"scalars": 0, "histograms": 0, "images": 0, "tensors": 0})
+    acc.Reload()
+    tags = acc.Tags()
+    for tag in sorted(tags["scalars"]):
+        print("scalar", tag, [(e.step, e.value) for e in acc.Scalars(tag)])
+    for tag in sorted(tags["histograms"]):
+        for e in acc.Histograms(tag):
+            h = e.histogram_value
+            print("histogram", tag, e.step, h.min, h.max, h.num, h.sum, h.sum_squares)
+    for tag in sorted(tags["images"]):
+        for e in acc.Images(tag):
+            import tensorflow as tf
+
+            pixels = tf.io.decode_png(e.encoded_image_string)
+            print("image", tag, e.step, e.width, e.height, pixels.numpy().flatten().tolist())
+    for tag in sorted(tags["tensors"]):
+        for e in acc.Tensors(tag):
+            print("tensor", tag, e.step, list(e.tensor_proto.string_val))
+    if tags["graph"]:
+        from tensorboard.compat.proto import graph_pb2
+
+        graph = graph_pb2.GraphDef()
+        graph.ParseFromString(acc.Graph().SerializeToString() if hasattr(acc.Graph(), "SerializeToString") else acc.Graph())
+        print("graph", [(n.name, n.op, list(n.input)) for n in graph.node])
+
+
+def records(path):
+    import tensorflow as tf
+
+    print("records", [r.numpy() for r in tf.data.TFRecordDataset(path)])
+
+
+def pbtxt(path):
+    import tensorflow as tf
+    from google.protobuf import text_format
+
+    graph = tf.compat.v1.GraphDef()
+    with open(path) as f:
+        text_format.Parse(f.read(), graph)
+    print("pbtxt", [(n.name, n.op, list(n.input), sorted(n.attr)) for n in graph.node])
+    print("bytes", graph.SerializeToString(deterministic=True).hex())
+
+
+def write(directory):
+    import numpy as np
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    os.makedirs(directory, exist_ok=True)
+    with tf.Graph().as_default(), v1.Session() as session:
+        for i in range(40):
+            v1.get_variable("layer_%d/kernel" % i, initializer=np.full([3, 2], i, np.float32), use_resource=False)
+        v1.get_variable("global_step", initializer=np.int64(7), use_resource=False)
+        v1.get_variable("words", initializer=np.array([b"ab", b"", b"c" * 300], dtype=object), dtype=tf.string, use_resource=False)
+        v1.get_variable("parts", shape=[4, 2], initializer=v1.zeros_initializer(), partitioner=v1.fixed_size_partitioner(2), use_resource=False)
+        v1.get_variable("half", initializer=np.float16([1, 2]), use_resource=False)
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver().save(session, os.path.join(directory, "tf1"))
+        writer = v1.summary.FileWriter(os.path.join(directory, "events"), session.graph)
+        values = np.concatenate([np.linspace(-3, 3, 1001), np.zeros(7), [1e-13, 1e25]]).astype(np.float64)
+        summary = v1.summary.merge([v1.summary.scalar("loss", tf.constant(0.25)), v1.summary.histogram("h", tf.constant(values))])
+        writer.add_summary(session.run(summary), 3)
+        writer.close()
+    tf.train.Checkpoint(v=tf.Variable([1.0, 2.0]), n=tf.Variable(5, dtype=tf.int64)).write(os.path.join(directory, "tf2"))
+    with tf.io.TFRecordWriter(os.path.join(directory, "records")) as w:
+        for r in (b"", b"abc", b"x" * 100000):
+            w.write(r)
+    print("written by", tf.__version__)
+
+
+if __name__ == "__main__":
+    {"checkpoint": checkpoint, "events": events, "records": records, "pbtxt": pbtxt, "write": write}[sys.argv[1]](sys.argv[2])
