@@ -21,7 +21,8 @@ def checkpoint(prefix):
     reader = tf.train.load_checkpoint(prefix)
     for name, shape in sorted(reader.get_variable_to_shape_map().items()):
         value = reader.get_tensor(name)
-        print(name, reader.get_variable_to_dtype_map()[name].name, shape, value.tolist() if hasattr(value, "tolist") else value)
+        dtype = reader.get_variable_to_dtype_map()[name].name
+        print(name, dtype, shape, value.tolist() if hasattr(value, "tolist") else value)
     if os.path.exists(prefix + ".meta"):
         meta = tf.compat.v1.MetaGraphDef()
         with open(prefix + ".meta", "rb") as f:
@@ -60,7 +61,7 @@ def events(logdir):
         from tensorboard.compat.proto import graph_pb2
 
         graph = graph_pb2.GraphDef()
-        graph.ParseFromString(acc.Graph().SerializeToString() if hasattr(acc.Graph(), "SerializeToString") else acc.Graph())
+        graph.ParseFromString(acc.Graph().SerializeToString())
         print("graph", [(n.name, n.op, list(n.input)) for n in graph.node])
 
 
@@ -88,20 +89,25 @@ def write(directory):
     v1 = tf.compat.v1
     os.makedirs(directory, exist_ok=True)
     with tf.Graph().as_default(), v1.Session() as session:
+        def variable(name, value, **more):
+            v1.get_variable(name, initializer=value, use_resource=False, **more)
+
         for i in range(40):
-            v1.get_variable("layer_%d/kernel" % i, initializer=np.full([3, 2], i, np.float32), use_resource=False)
-        v1.get_variable("global_step", initializer=np.int64(7), use_resource=False)
-        v1.get_variable("words", initializer=np.array([b"ab", b"", b"c" * 300], dtype=object), dtype=tf.string, use_resource=False)
-        v1.get_variable("parts", shape=[4, 2], initializer=v1.zeros_initializer(), partitioner=v1.fixed_size_partitioner(2), use_resource=False)
-        v1.get_variable("half", initializer=np.float16([1, 2]), use_resource=False)
+            variable("layer_%d/kernel" % i, np.full([3, 2], i, np.float32))
+        variable("global_step", np.int64(7))
+        variable("words", np.array([b"ab", b"", b"c" * 300], dtype=object), dtype=tf.string)
+        variable("parts", v1.zeros_initializer(), shape=[4, 2], partitioner=v1.fixed_size_partitioner(2))
+        variable("half", np.float16([1, 2]))
         session.run(v1.global_variables_initializer())
         v1.train.Saver().save(session, os.path.join(directory, "tf1"))
         writer = v1.summary.FileWriter(os.path.join(directory, "events"), session.graph)
         values = np.concatenate([np.linspace(-3, 3, 1001), np.zeros(7), [1e-13, 1e25]]).astype(np.float64)
-        summary = v1.summary.merge([v1.summary.scalar("loss", tf.constant(0.25)), v1.summary.histogram("h", tf.constant(values))])
-        writer.add_summary(session.run(summary), 3)
+        loss = v1.summary.scalar("loss", tf.constant(0.25))
+        histogram = v1.summary.histogram("h", tf.constant(values))
+        writer.add_summary(session.run(v1.summary.merge([loss, histogram])), 3)
         writer.close()
-    tf.train.Checkpoint(v=tf.Variable([1.0, 2.0]), n=tf.Variable(5, dtype=tf.int64)).write(os.path.join(directory, "tf2"))
+    objects = tf.train.Checkpoint(v=tf.Variable([1.0, 2.0]), n=tf.Variable(5, dtype=tf.int64))
+    objects.write(os.path.join(directory, "tf2"))
     with tf.io.TFRecordWriter(os.path.join(directory, "records")) as w:
         for r in (b"", b"abc", b"x" * 100000):
             w.write(r)
@@ -109,4 +115,5 @@ def write(directory):
 
 
 if __name__ == "__main__":
-    {"checkpoint": checkpoint, "events": events, "records": records, "pbtxt": pbtxt, "write": write}[sys.argv[1]](sys.argv[2])
+    commands = {"checkpoint": checkpoint, "events": events, "records": records, "pbtxt": pbtxt, "write": write}
+    commands[sys.argv[1]](sys.argv[2])

@@ -7,7 +7,9 @@
 ///
 ///   data::range(10) | data::batch(4)      // [0 1 2 3], [4 5 6 7], [8 9]
 
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "rill/data/dataset.hpp"
 
@@ -139,7 +141,6 @@ class batch_dataset : public dataset_base<batch_dataset<D>> {
     stream_cursor(C c, std::int64_t n, bool drop) : c_(std::move(c)), n_(n), drop_(drop) {}
     bool next(element& out) {
       std::int64_t n = 0;
-      items_.resize(0 < n_ && items_.empty() ? 1 : items_.size());
       while (n < n_) {
         if (static_cast<std::size_t>(n) == items_.size()) items_.emplace_back();
         if (!c_.next(items_[static_cast<std::size_t>(n)])) break;

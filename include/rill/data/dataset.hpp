@@ -18,6 +18,7 @@
 /// A *cursor* yields items (elements or indices): `bool next(item&)`, false at the end; `skip(n)` goes forward and returns
 /// by how many; `restart(epoch)` begins again, where `epoch` only matters to shuffle. Everything is deterministic.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>

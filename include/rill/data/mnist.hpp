@@ -34,14 +34,18 @@ using digit = std::pair<tensor<float, 784>, std::int32_t>;
 
 namespace detail {
 
-/// Bytes to floats in [0, 1].
+/// Bytes to floats in [0, 1]. By way of int, and with the promise that nothing overlaps, g++ -O2 vectorises it, too.
+inline void scale_pixels(const std::uint8_t* __restrict from, float* __restrict to) {
+  for (int block = 0; block < 784; block += 16) {
+    std::int32_t wide[16];
+    for (int i = 0; i < 16; ++i) wide[i] = from[block + i];
+    for (int i = 0; i < 16; ++i) to[block + i] = static_cast<float>(wide[i]) / 255.0f;
+  }
+}
 struct scale_digit {
   template <class In, class Out>
   void operator()(const In& in, const Out& out) const {
-    const std::uint8_t* __restrict from = std::get<0>(in).data();
-    float* __restrict to = std::get<0>(out).data();
-    for (int block = 0; block < 784; block += 16)
-      for (int i = 0; i < 16; ++i) to[block + i] = static_cast<float>(from[block + i]) / 255.0f;
+    scale_pixels(std::get<0>(in).data(), std::get<0>(out).data());
     std::get<1>(out) = std::get<1>(in);
   }
 };

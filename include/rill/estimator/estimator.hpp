@@ -271,8 +271,8 @@ class estimator {
   [[nodiscard]] const run_config& config() const { return config_; }
   /// Prefix of the newest checkpoint; "" before the first.
   [[nodiscard]] std::string latest_checkpoint() const {
-    const std::vector<std::string> all = io::checkpoint_candidates(config_.model_dir);
-    return all.empty() ? std::string() : all.front();
+    const std::vector<std::string> found = io::checkpoint_candidates(config_.model_dir);
+    return found.empty() ? std::string() : found.front();
   }
   /// Names of everything in the newest checkpoint, sorted: weights, slots, counters. not_found before the first.
   [[nodiscard]] std::vector<std::string> variable_names() const {

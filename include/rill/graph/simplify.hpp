@@ -75,6 +75,10 @@ class simplifier {
       return intern(n);
     }
     if (n.op->kind == op_kind::elementwise) return rewrite_elementwise(n);
+    if (n.op->kind == op_kind::assign) {
+      intern(n);
+      return n.in[0];  // its value is the value written
+    }
     return intern(n);
   }
 

@@ -95,43 +95,43 @@ inline kernel::pool2d_dims pooling_dims(const tensor_shape& x, const attributes&
 template <class C, std::size_t S>
 void run_tile(const step_context& c) {
   constexpr auto& s = step_of<C, S>;
-  using op = expr::detail::at<typename C::ops, s.op>;
+  using root_op = expr::detail::at<typename C::ops, s.op>;
   using T = type_of_t<s.type>;
   constexpr int rank = s.out.shape.rank();
   const auto epilogue = epilogue_of<C, S, T>(c, c.extent(s.out.shape[rank - 1]));
   const tensor_shape in0 = s.in[0].shape.with_batch(c.batch), in1 = s.in[1].shape.with_batch(c.batch);
-  if constexpr (std::is_same_v<op, ops::matmul_op>) {
-    constexpr bool ta = op::trans_a(s.attr), tb = op::trans_b(s.attr);
+  if constexpr (std::is_same_v<root_op, ops::matmul_op>) {
+    constexpr bool ta = root_op::trans_a(s.attr), tb = root_op::trans_b(s.attr);
     const std::int64_t k = ta ? in0[0] : in0[1];
     with_operand<C, S, 0, T>(c, in0[1], [&](const auto& a) {
       with_operand<C, S, 1, T>(c, in1[1], [&](const auto& b) {
         kernel::matmul<ta, tb, T>(c.extent(s.out.shape[0]), c.extent(s.out.shape[1]), k, a, b, epilogue);
       });
     });
-  } else if constexpr (std::is_same_v<op, ops::conv2d_op>) {
+  } else if constexpr (std::is_same_v<root_op, ops::conv2d_op>) {
     const auto d = convolution_dims(in0, in1, s.attr, in0[0]);
     with_operand<C, S, 0, T>(c, d.in_w * d.in_c, [&](const auto& x) {
       with_operand<C, S, 1, T>(c, d.out_c, [&](const auto& w) { kernel::conv2d<T>(d, x, w, epilogue); });
     });
-  } else if constexpr (std::is_same_v<op, ops::conv2d_backprop_input_op>) {
+  } else if constexpr (std::is_same_v<root_op, ops::conv2d_backprop_input_op>) {
     const auto d = convolution_dims(s.out.shape.with_batch(c.batch), in0, s.attr, in1[0]);
     with_operand<C, S, 0, T>(c, d.out_c, [&](const auto& w) {
       with_operand<C, S, 1, T>(c, d.out_w * d.out_c, [&](const auto& dy) {
         kernel::conv2d_backprop_input<T>(d, dy, w, epilogue);
       });
     });
-  } else if constexpr (std::is_same_v<op, ops::conv2d_backprop_filter_op>) {
+  } else if constexpr (std::is_same_v<root_op, ops::conv2d_backprop_filter_op>) {
     const auto d = convolution_dims(in0, s.out.shape, s.attr, in0[0]);
     with_operand<C, S, 0, T>(c, d.in_w * d.in_c, [&](const auto& x) {
       with_operand<C, S, 1, T>(c, d.out_w * d.out_c, [&](const auto& dy) {
         kernel::conv2d_backprop_filter<T>(d, x, dy, epilogue);
       });
     });
-  } else if constexpr (std::is_same_v<op, ops::max_pool_op>) {
+  } else if constexpr (std::is_same_v<root_op, ops::max_pool_op>) {
     const auto d = pooling_dims(in0, s.attr, in0[0]);
     with_operand<C, S, 0, T>(c, d.in_w * d.c, [&](const auto& x) { kernel::max_pool2d<T>(d, x, epilogue); });
   } else {
-    static_assert(std::is_same_v<op, ops::max_pool_grad_op>);
+    static_assert(std::is_same_v<root_op, ops::max_pool_grad_op>);
     const auto d = pooling_dims(in0, s.attr, in0[0]);
     with_operand<C, S, 0, T>(c, d.in_w * d.c, [&](const auto& x) {
       kernel::max_pool2d_grad<T>(d, x, kernel::plain_operand<T>{static_cast<const T*>(address<C>(c, s.operands[2].memory)),
@@ -198,17 +198,17 @@ void run_reduce(const step_context& c) {
 template <class C, std::size_t S>
 void run_opaque(const step_context& c) {
   constexpr auto& s = step_of<C, S>;
-  using op = expr::detail::at<typename C::ops, s.op>;
+  using root_op = expr::detail::at<typename C::ops, s.op>;
   using T = type_of_t<s.in[0].type>;
   const auto* x = static_cast<const T*>(address<C>(c, s.operands[0].memory));
   const auto result = [&](int k) {
     return address<C>(c, C::tables.outputs[static_cast<std::size_t>(s.program.output + k)].memory);
   };
   const tensor_shape in0 = s.in[0].shape.with_batch(c.batch);
-  if constexpr (std::is_same_v<op, ops::softmax_op>) {
+  if constexpr (std::is_same_v<root_op, ops::softmax_op>) {
     const std::int64_t columns = in0[in0.rank() - 1];
     kernel::softmax<T>(columns == 0 ? 0 : in0.num_elements() / columns, columns, x, static_cast<T*>(result(0)));
-  } else if constexpr (std::is_same_v<op, ops::sparse_softmax_cross_entropy_op>) {
+  } else if constexpr (std::is_same_v<root_op, ops::sparse_softmax_cross_entropy_op>) {
     using L = type_of_t<s.in[1].type>;
     T* loss = nullptr;
     T* backprop = nullptr;
@@ -216,7 +216,7 @@ void run_opaque(const step_context& c) {
       (C::tables.outputs[static_cast<std::size_t>(s.program.output + k)].node == s.root ? loss : backprop) = static_cast<T*>(result(k));
     kernel::sparse_softmax_cross_entropy<T, L>(in0[0], in0[1], x, static_cast<const L*>(address<C>(c, s.operands[1].memory)),
                                                loss, backprop);
-  } else if constexpr (std::is_same_v<op, op::transpose>) {
+  } else if constexpr (std::is_same_v<root_op, graph::op::transpose>) {
     using P = expr::program<expr::list<expr::in<T, expr::walk::strided>>, expr::list<>, expr::list<expr::out<T, ~0>>>;
     kernel::nest<2> n;
     std::int64_t from[max_rank] = {};
@@ -233,8 +233,8 @@ void run_opaque(const step_context& c) {
     void* out[] = {result(0)};
     kernel::map<P>(n, in, out);
   } else {
-    constexpr bool largest = std::is_same_v<op, arg_reduce_op<ops::argmax>>;
-    static_assert(largest || std::is_same_v<op, arg_reduce_op<ops::argmin>>);
+    constexpr bool largest = std::is_same_v<root_op, arg_reduce_op<ops::argmax>>;
+    static_assert(largest || std::is_same_v<root_op, arg_reduce_op<ops::argmin>>);
     constexpr int axis = static_cast<int>(s.attr.i[0]);
     constexpr expr::walk inner = axis == s.in[0].shape.rank() - 1 || s.in[0].shape.rank() == 0 ? expr::walk::contiguous : expr::walk::strided;
     using P = expr::program<expr::list<expr::in<T, inner>>, expr::list<>, expr::list<expr::out<T, ~0>>>;

@@ -17,6 +17,7 @@
 ///     conv2d<float>(d, plain_operand<float>{x, 28}, plain_operand<float>{w, 32}, store_epilogue<float>{y, 32});
 
 #include <rill/kernel/matmul.hpp>
+#include <rill/kernel/winograd.hpp>
 
 namespace rill::kernel {
 
@@ -81,11 +82,6 @@ void transpose_image_row(const image_layout& l, const T* from, T* to) {
   }
 }
 
-template <class T>
-inline void zero(T* to, std::int64_t n) {
-  std::memset(to, 0, static_cast<std::size_t>(n) * sizeof(T));
-}
-
 /// Fills `rows` rows of scratch with image rows first_y, first_y + 1, ...; rows outside of the image become zero. The
 /// padding inside the rows must be zero already. `own` holds one evaluated row.
 template <class T, class X>
@@ -109,6 +105,23 @@ struct channel_major_filter {
     return filter.segment((ky * k_w + kx) * channels + c, inner0, n, scratch);
   }
 };
+
+/// Packs a filter of `depth` rows in panels: [panel][row][output].
+template <class T, class W>
+void pack_filter_panels(const W& filter, std::int64_t depth, std::int64_t outs, T* to, const call_scratch<T>& scratch) {
+  constexpr std::int64_t nr = tile_cols<T>;
+  const std::int64_t size = depth * nr;
+  parallel_for(ceil_div(outs, nr), std::max<std::int64_t>(1, 60'000 / size), [&](std::int64_t p0, std::int64_t p1) {
+    scratch.with_task_scratch([&](T* own) {
+      for (std::int64_t p = p0; p < p1; ++p)
+        pack_columns(filter, 0, depth, p * nr, std::min(nr, outs - p * nr), to + p * size, size, own);
+    });
+  });
+}
+
+constexpr bool five_by_five(const conv2d_dims& d) {
+  return d.k_h == 5 && d.k_w == 5 && d.stride_h == 1 && d.stride_w == 1;
+}
 
 template <class T>
 constexpr std::int64_t elements_for_offsets(std::int64_t n) {
@@ -136,6 +149,15 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
   const std::int64_t depth = d.k_h * d.k_w * d.in_c;
   if (depth <= 0) return zero_result<T>(d.batch * d.out_h * d.out_w, d.out_c, epilogue);
+  if (five_by_five(d)) {
+    const wino_dims wino{d.batch, d.in_h, d.in_w, d.in_c, d.out_h, d.out_w, d.out_c, d.pad_top, d.pad_left};
+    if (wino_pays<T>(wino)) {
+      const auto pack = [&](T* to, const call_scratch<T>& scratch) {
+        pack_filter_panels<T>(filter, depth, d.out_c, to, scratch);
+      };
+      return wino_conv2d<false, T>(wino, x, pack_scratch<T>(nr), pack, epilogue);
+    }
+  }
 
   const image_layout layout{d.in_w, d.in_c, d.stride_w, d.pad_left, d.out_w + (d.k_w - 1) / d.stride_w};
   // The inner loop runs over the longer of channels and kernel width.
@@ -161,18 +183,8 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
       offset[s] = ky * layout.row_size() + kx % d.stride_w * d.in_c * layout.pitch + kx / d.stride_w;
     }
   }
-  parallel_for(panels, std::max<std::int64_t>(1, 60'000 / panel_size), [&](std::int64_t p0, std::int64_t p1) {
-    scratch.with_task_scratch([&](T* own) {
-      for (std::int64_t p = p0; p < p1; ++p) {
-        const std::int64_t cols = std::min(nr, d.out_c - p * nr);
-        if (along_x)
-          pack_columns(channel_major_filter<W>{filter, d.k_w, d.in_c}, 0, depth, p * nr, cols, packed + p * panel_size,
-                       panel_size, own);
-        else
-          pack_columns(filter, 0, depth, p * nr, cols, packed + p * panel_size, panel_size, own);
-      }
-    });
-  });
+  if (along_x) pack_filter_panels<T>(channel_major_filter<W>{filter, d.k_w, d.in_c}, depth, d.out_c, packed, scratch);
+  else pack_filter_panels<T>(filter, depth, d.out_c, packed, scratch);
 
   const even_split tiles(d.out_w, ceil_div(d.out_w, mr));
   const std::int64_t tasks = d.batch * row_blocks.parts;
@@ -222,6 +234,21 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
   const std::int64_t depth = d.k_h * d.k_w * d.out_c;
   if (depth <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result<T>(d.batch * d.in_h * d.in_w, d.in_c, epilogue);
+
+  if (five_by_five(d)) {
+    const wino_dims wino{d.batch, d.out_h, d.out_w, d.out_c, d.in_h, d.in_w, d.in_c, 4 - d.pad_top, 4 - d.pad_left};
+    if (wino_pays<T>(wino)) {
+      const auto pack = [&](T* to, const call_scratch<T>& scratch) {
+        parallel_for(25, std::max<std::int64_t>(1, 60'000 / (d.out_c * d.in_c)), [&](std::int64_t s0, std::int64_t s1) {
+          scratch.with_task_scratch([&](T* own) {
+            for (std::int64_t s = s0; s < s1; ++s)
+              pack_transposed_columns(filter, 0, d.out_c, s * d.in_c, d.in_c, to + s * d.out_c * nr, 25 * d.out_c * nr, own);
+          });
+        });
+      };
+      return wino_conv2d<true, T>(wino, dy, pack_scratch<T>(nr), pack, epilogue);
+    }
+  }
 
   // Input position p (with padding) = stride * q + residue is reached from output q - t by tap residue + stride * t.
   const std::int64_t sh = d.stride_h, sw = d.stride_w;
@@ -326,6 +353,10 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
   if (result_rows <= 0 || d.out_c <= 0) return;
   if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result<T>(result_rows, d.out_c, epilogue);
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
+  if (five_by_five(d) && d.batch >= 8) {
+    const wino_dims wino{d.batch, d.in_h, d.in_w, d.in_c, d.out_h, d.out_w, d.out_c, d.pad_top, d.pad_left};
+    if (wino_pays<T>(wino)) return wino_conv2d_backprop_filter<T>(wino, x, dy, epilogue);
+  }
 
   // For one ky the rows (kx, c) that meet an output pixel are neighbours in the padded image.
   const std::int64_t line = d.k_w * d.in_c;
@@ -366,17 +397,8 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
           for (std::int64_t block = 0; block < row_blocks.parts; ++block) {
             const std::int64_t y0 = row_blocks.begin(block), rows = row_blocks.size(block);
             const std::int64_t first_y = y0 * d.stride_h - d.pad_top;
-            const std::int64_t begin = std::max<std::int64_t>(0, -d.pad_left), end = std::min(d.in_w, pitch - d.pad_left);
-            for (std::int64_t r = 0; r < (rows - 1) * d.stride_h + d.k_h; ++r) {
-              T* const to = copy + r * row_size;
-              const std::int64_t y = first_y + r;
-              if (y < 0 || y >= d.in_h) {
-                zero(to, row_size);
-              } else if (begin < end) {
-                const T* from = x.segment(image * d.in_h + y, 0, d.in_w * d.in_c, evaluated);
-                copy_elements(to + (d.pad_left + begin) * d.in_c, from + begin * d.in_c, (end - begin) * d.in_c);
-              }
-            }
+            copy_image_rows(copied_image{d.in_h, d.in_w, d.in_c, d.pad_left, pitch}, x, image * d.in_h, first_y,
+                            (rows - 1) * d.stride_h + d.k_h, copy, evaluated);
             for (std::int64_t r = 0; r < rows; ++r) {
               const T* from = dy.segment(image * d.out_h + y0 + r, 0, d.out_w * d.out_c, evaluated);
               pack_columns(plain_operand<T>{from, d.out_c}, 0, d.out_w, 0, d.out_c, packed_dy + r * d.out_w * nr, dy_panel,

@@ -18,8 +18,7 @@
 ///                                               store_epilogue<float>{c, n});
 
 #include <rill/kernel/parallel.hpp>
-
-#include <xsimd/xsimd.hpp>
+#include <rill/kernel/xsimd.hpp>
 
 #include <algorithm>
 #include <array>
@@ -239,7 +238,7 @@ template <int N, class F>
   (std::make_integer_sequence<int, N>{});
 }
 
-/// One tile: c[r][x] (+)= sum over steps of a[r] * b[x], where step l of segment s reads its rows at
+/// One tile: c[r][x] (+)= sum over steps of a[r * RowStride] * b[x], where step l of segment s reads its rows at
 /// a + segment[s] + l * a_step, and b moves on by b_step at every step.
 template <class T>
 struct tile_args {
@@ -258,53 +257,66 @@ using tile_function = void (*)(const tile_args<T>&);
 
 inline constexpr std::int64_t no_offset[1] = {0};
 
-template <class T, int MR, int NV, bool Prefetch>
+template <class T, int MR, int NV, bool Prefetch = false, int RowStride = 1>
 void tile_kernel(const tile_args<T>& t) {
   using V = vec<T>;
   constexpr int w = lanes<T>;
   T* const c = t.c;
   const std::int64_t c_pitch = t.c_pitch;
-  V acc[std::size_t{MR * NV}];
-  if (t.accumulate)
-    unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i] = V::load_aligned(c + i / NV * c_pitch + i % NV * w); });
-  else
-    unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
+  V acc[std::size_t{MR}][std::size_t{NV}];
+  if (t.accumulate) {
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 16
+      for (int v = 0; v < NV; ++v) acc[r][v] = V::load_aligned(c + r * c_pitch + v * w);
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 16
+      for (int v = 0; v < NV; ++v) acc[r][v] = V(T(0));
+  }
   const T* b = t.b;
   const std::int64_t a_step = t.a_step, b_step = t.b_step, length = t.segment_length;
   for (std::int64_t s = 0; s < t.segments; ++s) {
     const T* a = t.a + t.segment[s];
     for (std::int64_t l = length; l > 0; --l) {
       if constexpr (Prefetch)
-        unroll<NV>([&](auto v) __attribute__((always_inline)) { __builtin_prefetch(b + 16 * b_step + v * w); });
+#pragma GCC unroll 16
+        for (int v = 0; v < NV; ++v) __builtin_prefetch(b + 16 * b_step + v * w);
       if constexpr (MR < NV) {
         V av[std::size_t{MR}];
-        unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = V(a[r]); });
-        unroll<NV>([&](auto v) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+        for (int r = 0; r < MR; ++r) av[r] = V(a[r * RowStride]);
+#pragma GCC unroll 16
+        for (int v = 0; v < NV; ++v) {
           const V bv = V::load_unaligned(b + v * w);
-          unroll<MR>([&](auto r) __attribute__((always_inline)) {
-            acc[r * NV + v] = multiply_add(av[r], bv, acc[r * NV + v]);
-          });
-        });
+#pragma GCC unroll 16
+          for (int r = 0; r < MR; ++r) acc[r][v] = multiply_add(av[r], bv, acc[r][v]);
+        }
       } else {
         V bv[std::size_t{NV}];
-        unroll<NV>([&](auto v) __attribute__((always_inline)) { bv[v] = V::load_unaligned(b + v * w); });
-        unroll<MR>([&](auto r) __attribute__((always_inline)) {
-          const V av(a[r]);
-          unroll<NV>([&](auto v) __attribute__((always_inline)) {
-            acc[r * NV + v] = multiply_add(av, bv[v], acc[r * NV + v]);
-          });
-        });
+#pragma GCC unroll 16
+        for (int v = 0; v < NV; ++v) bv[v] = V::load_unaligned(b + v * w);
+#pragma GCC unroll 16
+        for (int r = 0; r < MR; ++r) {
+          const V av(a[r * RowStride]);
+#pragma GCC unroll 16
+          for (int v = 0; v < NV; ++v) acc[r][v] = multiply_add(av, bv[v], acc[r][v]);
+        }
       }
       a += a_step;
       b += b_step;
     }
   }
-  unroll<MR * NV>([&](auto i) __attribute__((always_inline)) { acc[i].store_aligned(c + i / NV * c_pitch + i % NV * w); });
+#pragma GCC unroll 16
+  for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 16
+    for (int v = 0; v < NV; ++v) acc[r][v].store_aligned(c + r * c_pitch + v * w);
 }
 
 template <class T, int NV>
 inline constexpr auto tile_functions = []<int... I>(std::integer_sequence<int, I...>) {
-  return std::array<tile_function<T>, sizeof...(I)>{&tile_kernel<T, I + 1, NV, false>...};
+  return std::array<tile_function<T>, sizeof...(I)>{&tile_kernel<T, I + 1, NV>...};
 }(std::make_integer_sequence<int, tile_rows>{});
 
 /// The tile function for `rows` x `vectors` (1 or 2).

@@ -193,7 +193,7 @@ void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_
   std::int64_t inner[max_reduce_operands];
   inner_strides(p, inner);
   pairwise<R, V, Packs> sum;
-  V total[Packs];
+  V total[static_cast<std::size_t>(Packs)];
   for (V& t : total) t = identity;
   const bool partial = Packs == 1 && n < W;
   // The position in the reduced space moves as an odometer; offsets move with it.
@@ -216,7 +216,7 @@ void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_
   };
   while (begin < end) {
     const std::int64_t stop = begin + block < end ? begin + block : end;
-    V acc[Rows][Packs];
+    V acc[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Packs)];
     for (auto& row_acc : acc)
       for (V& a : row_acc) a = identity;
     const auto one = [&](int r) __attribute__((always_inline)) {
@@ -355,8 +355,9 @@ void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* 
 }  // namespace detail
 
 /// Combines the program's output along the dimensions whose bit is set in `reduced`. An empty reduction gives the
-/// reducer's identity. The nest has one row of strides per input and one for the result.
-template <class P, class R>
+/// reducer's identity. The nest has one row of strides per input and one for the result. `Everything` promises that all
+/// dimensions are reduced, which saves compiling the rest.
+template <class P, class R, bool Everything = false>
 void reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, void* out) {
   static_assert(P::outputs::size == 1, "a reduction has one output");
   static_assert(operands_v<P> <= detail::max_reduce_operands, "a program has at most 40 operands");
@@ -368,11 +369,12 @@ void reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, void
     if (group[d]) n.strides[P::inputs::size][d] = 0;
   }
   collapse<P>(n, group);
+  if constexpr (Everything) group[n.rank - 1] = true;
   const auto p = detail::plan_reduce(n.rank, n.extents, n.strides, operands_v<P>,
                                      detail::widths_of<typename P::inputs, typename P::outputs>::value, group);
   if (p.kept.size == 0) return;
-  if (p.inner_reduced) detail::reduce_inner<P, R>(p, in, static_cast<T*>(out));
-  else detail::reduce_outer<P, R>(p, in, static_cast<T*>(out));
+  if (Everything || p.inner_reduced) detail::reduce_inner<P, R>(p, in, static_cast<T*>(out));
+  else if constexpr (!Everything) detail::reduce_outer<P, R>(p, in, static_cast<T*>(out));
 }
 
 namespace detail {

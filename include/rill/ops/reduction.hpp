@@ -61,6 +61,15 @@ struct sum {
     return a + b;
   }
 };
+/// The sum, divided by the number of elements at the end.
+struct mean : sum {
+  static constexpr auto name = "Mean";
+  template <class T>
+  static constexpr T finish(T total, std::int64_t count) {
+    using scalar::divide;
+    return divide(total, static_cast<T>(count));
+  }
+};
 struct prod {
   static constexpr auto name = "Prod";
   template <class T>

@@ -180,7 +180,7 @@ class trigger {
 };
 
 /// A value as NumPy prints it; long axes show their three first and last entries.
-inline void print_value(std::string& out, const step_value& v, int axis, std::int64_t offset, bool all) {
+inline void print_value(std::string& out, const step_value& v, int axis, std::int64_t offset, bool whole) {
   if (axis == v.shape.rank()) {
     char buffer[32];
     const double x = v.at(offset);
@@ -195,12 +195,12 @@ inline void print_value(std::string& out, const step_value& v, int axis, std::in
   for (std::int64_t i = 0; i < n; ++i) {
     const bool last_axis = axis + 1 == v.shape.rank();
     if (i > 0) out += last_axis ? " " : "\n" + std::string(static_cast<std::size_t>(axis) + 1, ' ');
-    if (!all && n > 6 && i == 3) {
+    if (!whole && n > 6 && i == 3) {
       out += "...";
       i = n - 4;
       continue;
     }
-    print_value(out, v, axis + 1, offset + i * stride, all);
+    print_value(out, v, axis + 1, offset + i * stride, whole);
   }
   out += "]";
 }

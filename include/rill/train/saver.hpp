@@ -72,9 +72,9 @@ inline void remove_abandoned(const std::string& dir, const std::string& base) {
 
 inline void read_variables(graph::variable_store& store, const io::bundle_reader& reader, const restore_options& options) {
   // All names, types and shapes are checked before the first byte is written: a store is never half restored.
-  const auto& all = store.variables();
-  for (std::size_t i = options.first; i < all.size(); ++i) {
-    const graph::stored_variable& v = *all[i];
+  const auto& variables = store.variables();
+  for (std::size_t i = options.first; i < variables.size(); ++i) {
+    const graph::stored_variable& v = *variables[i];
     if (!reader.contains(v.name)) {
       if (!options.optional.empty() && v.name.compare(0, options.optional.size(), options.optional) == 0) continue;
       throw not_found("tensor_name = " + v.name + "; not found in checkpoint '" + reader.prefix() +
@@ -90,8 +90,8 @@ inline void read_variables(graph::variable_store& store, const io::bundle_reader
                              " of the model does not match the type stored in checkpoint '" + reader.prefix() +
                              "': " + std::string(name_of(e.type)));
   }
-  for (std::size_t i = options.first; i < all.size(); ++i) {
-    graph::stored_variable& v = *all[i];
+  for (std::size_t i = options.first; i < variables.size(); ++i) {
+    graph::stored_variable& v = *variables[i];
     if (!reader.contains(v.name)) continue;
     reader.read(v.name, v.data, v.bytes);
     v.initialized = true;

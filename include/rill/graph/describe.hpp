@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// A model in words: `describe<Model, Inputs...>()` lists layers, output shapes, parameters, work and memory.
+///
+///   std::cout << graph::describe<mnist_cnn, tensor<float, dyn, 784>>();
+///   // layer            kind           output              parameters        FLOPs
+///   // conv2d           conv2d         [?, 28, 28, 32]            832      1.25 M
+///   // ...
+
+#include <cstdio>
+#include <string>
+
+#include "compile.hpp"
+
+namespace rill::graph {
+
+namespace detail {
+
+/// 3274634 as "3,274,634".
+inline std::string with_commas(std::int64_t n) {
+  std::string s = std::to_string(n);
+  for (auto k = static_cast<std::ptrdiff_t>(s.size()) - 3; k > (n < 0 ? 1 : 0); k -= 3) s.insert(static_cast<std::size_t>(k), ",");
+  return s;
+}
+/// 27804672 as "27.8 M".
+inline std::string scaled(double x) {
+  const char* unit = "";
+  for (const char* u : {" k", " M", " G", " T"}) {
+    if (x < 1000) break;
+    x /= 1000;
+    unit = u;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, *unit ? "%.3g%s" : "%.0f%s", x, unit);
+  return text;
+}
+inline std::string left(std::string s, std::size_t width) {
+  if (s.size() < width) s.resize(width, ' ');
+  return s;
+}
+inline std::string right(const std::string& s, std::size_t width) {
+  return s.size() < width ? std::string(width - s.size(), ' ') + s : s;
+}
+/// Whether scope b is a or below it.
+inline bool within(std::string_view a, std::string_view b) {
+  return b.size() >= a.size() && b.substr(0, a.size()) == a && (b.size() == a.size() || b[a.size()] == '/');
+}
+
+inline std::string describe(const image& im) {
+  const builder& b = im.b;
+  const auto flops_of = [&](const node& n) -> double {
+    if (n.op->flops == nullptr) return 0;
+    signature in[max_operands];
+    for (int k = 0; k < n.arity; ++k) in[k] = b.nodes[static_cast<std::size_t>(n.in[k])].sig();
+    const auto f = static_cast<double>(n.op->flops(n.attr, in));
+    return f < 0 ? -f : f;
+  };
+  std::string r = left("layer", 18) + left("kind", 15) + left("output", 20) + right("parameters", 12) + right("FLOPs", 10) + "\n";
+  for (const layer_decl& l : b.layers) {
+    const std::string_view scope = b.scopes[static_cast<std::size_t>(l.scope)];
+    std::int64_t parameters = 0;
+    double flops = 0;
+    for (const auto& v : b.variables)
+      if (v.trainable && within(scope, v.name)) parameters += v.shape.num_elements();
+    for (const node& n : b.nodes)
+      if (within(scope, b.scopes[static_cast<std::size_t>(n.scope)])) flops += flops_of(n);
+    const std::string shape = l.node < 0 ? "" : to_string(b.nodes[static_cast<std::size_t>(l.node)].shape);
+    r += left(std::string(scope), 18) + left(std::string(l.kind), 15) + left(shape, 20) + right(with_commas(parameters), 12) +
+         right(flops > 0 ? scaled(flops) : "", 10) + "\n";
+  }
+  std::int64_t parameters = 0, bytes = 0, state = 0;
+  for (const auto& v : b.variables) {
+    const std::int64_t n = v.shape.num_elements();
+    (v.trainable ? bytes : state) += n * static_cast<std::int64_t>(size_of(v.type));
+    if (v.trainable) parameters += n;
+  }
+  double flops = 0;
+  for (const node& n : b.nodes) flops += flops_of(n);
+  r += "total: " + with_commas(parameters) + " parameters (" + scaled(static_cast<double>(bytes)) + "B)";
+  if (state > 0) r += " and " + scaled(static_cast<double>(state)) + "B of other state";
+  r += ", " + scaled(flops) + "FLOP per example, " + std::to_string(im.l.steps.size()) + " kernels for " +
+       std::to_string(b.nodes.size()) + " nodes, arena of " + with_commas(im.l.fixed_bytes) + " bytes and " +
+       with_commas(im.l.row_bytes) + " per example\n";
+  return r;
+}
+
+}  // namespace detail
+
+/// The model as a table; a model that does not fit gives the sentence that says why.
+template <class Model, class... Inputs>
+std::string describe() {
+  const image im = run_passes(trace<Model, Inputs...>());
+  if (im.b.first_failure) return to_string(im.b.first_failure, std::string(im.b.failed_op->name).c_str()) + "\n";
+  return detail::describe(im);
+}
+
+}  // namespace rill::graph

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Convolution with 5 x 5 filters and stride 1 by Winograd's minimal filtering, F(2x2, 5x5): a 2 x 2 tile of results costs
+/// 36 multiplications per pair of channels instead of 100. Input tiles of 6 x 6 pixels and the filter are transformed
+/// (interpolation points 0, 1, -1, 2, -2, infinity), 36 small matrix products follow, and their results are transformed
+/// back. Its dual F(5x5, 2x2) gives the filter's gradient. conv2d and its gradients choose it where it pays; rounding errors
+/// are a few times those of direct summation. Internal to convolution.hpp.
+///
+/// A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, CVPR 2016.
+
+#include <rill/kernel/matmul.hpp>
+
+namespace rill::kernel::detail {
+
+template <class T>
+inline void zero(T* to, std::int64_t n) {
+  std::memset(to, 0, static_cast<std::size_t>(n) * sizeof(T));
+}
+
+/// A zero-padded scratch copy of image rows, [row][position][channel]: source pixel x lies at position x + shift.
+struct copied_image {
+  std::int64_t height, width, channels, shift, pitch;
+};
+
+/// Copies image rows first_y ... first_y + rows; those outside of the image become zero. The padding inside the rows must be
+/// zero already. `own` holds one evaluated row.
+template <class T, class X>
+void copy_image_rows(const copied_image& l, const X& x, std::int64_t image_row0, std::int64_t first_y, std::int64_t rows,
+                     T* to, T* own) {
+  const std::int64_t begin = std::max<std::int64_t>(0, -l.shift), end = std::min(l.width, l.pitch - l.shift);
+  for (std::int64_t y = first_y; y < first_y + rows; ++y, to += l.pitch * l.channels) {
+    if (y < 0 || y >= l.height) {
+      zero(to, l.pitch * l.channels);
+    } else if (begin < end) {
+      const T* from = x.segment(image_row0 + y, 0, l.width * l.channels, own);
+      copy_elements(to + (l.shift + begin) * l.channels, from + begin * l.channels, (end - begin) * l.channels);
+    }
+  }
+}
+
+inline constexpr std::int64_t wino_points = 36;
+/// Channels of transformed tiles that lie side by side, at most: [point][block of channels][tile][channel].
+inline constexpr std::int64_t wino_block = 32;
+
+/// A 5 x 5 convolution of stride 1: dst pixel (y, x) sees src pixels (y + ky - pad_top, x + kx - pad_left).
+struct wino_dims {
+  std::int64_t batch, src_h, src_w, channels, dst_h, dst_w, outs, pad_top, pad_left;
+  [[nodiscard]] constexpr std::int64_t tiles_y() const { return ceil_div(dst_h, 2); }
+  [[nodiscard]] constexpr std::int64_t tiles_x() const { return ceil_div(dst_w, 2); }
+  [[nodiscard]] constexpr std::int64_t tiles() const { return tiles_y() * tiles_x(); }
+  [[nodiscard]] constexpr std::int64_t depth() const { return std::min(channels, wino_block); }
+  [[nodiscard]] constexpr std::int64_t blocks() const { return channels / depth(); }
+  [[nodiscard]] constexpr copied_image source() const { return {src_h, src_w, channels, pad_left, 2 * tiles_x() + 4}; }
+  [[nodiscard]] constexpr std::int64_t source_size() const { return (2 * tiles_y() + 4) * source().pitch * channels; }
+};
+
+constexpr bool wino_channels(std::int64_t c) { return c == wino_block / 2 || (c > 0 && c % wino_block == 0); }
+/// Whether the transformed way is open and pays: channels fill vectors, little of the tiles is waste, and there is enough
+/// work for the transformed filter to be used again.
+template <class T>
+constexpr bool wino_pays(const wino_dims& d) {
+  return wino_channels(d.channels) && wino_channels(d.outs) && lanes<T> <= wino_block / 2 &&
+         40 * d.tiles() <= 12 * d.dst_h * d.dst_w && d.batch * d.tiles() >= 16 * tile_rows;
+}
+
+// ---- one-dimensional transforms -------------------------------------------------------------------------------------
+
+template <class V>
+[[gnu::always_inline]] inline void wino_input(const V& d0, const V& d1, const V& d2, const V& d3, const V& d4, const V& d5,
+                                              V (&t)[6]) {
+  using T = typename V::value_type;
+  const V four(T(4)), minus_four(T(-4)), minus_five(T(-5)), two(T(2)), minus_two(T(-2));
+  const V even1 = multiply_add(minus_four, d2, d4), odd1 = multiply_add(minus_four, d1, d3);
+  const V even2 = d4 - d2, odd2 = d3 - d1;
+  t[0] = multiply_add(four, d0, multiply_add(minus_five, d2, d4));
+  t[1] = even1 + odd1;
+  t[2] = even1 - odd1;
+  t[3] = multiply_add(two, odd2, even2);
+  t[4] = multiply_add(minus_two, odd2, even2);
+  t[5] = multiply_add(four, d1, multiply_add(minus_five, d3, d5));
+}
+
+template <class V>
+[[gnu::always_inline]] inline void wino_filter(const V& g0, const V& g1, const V& g2, const V& g3, const V& g4, V (&t)[6]) {
+  using T = typename V::value_type;
+  const V even1 = g0 + g2 + g4, odd1 = g1 + g3;
+  const V even2 = multiply_add(V(T(16)), g4, multiply_add(V(T(4)), g2, g0));
+  const V odd2 = multiply_add(V(T(8)), g3, V(T(2)) * g1);
+  t[0] = V(T(0.25)) * g0;
+  t[1] = V(T(-1.0 / 6)) * (even1 + odd1);
+  t[2] = V(T(-1.0 / 6)) * (even1 - odd1);
+  t[3] = V(T(1.0 / 24)) * (even2 + odd2);
+  t[4] = V(T(1.0 / 24)) * (even2 - odd2);
+  t[5] = g4;
+}
+
+template <class V>
+[[gnu::always_inline]] inline void wino_output(const V (&m)[6], V& y0, V& y1) {
+  using T = typename V::value_type;
+  y0 = (m[0] + (m[1] + m[2])) + (m[3] + m[4]);
+  y1 = multiply_add(V(T(2)), m[3] - m[4], (m[1] - m[2]) + m[5]);
+}
+
+// Of the dual form; the divisors of wino_filter are left to wino_filter_gradient.
+template <class V>
+[[gnu::always_inline]] inline void wino_output_gradient(const V& a, const V& b, V (&t)[6]) {
+  using T = typename V::value_type;
+  t[0] = a;
+  t[1] = a + b;
+  t[2] = a - b;
+  t[3] = multiply_add(V(T(2)), b, a);
+  t[4] = multiply_add(V(T(-2)), b, a);
+  t[5] = b;
+}
+
+template <class V>
+[[gnu::always_inline]] inline void wino_filter_gradient(const V (&m)[6], V (&y)[5]) {
+  using T = typename V::value_type;
+  const V sixth(T(-1.0 / 6)), rest(T(1.0 / 24));
+  const V even1 = sixth * (m[1] + m[2]), odd1 = sixth * (m[1] - m[2]);
+  const V even2 = rest * (m[3] + m[4]), odd2 = rest * (m[3] - m[4]);
+  y[0] = multiply_add(V(T(0.25)), m[0], even1 + even2);
+  y[1] = multiply_add(V(T(2)), odd2, odd1);
+  y[2] = multiply_add(V(T(4)), even2, even1);
+  y[3] = multiply_add(V(T(8)), odd2, odd1);
+  y[4] = multiply_add(V(T(16)), even2, even1 + m[5]);
+}
+
+// ---- transforms of tiles --------------------------------------------------------------------------------------------
+
+/// Transforms 6 x 6 pixels of one vector of channels from `from` (rows `row_size`, pixels `channels` apart) to 36 vectors
+/// `stride` apart.
+template <class T>
+inline void wino_input_tile(const T* from, std::int64_t row_size, std::int64_t channels, T* to, std::int64_t stride) {
+  using V = vec<T>;
+  V half[6][6];
+  unroll<6>([&](auto y) __attribute__((always_inline)) {
+    const T* p = from + y * row_size;
+    wino_input(V::load_unaligned(p), V::load_unaligned(p + channels), V::load_unaligned(p + 2 * channels),
+               V::load_unaligned(p + 3 * channels), V::load_unaligned(p + 4 * channels),
+               V::load_unaligned(p + 5 * channels), half[y]);
+  });
+  unroll<6>([&](auto x) __attribute__((always_inline)) {
+    V t[6];
+    wino_input(half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x], t);
+    unroll<6>([&](auto y) __attribute__((always_inline)) { t[y].store_aligned(to + (y * 6 + x) * stride); });
+  });
+}
+
+/// Calls f(slot, image, ty, tx) for tiles [tile0, tile0 + count) counted through images, and load_image(image) whenever a
+/// new image begins.
+template <class L, class F>
+inline void wino_for_tiles(const wino_dims& d, std::int64_t tile0, std::int64_t count, L&& load_image, F&& f) {
+  for (std::int64_t s = 0; s < count; ++s) {
+    const std::int64_t image = (tile0 + s) / d.tiles(), tile = (tile0 + s) % d.tiles();
+    if (tile == 0) load_image(image);
+    f(s, image, tile / d.tiles_x(), tile % d.tiles_x());
+  }
+}
+
+/// Distance of the points of transformed tiles: an odd number of cache lines, so that 36 of them meet in different sets.
+template <class T>
+constexpr std::int64_t wino_stride(std::int64_t elements) {
+  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
+  return (ceil_div(elements, line) | 1) * line;
+}
+
+/// Tiles transformed at a time: what they become should stay in the second-level cache beside the filter.
+template <class T>
+constexpr std::int64_t wino_tiles_at_once(const wino_dims& d) {
+  const std::int64_t bytes = wino_points * (d.channels + d.outs) * static_cast<std::int64_t>(sizeof(T)) * tile_rows;
+  return tile_rows * std::clamp<std::int64_t>((std::int64_t{1} << 19) / bytes, 1, 8);
+}
+
+// ---- the convolution ------------------------------------------------------------------------------------------------
+
+/// `packed` is the filter in panels of tile_cols<T> outputs: [panel][tap][channel][output]. With Flip, tap (ky, kx) of the
+/// convolution is tap (4 - ky, 4 - kx) of the filter.
+template <bool Flip, class T, class X, class PackFilter, class E>
+void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size, const PackFilter& pack, const E& epilogue) {
+  using V = vec<T>;
+  constexpr std::int64_t nr = tile_cols<T>, w = lanes<T>;
+  const std::int64_t panels = ceil_div(d.outs, nr), at_once = wino_tiles_at_once<T>(d);
+  const std::int64_t packed_size = panels * 25 * d.channels * nr, filter_size = wino_points * panels * d.channels * nr;
+  const std::int64_t in_stride = wino_stride<T>(at_once * d.channels), out_stride = wino_stride<T>(at_once * panels * nr);
+  const std::int64_t offsets_size = round_up(ceil_div(d.blocks() * 8, static_cast<std::int64_t>(sizeof(T))), 16);
+  const std::int64_t source_size = round_up(d.source_size(), 16);
+  const call_scratch<T> scratch(
+      offsets_size + packed_size + filter_size,
+      std::max(pack_scratch_size, source_size + wino_points * (in_stride + out_stride) + d.src_w * d.channels));
+  std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
+  T* const packed = scratch.shared() + offsets_size;
+  T* const filter = packed + packed_size;
+  for (std::int64_t b = 0; b < d.blocks(); ++b) offset[b] = b * at_once * d.depth();
+  pack(packed, scratch);
+  parallel_for(panels * d.channels, 32, [&](std::int64_t r0, std::int64_t r1) {
+    for (std::int64_t r = r0; r < r1; ++r) {
+      const T* from = packed + (r / d.channels * 25 * d.channels + r % d.channels) * nr;
+      T* to = filter + (r / d.channels * d.channels + r % d.channels) * nr;
+      for (std::int64_t v = 0; v < nr; v += w) {
+        V half[6][5], t[6];
+        const auto tap = [&](std::int64_t ky, std::int64_t kx) {
+          return V::load_aligned(from + (Flip ? 24 - (ky * 5 + kx) : ky * 5 + kx) * d.channels * nr + v);
+        };
+        for (std::int64_t kx = 0; kx < 5; ++kx) {
+          wino_filter(tap(0, kx), tap(1, kx), tap(2, kx), tap(3, kx), tap(4, kx), t);
+          for (std::size_t y = 0; y < 6; ++y) half[y][kx] = t[y];
+        }
+        for (std::int64_t y = 0; y < 6; ++y) {
+          wino_filter(half[y][0], half[y][1], half[y][2], half[y][3], half[y][4], t);
+          for (std::int64_t q = 0; q < 6; ++q) t[q].store_aligned(to + (y * 6 + q) * panels * d.channels * nr + v);
+        }
+      }
+    }
+  });
+
+  // As many images per task as leave the fewest tiles over.
+  std::int64_t images_per_task = 1;
+  const auto computed = [&](std::int64_t images) { return ceil_div(images * d.tiles(), tile_rows) * tile_rows * 12 / images; };
+  for (std::int64_t images : {2, 3, 4})
+    if (images * 8 <= d.batch && computed(images) < computed(images_per_task)) images_per_task = images;
+  parallel_for(ceil_div(d.batch, images_per_task), 1, [&](std::int64_t task0, std::int64_t task1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const source = own;
+      T* const in = source + source_size;
+      T* const out = in + wino_points * in_stride;
+      T* const evaluated = out + wino_points * out_stride;
+      const copied_image image_layout = d.source();
+      const std::int64_t row_size = image_layout.pitch * d.channels;
+      zero(source, d.source_size());
+      const std::int64_t end = std::min(d.batch, task1 * images_per_task) * d.tiles();
+      for (std::int64_t tile0 = task0 * images_per_task * d.tiles(); tile0 < end; tile0 += at_once) {
+        const std::int64_t count = std::min(at_once, end - tile0), groups = ceil_div(count, tile_rows);
+        wino_for_tiles(
+            d, tile0, count,
+            [&](std::int64_t image) {
+              copy_image_rows(image_layout, x, image * d.src_h, -d.pad_top, 2 * d.tiles_y() + 4, source, evaluated);
+            },
+            [&](std::int64_t s, std::int64_t, std::int64_t ty, std::int64_t tx) {
+              const T* from = source + 2 * ty * row_size + 2 * tx * d.channels;
+              for (std::int64_t c = 0; c < d.channels; c += w)
+                wino_input_tile(from + c, row_size, d.channels,
+                                in + c / d.depth() * at_once * d.depth() + s * d.depth() + c % d.depth(), in_stride);
+            });
+        for (std::int64_t p = 0; p < wino_points && count < groups * tile_rows; ++p)
+          for (std::int64_t b = 0; b < d.blocks(); ++b)
+            zero(in + p * in_stride + (b * at_once + count) * d.depth(), (groups * tile_rows - count) * d.depth());
+        for (std::int64_t p = 0; p < wino_points; ++p)
+          for (std::int64_t panel = 0; panel < panels; ++panel) {
+            const bool narrow = d.outs - panel * nr <= w;
+            for (std::int64_t g = 0; g < groups; ++g) {
+              const tile_args<T> args{.a = in + p * in_stride + g * tile_rows * d.depth(),
+                                      .a_step = 1,
+                                      .segment = offset,
+                                      .segments = d.blocks(),
+                                      .segment_length = d.depth(),
+                                      .b = filter + (p * panels + panel) * d.channels * nr,
+                                      .b_step = nr,
+                                      .c = out + p * out_stride + (panel * at_once + g * tile_rows) * nr,
+                                      .c_pitch = nr,
+                                      .accumulate = false};
+              if (d.depth() == wino_block) {
+                if (narrow) tile_kernel<T, tile_rows, 1, false, 32>(args);
+                else tile_kernel<T, tile_rows, 2, false, 32>(args);
+              } else {
+                if (narrow) tile_kernel<T, tile_rows, 1, false, 16>(args);
+                else tile_kernel<T, tile_rows, 2, false, 16>(args);
+              }
+            }
+          }
+        wino_for_tiles(
+            d, tile0, count, [](std::int64_t) {},
+            [&](std::int64_t s, std::int64_t image, std::int64_t ty, std::int64_t tx) {
+              const bool right = 2 * tx + 1 < d.dst_w, below = 2 * ty + 1 < d.dst_h;
+              const std::int64_t i = (image * d.dst_h + 2 * ty) * d.dst_w + 2 * tx;
+              for (std::int64_t o = 0; o < d.outs; o += w) {
+                const T* from = out + (o / nr * at_once + s) * nr + o % nr;
+                V upper[6], lower[6], y[4];
+                unroll<6>([&](auto q) __attribute__((always_inline)) {
+                  V m[6];
+                  unroll<6>([&](auto r) __attribute__((always_inline)) {
+                    m[r] = V::load_aligned(from + (r * 6 + q) * out_stride);
+                  });
+                  wino_output(m, upper[q], lower[q]);
+                });
+                wino_output(upper, y[0], y[1]);
+                wino_output(lower, y[2], y[3]);
+                epilogue(i, o, y[0]);
+                if (right) epilogue(i + 1, o, y[1]);
+                if (below) epilogue(i + d.dst_w, o, y[2]);
+                if (right && below) epilogue(i + d.dst_w + 1, o, y[3]);
+              }
+            });
+      }
+    });
+  });
+}
+
+/// Gradient with respect to the filter: result row (ky * 5 + kx) * channels + c, column = output.
+template <class T, class X, class DY, class E>
+void wino_conv2d_backprop_filter(const wino_dims& d, const X& x, const DY& dy, const E& epilogue) {
+  using V = vec<T>;
+  constexpr std::int64_t nr = tile_cols<T>, w = lanes<T>;
+  const std::int64_t panels = ceil_div(d.outs, nr), at_once = wino_tiles_at_once<T>(d);
+  const std::int64_t in_stride = wino_stride<T>(at_once * d.channels), out_stride = wino_stride<T>(at_once * panels * nr);
+  const std::int64_t source_size = round_up(d.source_size(), 16);
+  const copied_image dy_layout{d.dst_h, d.dst_w, d.outs, 0, 2 * d.tiles_x()};
+  const std::int64_t dy_row = dy_layout.pitch * d.outs, dy_size = 2 * d.tiles_y() * dy_row;
+  const std::int64_t partial_size = wino_points * panels * d.channels * nr;
+  const even_split chunks(d.batch, std::clamp<std::int64_t>((1 << 22) / partial_size, 1, 8));
+  const call_scratch<T> scratch(chunks.parts * partial_size, source_size + round_up(dy_size, 16) +
+                                                                 wino_points * (in_stride + out_stride) +
+                                                                 std::max(d.src_w * d.channels, d.dst_w * d.outs));
+  T* const partial = scratch.shared();
+  const even_split row_tiles(d.depth(), ceil_div(d.depth(), tile_rows));
+  parallel_for(chunks.parts, 1, [&](std::int64_t chunk0, std::int64_t chunk1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const source = own;
+      T* const dy_copy = source + source_size;
+      T* const in = dy_copy + round_up(dy_size, 16);
+      T* const out = in + wino_points * in_stride;
+      T* const evaluated = out + wino_points * out_stride;
+      const copied_image image_layout = d.source();
+      const std::int64_t row_size = image_layout.pitch * d.channels;
+      zero(source, d.source_size());
+      zero(dy_copy, dy_size);
+      for (std::int64_t chunk = chunk0; chunk < chunk1; ++chunk) {
+        const std::int64_t begin = chunks.begin(chunk) * d.tiles(), end = begin + chunks.size(chunk) * d.tiles();
+        for (std::int64_t tile0 = begin; tile0 < end; tile0 += at_once) {
+          const std::int64_t count = std::min(at_once, end - tile0);
+          wino_for_tiles(
+              d, tile0, count,
+              [&](std::int64_t image) {
+                copy_image_rows(image_layout, x, image * d.src_h, -d.pad_top, 2 * d.tiles_y() + 4, source, evaluated);
+                copy_image_rows(dy_layout, dy, image * d.dst_h, 0, 2 * d.tiles_y(), dy_copy, evaluated);
+              },
+              [&](std::int64_t s, std::int64_t, std::int64_t ty, std::int64_t tx) {
+                const T* from = source + 2 * ty * row_size + 2 * tx * d.channels;
+                for (std::int64_t c = 0; c < d.channels; c += w)
+                  wino_input_tile(from + c, row_size, d.channels,
+                                  in + c / d.depth() * at_once * d.depth() + s * d.depth() + c % d.depth(), in_stride);
+                const T* g = dy_copy + 2 * ty * dy_row + 2 * tx * d.outs;
+                for (std::int64_t o = 0; o < d.outs; o += w) {
+                  T* to = out + (o / nr * at_once + s) * nr + o % nr;
+                  V upper[6], lower[6];
+                  wino_output_gradient(V::load_unaligned(g + o), V::load_unaligned(g + o + d.outs), upper);
+                  wino_output_gradient(V::load_unaligned(g + o + dy_row), V::load_unaligned(g + o + dy_row + d.outs), lower);
+                  unroll<6>([&](auto q) __attribute__((always_inline)) {
+                    V t[6];
+                    wino_output_gradient(upper[q], lower[q], t);
+                    unroll<6>([&](auto r) __attribute__((always_inline)) {
+                      t[r].store_aligned(to + (r * 6 + q) * out_stride);
+                    });
+                  });
+                }
+              });
+          for (std::int64_t p = 0; p < wino_points; ++p)
+            for (std::int64_t panel = 0; panel < panels; ++panel)
+              for (std::int64_t b = 0; b < d.blocks(); ++b)
+                for (std::int64_t t = 0; t < row_tiles.parts; ++t)
+                  tile_for<T>(row_tiles.size(t), d.outs - panel * nr > w ? 2 : 1)(
+                      {.a = in + p * in_stride + b * at_once * d.depth() + row_tiles.begin(t),
+                       .a_step = d.depth(),
+                       .segment = no_offset,
+                       .segments = 1,
+                       .segment_length = count,
+                       .b = out + p * out_stride + panel * at_once * nr,
+                       .b_step = nr,
+                       .c = partial + chunk * partial_size +
+                            ((p * panels + panel) * d.channels + b * d.depth() + row_tiles.begin(t)) * nr,
+                       .c_pitch = nr,
+                       .accumulate = tile0 > begin});
+        }
+      }
+    });
+  });
+  parallel_for(d.channels, 4, [&](std::int64_t c0, std::int64_t c1) {
+    for (std::int64_t c = c0; c < c1; ++c)
+      for (std::int64_t o = 0; o < d.outs; o += w) {
+        const T* from = partial + (o / nr * d.channels + c) * nr + o % nr;
+        V half[5][6], m[6], y[5];
+        for (std::int64_t q = 0; q < 6; ++q) {
+          for (std::int64_t r = 0; r < 6; ++r) {
+            V sum(T(0));
+            for (std::int64_t chunk = 0; chunk < chunks.parts; ++chunk)
+              sum += V::load_aligned(from + chunk * partial_size + (r * 6 + q) * panels * d.channels * nr);
+            m[r] = sum;
+          }
+          wino_filter_gradient(m, y);
+          for (std::size_t ky = 0; ky < 5; ++ky) half[ky][q] = y[ky];
+        }
+        for (std::int64_t ky = 0; ky < 5; ++ky) {
+          wino_filter_gradient(half[ky], y);
+          for (std::int64_t kx = 0; kx < 5; ++kx) epilogue((ky * 5 + kx) * d.channels + c, o, y[kx]);
+        }
+      }
+  });
+}
+
+}  // namespace rill::kernel::detail

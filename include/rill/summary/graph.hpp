@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// A model's graph as TensorFlow's GraphDef, for TensorBoard's graph page: `summary::graph_of<Model, Inputs...>()`. Names
+/// follow the scopes ("conv2d/Conv2D"), variables keep theirs, edges carry shapes, and nodes of one kernel share a device
+/// line "/kernel:N", so that colouring by device shows the fusion.
+
+#include <string>
+#include <vector>
+
+#include "../graph/compile.hpp"
+#include "../io/graph_def.hpp"
+
+namespace rill::summary {
+
+/// The simplified graph of a model.
+inline io::graph_def graph_of(const graph::image& im) {
+  const graph::builder& b = im.b;
+  std::vector<std::string> names(b.nodes.size());
+  std::map<std::string, int> used;
+  io::graph_def g;
+  for (std::size_t id = 0; id < b.nodes.size(); ++id) {
+    const graph::node& n = b.nodes[id];
+    std::string name;
+    if (n.op == &graph::info_of<graph::source::variable>) {
+      name = b.variables[static_cast<std::size_t>(n.attr.i[0])].name.view();
+    } else {
+      name = b.scopes[static_cast<std::size_t>(n.scope)].view();
+      if (!name.empty()) name += '/';
+      name += n.op->name;
+    }
+    const int count = used[name]++;
+    names[id] = count == 0 ? name : name + "_" + std::to_string(count);
+    if (count > 0) ++used[names[id]];
+    io::node_def d;
+    d.name = names[id];
+    d.op = n.op->name;
+    for (int k = 0; k < n.arity; ++k) d.inputs.push_back(names[static_cast<std::size_t>(n.in[k])]);
+    if (im.f.group_of.size() > id && im.f.group_of[id] >= 0) d.device = "/kernel:" + std::to_string(im.f.group_of[id]);
+    d.attrs.emplace(n.op->kind == op_kind::source ? "dtype" : "T", io::attr_value(n.type));
+    tensor_shape shape;  // a batch of unknown size is -1 in a file
+    for (std::int64_t e : n.shape) shape.push_back(e < 0 ? -1 : e);
+    d.attrs.emplace("_output_shapes", io::attr_value(io::attr_value::list_shape{shape}));
+    if (n.op == &graph::info_of<graph::source::variable> || n.op == &graph::info_of<graph::source::input>)
+      d.attrs.emplace("shape", io::attr_value(shape));
+    if (n.op == &graph::info_of<graph::source::constant>) {
+      io::tensor_proto t;
+      t.type = n.type;
+      const auto put = [&](auto v) { t.content.assign(reinterpret_cast<const char*>(&v), sizeof v); };
+      switch (n.type) {
+        case dtype::float32: put(static_cast<float>(n.attr.f[0])); break;
+        case dtype::float64: put(n.attr.f[0]); break;
+        case dtype::int32: put(static_cast<std::int32_t>(n.attr.i[0])); break;
+        case dtype::uint8: put(static_cast<std::uint8_t>(n.attr.i[0])); break;
+        case dtype::boolean: put(n.attr.i[0] != 0); break;
+        default: put(n.attr.i[0]); break;
+      }
+      d.attrs.emplace("value", io::attr_value(t));
+    }
+    g.nodes.push_back(d);
+  }
+  return g;
+}
+
+template <class Model, class... Inputs>
+io::graph_def graph_of() {
+  return graph_of(graph::run_passes(graph::trace<Model, Inputs...>()));
+}
+
+}  // namespace rill::summary
