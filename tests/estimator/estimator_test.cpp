@@ -32,18 +32,24 @@
 #define RILL_NOINLINE __attribute__((noinline))
 namespace {
 std::atomic<std::int64_t> allocations{0};
-void* counted(std::size_t bytes, std::size_t alignment) {
+void* allocate(std::size_t bytes, std::align_val_t alignment = std::align_val_t{alignof(std::max_align_t)}) noexcept {
   allocations.fetch_add(1, std::memory_order_relaxed);
-  void* p = alignment <= alignof(std::max_align_t) ? std::malloc(bytes == 0 ? 1 : bytes)
-                                                   : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  const auto a = static_cast<std::size_t>(alignment);
+  return std::aligned_alloc(a, (bytes + a) / a * a);
+}
+void* checked(void* p) {
   if (p == nullptr) throw std::bad_alloc();
   return p;
 }
 }  // namespace
-RILL_NOINLINE void* operator new(std::size_t n) { return counted(n, 0); }
-RILL_NOINLINE void* operator new[](std::size_t n) { return counted(n, 0); }
-RILL_NOINLINE void* operator new(std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
-RILL_NOINLINE void* operator new[](std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
+RILL_NOINLINE void* operator new(std::size_t n) { return checked(allocate(n)); }
+RILL_NOINLINE void* operator new[](std::size_t n) { return checked(allocate(n)); }
+RILL_NOINLINE void* operator new(std::size_t n, std::align_val_t a) { return checked(allocate(n, a)); }
+RILL_NOINLINE void* operator new[](std::size_t n, std::align_val_t a) { return checked(allocate(n, a)); }
+RILL_NOINLINE void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return allocate(n); }
+RILL_NOINLINE void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return allocate(n); }
+RILL_NOINLINE void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return allocate(n, a); }
+RILL_NOINLINE void* operator new[](std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return allocate(n, a); }
 RILL_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
 RILL_NOINLINE void operator delete[](void* p) noexcept { std::free(p); }
 RILL_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }

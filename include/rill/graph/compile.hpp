@@ -22,6 +22,47 @@
 
 namespace rill::graph {
 
+// ---- op types --------------------------------------------------------------------------------------------------------
+
+template <class... Ops>
+using op_list = expr::list<Ops...>;
+
+/// The ops that a model may use without naming them.
+using library_ops =
+    op_list<ops::add, ops::sub, ops::mul, ops::div, ops::floor_div, ops::floor_mod, ops::maximum, ops::minimum,
+            ops::pow, ops::squared_difference, ops::neg, ops::abs, ops::sign, ops::square, ops::sqrt, ops::rsqrt,
+            ops::reciprocal, ops::exp, ops::expm1, ops::log, ops::log1p, ops::sin, ops::cos, ops::tanh, ops::sigmoid,
+            ops::relu, ops::relu6, ops::elu, ops::softplus, ops::softsign, ops::floor, ops::ceil, ops::round,
+            ops::erf, ops::logical_not, ops::is_nan, ops::is_inf, ops::is_finite, ops::equal, ops::not_equal,
+            ops::less, ops::less_equal, ops::greater, ops::greater_equal, ops::logical_and, ops::logical_or,
+            ops::logical_xor, ops::select, ops::cast<float>, ops::cast<double>, ops::cast<std::int32_t>,
+            ops::cast<std::int64_t>, ops::cast<std::uint8_t>, ops::cast<bool>, ops::random_uniform, op::copy,
+            ops::matmul_op, ops::conv2d_op, ops::conv2d_backprop_input_op, ops::conv2d_backprop_filter_op,
+            ops::max_pool_op, ops::max_pool_grad_op, ops::softmax_op, ops::sparse_softmax_cross_entropy_op,
+            ops::softmax_cross_entropy_backprop_op, reduce_op<ops::sum>, reduce_op<ops::prod>, reduce_op<ops::max>,
+            reduce_op<ops::min>, reduce_op<ops::any>, reduce_op<ops::all>, arg_reduce_op<ops::argmax>,
+            arg_reduce_op<ops::argmin>, op::transpose, op::reshape, op::broadcast_in_dim, op::stop_gradient,
+            op::assign, source::variable, source::input, source::constant>;
+
+namespace detail {
+template <class Model>
+struct ops_of {
+  using type = library_ops;
+};
+template <class A, class B>
+struct joined;
+template <class... A, class... B>
+struct joined<op_list<A...>, op_list<B...>> {
+  using type = op_list<A..., B...>;
+};
+template <class Model>
+  requires requires { typename Model::ops; }
+struct ops_of<Model> {
+  using type = typename joined<library_ops, typename Model::ops>::type;
+};
+
+}  // namespace detail
+
 // ---- from the trace to tables ----------------------------------------------------------------------------------------
 
 /// A model or optimizer whose fields include hyperparameters says so by `static constexpr bool tunable = true;`.
@@ -48,6 +89,9 @@ template <class Model, class... Inputs>
 constexpr builder trace() {
   builder b;
   if constexpr (requires { requires Model::training; }) b.training = true;
+  b.vjp = [](builder& at, int id, int dy, int* gradients) {
+    return call_vjp_of(typename detail::ops_of<Model>::type{}, at, id, dy, gradients);
+  };
   Model model{};
   int count = 0;
   for_each_hyperparameter(model, [&](hyperparameter& h) { h.traced = parameter(&b, dtype::float32, count++); });
@@ -87,28 +131,6 @@ constexpr image run_passes(builder b) {
   plan(i.l);
   return i;
 }
-
-// ---- op types --------------------------------------------------------------------------------------------------------
-
-template <class... Ops>
-using op_list = expr::list<Ops...>;
-
-/// The ops that a model may use without naming them.
-using library_ops =
-    op_list<ops::add, ops::sub, ops::mul, ops::div, ops::floor_div, ops::floor_mod, ops::maximum, ops::minimum,
-            ops::pow, ops::squared_difference, ops::neg, ops::abs, ops::sign, ops::square, ops::sqrt, ops::rsqrt,
-            ops::reciprocal, ops::exp, ops::expm1, ops::log, ops::log1p, ops::sin, ops::cos, ops::tanh, ops::sigmoid,
-            ops::relu, ops::relu6, ops::elu, ops::softplus, ops::softsign, ops::floor, ops::ceil, ops::round,
-            ops::erf, ops::logical_not, ops::is_nan, ops::is_inf, ops::is_finite, ops::equal, ops::not_equal,
-            ops::less, ops::less_equal, ops::greater, ops::greater_equal, ops::logical_and, ops::logical_or,
-            ops::logical_xor, ops::select, ops::cast<float>, ops::cast<double>, ops::cast<std::int32_t>,
-            ops::cast<std::int64_t>, ops::cast<std::uint8_t>, ops::cast<bool>, ops::random_uniform, op::copy,
-            ops::matmul_op, ops::conv2d_op, ops::conv2d_backprop_input_op, ops::conv2d_backprop_filter_op,
-            ops::max_pool_op, ops::max_pool_grad_op, ops::softmax_op, ops::sparse_softmax_cross_entropy_op,
-            ops::softmax_cross_entropy_backprop_op, reduce_op<ops::sum>, reduce_op<ops::prod>, reduce_op<ops::max>,
-            reduce_op<ops::min>, reduce_op<ops::any>, reduce_op<ops::all>, arg_reduce_op<ops::argmax>,
-            arg_reduce_op<ops::argmin>, op::transpose, op::reshape, op::broadcast_in_dim, op::stop_gradient,
-            op::assign, source::variable, source::input, source::constant>;
 
 // ---- frozen tables -----------------------------------------------------------------------------------------------------
 
@@ -242,22 +264,6 @@ constexpr table_sizes sizes_of(const image& im) {
   n.variables = im.b.variables.size(), n.fetches = im.l.fetch_memory.size();
   return n;
 }
-
-template <class Model>
-struct ops_of {
-  using type = library_ops;
-};
-template <class A, class B>
-struct joined;
-template <class... A, class... B>
-struct joined<op_list<A...>, op_list<B...>> {
-  using type = op_list<A..., B...>;
-};
-template <class Model>
-  requires requires { typename Model::ops; }
-struct ops_of<Model> {
-  using type = typename joined<library_ops, typename Model::ops>::type;
-};
 
 }  // namespace detail
 

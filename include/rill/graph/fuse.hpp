@@ -393,6 +393,16 @@ class fuser {
     return r.base;
   }
 
+  template <class F>
+  constexpr void for_each_read_with_prologues(F&& f) {
+    for_each_read(f);
+    for (std::size_t g = 0; g < f_.groups.size(); ++g)
+      for (const auto* list : {&f_.groups[g].prologue_of_a, &f_.groups[g].prologue_of_b})
+        for (int m : *list)
+          for (int k = 0; k < at(m).arity; ++k)
+            f(static_cast<int>(g), m, k, operand(at(m).in[k], at(m).shape).base);
+  }
+
   constexpr void collect_uses() {
     uses_.assign(b_.nodes.size(), 0);
     user_.assign(b_.nodes.size(), -1);
@@ -512,16 +522,6 @@ class fuser {
       if (m == user) return true;
     return false;
   }
-  template <class F>
-  constexpr void for_each_read_with_prologues(F&& f) {
-    for_each_read(f);
-    for (std::size_t g = 0; g < f_.groups.size(); ++g)
-      for (const auto* list : {&f_.groups[g].prologue_of_a, &f_.groups[g].prologue_of_b})
-        for (int m : *list)
-          for (int k = 0; k < at(m).arity; ++k)
-            f(static_cast<int>(g), m, k, operand(at(m).in[k], at(m).shape).base);
-  }
-
   constexpr void collect_stores() {
     std::vector<char> stored(b_.nodes.size(), 0);
     const auto need = [&](int base) {

@@ -47,8 +47,6 @@ struct op_info {
   std::string_view name;
   op_kind kind = op_kind::source;
   int cost = 0;
-  /// Writes the gradient node of each operand (-1: none) of node `id` given that of its result; null: not differentiable.
-  void (*vjp)(builder& b, int id, int dy, int* gradients) = nullptr;
   std::int64_t (*flops)(const attributes&, const signature*) = nullptr;
 };
 

@@ -60,6 +60,19 @@ struct hyperparameter {
   constexpr hyperparameter(T v) : value(static_cast<double>(v)) {}  // NOLINT: implicit on purpose
 };
 
+// What the gradients of ops call, declared before any gradient is instantiated.
+constexpr symbol matmul(symbol a, symbol b, matmul_options o);
+constexpr symbol conv2d_with(symbol x, symbol filter, const attributes& at);
+constexpr symbol conv2d_backprop_input(const tensor_shape& x, symbol filter, symbol dy, const attributes& at);
+constexpr symbol conv2d_backprop_filter(symbol x, const tensor_shape& filter, symbol dy, const attributes& at);
+constexpr symbol max_pool_grad(symbol x, symbol y, symbol dy, const attributes& at);
+constexpr symbol sparse_softmax_cross_entropy_backprop(symbol loss);
+constexpr symbol expand_dims(symbol x, std::int64_t axis);
+constexpr symbol reduce_sum(symbol x, reduce_options o);
+constexpr symbol zeros_like(symbol x);
+constexpr symbol ones_like(symbol x);
+constexpr symbol cast_like(symbol x, symbol like);
+
 namespace graph {
 
 class builder {
@@ -72,6 +85,9 @@ class builder {
   int scope = 0;
   int random_ops = 0;
   bool training = false;
+  /// Writes the gradient node of each operand (-1: none) of node `id`, given that of its result; false for an op without
+  /// gradients. The trace sets it, since it knows the model's ops.
+  bool (*vjp)(builder& b, int id, int dy, int* gradients) = nullptr;
   failure first_failure;
   const op_info* failed_op = nullptr;
   int failed_scope = 0;
@@ -116,41 +132,13 @@ class builder {
   [[nodiscard]] constexpr const node& at(symbol s) const { return nodes[static_cast<std::size_t>(s.id)]; }
 };
 
-template <class Op>
-constexpr void call_vjp(builder& b, int id, int dy, int* out);
-
 namespace detail {
-template <class Op, int N>
-consteval bool vjp_takes() {
-  constexpr symbol s;
-  if constexpr (requires { requires Op::arity > 0; }) {
-    if constexpr (Op::arity != N) return false;
-    else if constexpr (N == 1) return requires { Op::vjp(s, s, s); };
-    else if constexpr (N == 2) return requires { Op::vjp(s, s, s, s); };
-    else if constexpr (N == 3) return requires { Op::vjp(s, s, s, s, s); };
-    else return false;
-  } else {
-    constexpr attributes a;
-    if constexpr (N == 1) return requires { Op::vjp(a, s, s, s); };
-    else if constexpr (N == 2) return requires { Op::vjp(a, s, s, s, s); };
-    else if constexpr (N == 3) return requires { Op::vjp(a, s, s, s, s, s); };
-    else return false;
-  }
-}
-template <class Op>
-consteval int vjp_arity() {
-  if constexpr (vjp_takes<Op, 1>()) return 1;
-  else if constexpr (vjp_takes<Op, 2>()) return 2;
-  else if constexpr (vjp_takes<Op, 3>()) return 3;
-  else return 0;
-}
 template <class Op>
 consteval op_info make_info() {
   op_info i;
   i.name = Op::name;
   i.kind = Op::kind;
   i.cost = Op::cost;
-  if constexpr (vjp_arity<Op>() > 0) i.vjp = &call_vjp<Op>;
   if constexpr (requires { &Op::flops; }) i.flops = &Op::flops;
   return i;
 }
@@ -263,10 +251,10 @@ struct symbolic_front_end {
     for (const symbol& x : s)
       if (x.g) b = x.g;
     if (b == nullptr) {  // numbers only: the result is a number too
-      if constexpr (n == 1 && requires { symbol(Op::template eval<double>(0.0)); })
-        return symbol(static_cast<double>(Op::template eval<double>(s[0].literal)));
-      else if constexpr (n == 2 && requires { symbol(static_cast<double>(Op::template eval<double>(0.0, 0.0))); })
-        return symbol(static_cast<double>(Op::template eval<double>(s[0].literal, s[1].literal)));
+      if constexpr (std::is_same_v<Op, ops::neg>) return symbol(-s[0].literal);
+      else if constexpr (std::is_same_v<Op, ops::add> || std::is_same_v<Op, ops::sub> || std::is_same_v<Op, ops::mul> ||
+                         std::is_same_v<Op, ops::div>)
+        return symbol(Op::template eval<double>(s[0].literal, s[1].literal));
       else return {};
     }
     dtype number = dtype::invalid;
@@ -391,37 +379,6 @@ struct arg_reduce_op {
     return {dtype::int64, reduced_shape(x, std::int64_t{1} << at.i[0], false)};
   }
 };
-
-template <class Op>
-constexpr void call_vjp(builder& b, int id, int dy, int* out) {
-  const node n = b.nodes[static_cast<std::size_t>(id)];
-  const auto in = [&](int k) { return symbol{&b, n.in[k]}; };
-  const symbol y{&b, id}, d{&b, dy};
-  const auto write = [&](auto pack) {
-    int k = 0;
-    const auto one = [&](const auto& g) {
-      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(g)>, symbol>) out[k++] = g.id;
-      else out[k++] = -1;
-    };
-    const auto walk = [&](const auto& self, const auto& p) -> void {
-      if constexpr (requires { p.head; }) {
-        one(p.head);
-        self(self, p.tail);
-      }
-    };
-    walk(walk, pack);
-  };
-  constexpr int arity = detail::vjp_arity<Op>();
-  if constexpr (requires { requires Op::arity > 0; }) {
-    if constexpr (arity == 1) write(Op::vjp(d, y, in(0)));
-    else if constexpr (arity == 2) write(Op::vjp(d, y, in(0), in(1)));
-    else write(Op::vjp(d, y, in(0), in(1), in(2)));
-  } else {
-    if constexpr (arity == 1) write(Op::vjp(n.attr, d, y, in(0)));
-    else if constexpr (arity == 2) write(Op::vjp(n.attr, d, y, in(0), in(1)));
-    else write(Op::vjp(n.attr, d, y, in(0), in(1), in(2)));
-  }
-}
 
 }  // namespace graph
 

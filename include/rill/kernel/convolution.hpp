@@ -138,6 +138,73 @@ void zero_result(std::int64_t rows, std::int64_t cols, const E& epilogue) {
   }
 }
 
+/// conv2d_backprop_input for images of so few channels that they do not fill a vector: a matrix product gives what each
+/// output pixel sends to each (ky, kx, c), with pixels in the lanes; those are added up in a planar image.
+template <class T, class DY, class W, class E>
+void backprop_few_channels(const conv2d_dims& d, const DY& dy, const W& filter, const E& epilogue) {
+  constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows, w = lanes<T>;
+  const std::int64_t taps = d.k_h * d.k_w * d.in_c;
+  const even_split tiles(taps, ceil_div(taps, mr));
+  const std::int64_t tile_size = packed_tile_size<T>(std::min(mr, taps), d.out_c);
+  const image_layout row_layout{d.out_w, d.out_c, 1, 0, round_up(d.out_w, w)};
+  // One line of the planar image: all positions that a tap can reach, and what else a vector touches.
+  const std::int64_t line = std::max((row_layout.pitch - 1) * d.stride_w + d.k_w, d.pad_left + d.in_w);
+  const std::int64_t sum_size = round_up(d.in_h * d.in_c * line, 16), row_size = round_up(row_layout.row_size(), 16);
+  const call_scratch<T> scratch(tiles.parts * tile_size,
+                                std::max(pack_scratch<T>(0), mr * nr + sum_size + row_size + d.out_w * d.out_c + d.in_w * d.in_c));
+  T* const packed = scratch.shared();
+  pack_a<false>(filter, tiles, 0, d.out_c, tile_size, packed, scratch);
+  parallel_for(d.batch, task_grain(2 * d.out_h * d.out_w * taps * d.out_c), [&](std::int64_t image0, std::int64_t image1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const c = own;
+      T* const sum = c + mr * nr;
+      T* const row = sum + sum_size;
+      T* const evaluated = row + row_size;
+      T* const pixels = evaluated + d.out_w * d.out_c;
+      zero(row, row_size);
+      for (std::int64_t image = image0; image < image1; ++image) {
+        zero(sum, sum_size);
+        for (std::int64_t oy = 0; oy < d.out_h; ++oy) {
+          transpose_image_row(row_layout, dy.segment(image * d.out_h + oy, 0, d.out_w * d.out_c, evaluated), row);
+          for (std::int64_t x0 = 0; x0 < d.out_w; x0 += nr) {
+            const std::int64_t vectors = d.out_w - x0 > w ? 2 : 1;
+            for (std::int64_t t = 0; t < tiles.parts; ++t) {
+              tile_for<T>(tiles.size(t), vectors)({.a = packed + t * tile_size,
+                                                   .a_step = tiles.size(t),
+                                                   .segment = no_offset,
+                                                   .segments = 1,
+                                                   .segment_length = d.out_c,
+                                                   .b = row + x0,
+                                                   .b_step = row_layout.pitch,
+                                                   .c = c,
+                                                   .c_pitch = nr,
+                                                   .accumulate = false});
+              for (std::int64_t r = 0; r < tiles.size(t); ++r) {
+                const std::int64_t tap = (tiles.begin(t) + r) / d.in_c, channel = (tiles.begin(t) + r) % d.in_c;
+                const std::int64_t y = oy * d.stride_h + tap / d.k_w - d.pad_top;
+                if (y < 0 || y >= d.in_h) continue;
+                T* const to = sum + (y * d.in_c + channel) * line + x0 * d.stride_w + tap % d.k_w;
+                if (d.stride_w == 1)
+                  for (std::int64_t x = 0; x < vectors * w; x += w)
+                    (vec<T>::load_unaligned(to + x) + vec<T>::load_aligned(c + r * nr + x)).store_unaligned(to + x);
+                else
+                  for (std::int64_t x = 0; x < std::min(nr, d.out_w - x0); ++x) to[x * d.stride_w] += c[r * nr + x];
+              }
+            }
+          }
+        }
+        for (std::int64_t y = 0; y < d.in_h; ++y) {
+          for (std::int64_t x = 0; x < d.in_w; ++x)
+            for (std::int64_t channel = 0; channel < d.in_c; ++channel)
+              pixels[x * d.in_c + channel] = sum[(y * d.in_c + channel) * line + d.pad_left + x];
+          for (std::int64_t x = 0; x < d.in_w; ++x)
+            epilogue.tail((image * d.in_h + y) * d.in_w + x, 0, load_lanes(pixels + x * d.in_c, d.in_c), d.in_c);
+        }
+      }
+    });
+  });
+}
+
 }  // namespace detail
 
 /// Convolution: result row (image * out_h + y) * out_w + x, column = output channel. (TensorFlow's Conv2D, which does not
@@ -249,6 +316,8 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
       return wino_conv2d<true, T>(wino, dy, pack_scratch<T>(nr), pack, epilogue);
     }
   }
+
+  if (4 * d.in_c <= lanes<T>) return backprop_few_channels<T>(d, dy, filter, epilogue);
 
   // Input position p (with padding) = stride * q + residue is reached from output q - t by tap residue + stride * t.
   const std::int64_t sh = d.stride_h, sw = d.stride_w;
