@@ -1,42 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Heap allocations of a warm pipeline: none. The counting operators new and delete serve this whole executable.
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "collect.hpp"
+#include "counting_new.hpp"
 #include "rill/data/batch.hpp"
 #include "rill/data/map.hpp"
 #include "rill/data/mnist.hpp"
 #include "rill/data/prefetch.hpp"
 #include "rill/data/repeat.hpp"
 #include "rill/data/shuffle.hpp"
-
-namespace {
-std::atomic<std::int64_t> allocations = 0;
-void* allocate(std::size_t n, std::size_t alignment) {
-  ++allocations;
-  void* p = std::aligned_alloc(alignment, (n + alignment - 1) / alignment * alignment + (n == 0 ? alignment : 0));
-  return p;
-}
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t n) {
-  if (void* p = allocate(n, 16)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return allocate(n, 16); }
-[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) {
-  if (void* p = allocate(n, static_cast<std::size_t>(a))) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
-  return allocate(n, static_cast<std::size_t>(a));
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 using namespace rill;
 

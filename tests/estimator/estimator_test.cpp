@@ -150,9 +150,11 @@ struct at_step : train::hook {
 template <class F>
 std::string warnings(F f) {
   std::ostringstream text;
-  std::streambuf* const before = std::cerr.rdbuf(text.rdbuf());
+  struct redirect {
+    std::streambuf* before;
+    ~redirect() { std::cerr.rdbuf(before); }
+  } const guard{std::cerr.rdbuf(text.rdbuf())};
   f();
-  std::cerr.rdbuf(before);
   return text.str();
 }
 

@@ -132,9 +132,13 @@ TEST_CASE("nan_tensor_hook: ends training at the step, before anything else is s
                        "model diverged: loss = infinity at step 4 (a smaller learning rate often helps)", rill::aborted);
   CHECK_THROWS_AS(run({train::nan_tensor_hook({.tensor = "nothing"})}, 0, 10, falling), rill::not_found);
   std::ostringstream text;
-  std::streambuf* const before = std::cerr.rdbuf(text.rdbuf());
-  CHECK(run({train::nan_tensor_hook({.fail_on_nan_loss = false})}, 0, 10, bad(std::nanf(""))).global_step == 4);
-  std::cerr.rdbuf(before);
+  {
+    struct redirect {
+      std::streambuf* before;
+      ~redirect() { std::cerr.rdbuf(before); }
+    } const guard{std::cerr.rdbuf(text.rdbuf())};
+    CHECK(run({train::nan_tensor_hook({.fail_on_nan_loss = false})}, 0, 10, bad(std::nanf(""))).global_step == 4);
+  }
   CHECK(text.str() == "warning: model diverged: loss = NaN at step 4; training stops\n");
 
   const temporary_dir dir;

@@ -65,9 +65,11 @@ void flip_byte(const std::string& path, std::size_t at) {
 template <class F>
 std::string warnings(F f) {
   std::ostringstream text;
-  std::streambuf* const before = std::cerr.rdbuf(text.rdbuf());
+  struct redirect {
+    std::streambuf* before;
+    ~redirect() { std::cerr.rdbuf(before); }
+  } const guard{std::cerr.rdbuf(text.rdbuf())};
   f();
-  std::cerr.rdbuf(before);
   return text.str();
 }
 

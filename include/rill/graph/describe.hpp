@@ -19,8 +19,12 @@ namespace detail {
 
 /// 3274634 as "3,274,634".
 inline std::string with_commas(std::int64_t n) {
-  std::string s = std::to_string(n);
-  for (auto k = static_cast<std::ptrdiff_t>(s.size()) - 3; k > (n < 0 ? 1 : 0); k -= 3) s.insert(static_cast<std::size_t>(k), ",");
+  const std::string digits = std::to_string(n);
+  std::string s;
+  for (std::size_t k = 0; k < digits.size(); ++k) {
+    if (k > (n < 0 ? 1u : 0u) && (digits.size() - k) % 3 == 0) s += ',';
+    s += digits[k];
+  }
   return s;
 }
 /// 27804672 as "27.8 M".

@@ -25,6 +25,8 @@ template <class T>
 concept batched = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, std::int32_t> ||
                   std::is_same_v<T, std::int64_t>;
 template <class T>
+concept floating = std::is_same_v<T, float> || std::is_same_v<T, double>;
+template <class T>
 inline constexpr int native_lanes = static_cast<int>(64 / sizeof(T));
 template <batched T>
 inline constexpr int native_lanes<T> = static_cast<int>(xsimd::batch<T>::size);
@@ -416,7 +418,7 @@ template <detail::batched T, int W>
 }
 template <detail::batched T, int W>
 [[gnu::always_inline]] inline pack<bool, W> operator!=(pack<T, W> a, pack<T, W> b) {
-  return detail::compare(a, [&](int k) { return a.b[k] != b.b[k]; });
+  return !(a == b);  // xsimd's own != says that NaN is not different from NaN on AVX-512
 }
 template <int W>
 inline pack<bool, W> operator<(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
@@ -499,13 +501,13 @@ template <class T, int W>
 template <class T, int W>
 [[gnu::always_inline]] inline pack<T, W> max(pack<T, W> a, pack<T, W> b) {
   if constexpr (std::is_floating_point_v<T>)
-    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] != a.b[k], a.b[k], detail::raw_max(a.b[k], b.b[k])); });
+    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] == a.b[k], detail::raw_max(a.b[k], b.b[k]), a.b[k]); });
   else return select(a > b, a, b);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline pack<T, W> min(pack<T, W> a, pack<T, W> b) {
   if constexpr (std::is_floating_point_v<T>)
-    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] != a.b[k], a.b[k], detail::raw_min(a.b[k], b.b[k])); });
+    return pack<T, W>::each([&](int k) { return xsimd::select(a.b[k] == a.b[k], detail::raw_min(a.b[k], b.b[k]), a.b[k]); });
   else return select(a < b, a, b);
 }
 
@@ -520,59 +522,59 @@ template <class T, int W>
 [[gnu::always_inline]] inline pack<bool, W> is_nan(pack<T, W> a) {
   return a != a;
 }
-template <class T, int W>
+template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<bool, W> is_inf(pack<T, W> a) {
   return abs(a) == pack<T, W>(std::numeric_limits<T>::infinity());
 }
-template <class T, int W>
+template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<bool, W> is_finite(pack<T, W> a) {
   return abs(a) < pack<T, W>(std::numeric_limits<T>::infinity());
 }
-template <class T, int W>
+template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> sqrt(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::sqrt(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> floor(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::floor(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> ceil(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::ceil(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> round_even(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::nearbyint(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 inline pack<T, W> exp(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::exp(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 inline pack<T, W> expm1(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::expm1(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 inline pack<T, W> log(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::log(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 inline pack<T, W> log1p(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::log1p(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 inline pack<T, W> sin(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::sin(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 inline pack<T, W> cos(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::cos(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 inline pack<T, W> tanh(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::tanh(a.b[k]); });
 }
-template <class T, int W>
+template <detail::floating T, int W>
 inline pack<T, W> erf(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::erf(a.b[k]); });
 }

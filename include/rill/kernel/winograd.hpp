@@ -56,12 +56,13 @@ struct wino_dims {
 };
 
 constexpr bool wino_channels(std::int64_t c) { return c == wino_block / 2 || (c > 0 && c % wino_block == 0); }
-/// Whether the transformed way is open and pays: channels fill vectors, little of the tiles is waste, and there is enough
-/// work for the transformed filter to be used again.
+/// Whether the transformed way is open and pays: channels fill vectors, little of the tiles is waste, there is enough work
+/// for the transformed filter to be used again, and the copy of one image is small.
 template <class T>
 constexpr bool wino_pays(const wino_dims& d) {
   return wino_channels(d.channels) && wino_channels(d.outs) && lanes<T> <= wino_block / 2 &&
-         40 * d.tiles() <= 12 * d.dst_h * d.dst_w && d.batch * d.tiles() >= 16 * tile_rows;
+         40 * d.tiles() <= 12 * d.dst_h * d.dst_w && d.batch * d.tiles() >= 16 * tile_rows &&
+         d.source_size() <= std::int64_t{1} << 19;
 }
 
 // ---- one-dimensional transforms -------------------------------------------------------------------------------------
