@@ -203,7 +203,7 @@ double level_bytes(level l) {
     case level::l1: return l1;
     case level::l2: return l2;
     case level::l3: return l3;
-    default: return 4 * l3;
+    default: return std::max(2 * l3, std::min(4 * l3, 512e6));
   }
 }
 

@@ -3,6 +3,7 @@
 /// \file
 /// Aligned Markdown tables, and figures with units in three digits.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -35,7 +36,7 @@ class table {
  public:
   explicit table(std::vector<std::string> head) : rows_{std::move(head)} {}
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-  /// The first column is aligned to the left, the others to the right, the last one to the left if it is `notes`.
+  /// The first column is aligned to the left, those that name peers too, the others to the right.
   [[nodiscard]] std::string text() const {
     std::vector<std::size_t> widths(rows_[0].size(), 3);
     for (const auto& row : rows_)

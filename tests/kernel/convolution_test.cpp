@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// convolution.hpp against naive double-precision loops: forward and both gradients over strides, paddings, odd sizes and
-// channel counts round the vector width; evaluated operands; thread counts.
+// convolution.hpp against naive double-precision loops: forward and both gradients over strides, paddings, odd sizes
+// and channel counts round the vector width; evaluated operands; thread counts.
 #include <rill/kernel/convolution.hpp>
 
 #include <doctest/doctest.h>
@@ -150,9 +150,18 @@ void check(const conv2d_dims& d, std::mt19937& generator, bool evaluated, double
 conv2d_dims same(std::int64_t batch, std::int64_t h, std::int64_t w, std::int64_t c, std::int64_t kh, std::int64_t kw,
                  std::int64_t out_c, std::int64_t sh, std::int64_t sw) {
   const std::int64_t oh = (h + sh - 1) / sh, ow = (w + sw - 1) / sw;
-  return {batch, h,  w,  c,
-          kh,    kw, oh, ow,
-          out_c, sh, sw, std::max<std::int64_t>(0, (oh - 1) * sh + kh - h) / 2,
+  return {batch,
+          h,
+          w,
+          c,
+          kh,
+          kw,
+          oh,
+          ow,
+          out_c,
+          sh,
+          sw,
+          std::max<std::int64_t>(0, (oh - 1) * sh + kh - h) / 2,
           std::max<std::int64_t>(0, (ow - 1) * sw + kw - w) / 2};
 }
 
@@ -169,7 +178,8 @@ TEST_CASE("convolution: a filter that counts") {
   const conv2d_dims d = same(1, 4, 5, 1, 3, 3, 1, 1, 1);
   const std::vector<float> x(20, 1.0f), w(9, 1.0f);
   std::vector<float> y(20);
-  conv2d<float>(d, plain_operand<float>{x.data(), 5}, plain_operand<float>{w.data(), 1}, store_epilogue<float>{y.data(), 1});
+  conv2d<float>(d, plain_operand<float>{x.data(), 5}, plain_operand<float>{w.data(), 1},
+                store_epilogue<float>{y.data(), 1});
   CHECK(y == std::vector<float>{4, 6, 6, 6, 4, 6, 9, 9, 9, 6, 6, 9, 9, 9, 6, 4, 6, 6, 6, 4});
 }
 
@@ -196,7 +206,8 @@ TEST_CASE("convolution: random shapes, strides and paddings") {
 TEST_CASE("convolution: 5 x 5 filters by minimal filtering") {
   std::mt19937 generator(seed);
   check<float>(same(10, 14, 14, 32, 5, 5, 64, 1, 1), generator, true, 5);
-  check<float>(same(9, 11, 13, 16, 5, 5, 32, 1, 1), generator, false, 5);  // tiles that hang over, a last group not full
+  check<float>(same(9, 11, 13, 16, 5, 5, 32, 1, 1), generator, false,
+               5);  // tiles that hang over, a last group not full
   check<float>({8, 16, 18, 32, 5, 5, 12, 14, 16, 1, 1, 0, 0}, generator, true, 5);
   check<double>({8, 12, 12, 64, 5, 5, 14, 12, 16, 1, 1, 3, 1}, generator, false, 5);
   const conv2d_dims d = same(10, 12, 12, 32, 5, 5, 32, 1, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// matmul.hpp against a naive double-precision product: all transpositions, sizes round the tile and vector widths, evaluated
-// operands, epilogues, thread counts.
+// matmul.hpp against a naive double-precision product: all transpositions, sizes round the tile and vector widths,
+// evaluated operands, epilogues, thread counts.
 #include <rill/kernel/matmul.hpp>
 
 #include <doctest/doctest.h>
@@ -67,8 +67,7 @@ double error_of(std::int64_t m, std::int64_t n, std::int64_t k, bool evaluated =
   const add_epilogue<T> epilogue{c.data(), ldc};
   if (evaluated)
     matmul<TransA, TransB, T>(m, n, k, affine_operand<T>{a.data(), lda}, affine_operand<T>{b.data(), ldb}, epilogue);
-  else
-    matmul<TransA, TransB, T>(m, n, k, plain_operand<T>{a.data(), lda}, plain_operand<T>{b.data(), ldb}, epilogue);
+  else matmul<TransA, TransB, T>(m, n, k, plain_operand<T>{a.data(), lda}, plain_operand<T>{b.data(), ldb}, epilogue);
   double worst = 0;
   for (std::int64_t i = 0; i < m; ++i) {
     for (std::int64_t j = 0; j < ldc; ++j) {
@@ -86,7 +85,8 @@ double error_of(std::int64_t m, std::int64_t n, std::int64_t k, bool evaluated =
       if (!(e <= worst)) worst = e;
     }
   }
-  return worst / (static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(k + 1) * (evaluated ? 40 : 1));
+  return worst /
+         (static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(k + 1) * (evaluated ? 40 : 1));
 }
 
 template <class T>
@@ -138,7 +138,8 @@ TEST_CASE("matmul: operands that are evaluated while packing") {
 
 TEST_CASE("matmul: exact on small integers, so that no element is lost or doubled") {
   const std::int64_t m = 113, n = 77, k = 600;
-  std::vector<float> a(static_cast<std::size_t>(m * k)), b(static_cast<std::size_t>(k * n)), c(static_cast<std::size_t>(m * n));
+  std::vector<float> a(static_cast<std::size_t>(m * k)), b(static_cast<std::size_t>(k * n)),
+      c(static_cast<std::size_t>(m * n));
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 7) - 3;
   for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 5) - 2;
   matmul<false, false, float>(m, n, k, plain_operand<float>{a.data(), k}, plain_operand<float>{b.data(), n},
@@ -186,8 +187,8 @@ TEST_CASE("matmul: bit-identical for any number of threads") {
     std::vector<float> one(static_cast<std::size_t>(s.m * s.n)), many(one.size());
     const auto run = [&](int threads, std::vector<float>& c) {
       const rill::thread_limit limit(threads);
-      matmul<false, true, float>(s.m, s.n, s.k, plain_operand<float>{a.data(), s.k}, plain_operand<float>{b.data(), s.k},
-                                 store_epilogue<float>{c.data(), s.n});
+      matmul<false, true, float>(s.m, s.n, s.k, plain_operand<float>{a.data(), s.k},
+                                 plain_operand<float>{b.data(), s.k}, store_epilogue<float>{c.data(), s.n});
     };
     run(1, one);
     for (int threads : {2, 4}) {
@@ -211,7 +212,8 @@ TEST_CASE("scratch leases nest and are used again") {
 }
 
 TEST_CASE("matmul inside of a parallel loop") {
-  // Every task multiplies matrices of its own; a task stolen while waiting must not disturb the scratch of the waiting one.
+  // Every task multiplies matrices of its own; a task stolen while waiting must not disturb the scratch of the waiting
+  // one.
   const std::int64_t n = 150;
   const auto a = random_vector<float>(n * n, 7), b = random_vector<float>(n * n, 8);
   const plain_operand<float> left{a.data(), n}, right{b.data(), n};

@@ -276,8 +276,8 @@ class fuser {
 
   static constexpr int floating = -2;
 
-  /// A node that reads scalars alone (a random mask, a constant row) has no place of its own: it floats until something
-  /// reads it, and is then computed there.
+  /// A node that needs nothing computed before it (a random mask, a slot times its decay, a scaled input) has no place of
+  /// its own: it floats until something reads it, and is then computed there.
   ///
   /// A comparison floats too when what it compares stays in memory anyway: reading that again is cheaper than keeping a
   /// mask (which is kept where only the mask is needed later).
@@ -292,7 +292,8 @@ class fuser {
       if (const int r = ready(refs[k].base); r > latest) latest = r;
       const bool at_hand = n.type == dtype::boolean && refs[k].linear && kept_[static_cast<std::size_t>(refs[k].base)] &&
                            at(refs[k].base).shape == n.shape;
-      floats = floats && (group_of(refs[k].base) == floating || at(refs[k].base).shape.num_elements() == 1 || at_hand);
+      floats = floats && (group_of(refs[k].base) == floating || at(refs[k].base).shape.num_elements() == 1 || at_hand ||
+                          at(refs[k].base).op->kind == op_kind::source);
     }
     if (floats) {
       f_.group_of[static_cast<std::size_t>(id)] = floating;
@@ -301,10 +302,8 @@ class fuser {
     int target = -1;
     if (latest <= 0 && n.shape.rank() == 0) target = 0;
     else if (latest > 0 && can_join(f_.groups[static_cast<std::size_t>(latest)], latest, n, refs)) target = latest;
-    if (target > 0)
-      for (int k = 0; k < n.arity; ++k)
-        if (group_of(refs[k].base) == floating && !(at(refs[k].base).shape == f_.groups[static_cast<std::size_t>(target)].space))
-          target = -1;
+    for (int k = 0; k < n.arity; ++k)
+      if (target > 0 && !can_land(refs[k].base, target)) target = -1;
     if (target < 0) target = open_group(n.shape);
     for (int k = 0; k < n.arity; ++k) land(refs[k].base, target);
     land_here(id, target);
@@ -346,6 +345,17 @@ class fuser {
     const node n = at(id);
     for (int k = 0; k < n.arity; ++k) land(operand(n.in[k], n.shape).base, target);
     land_here(id, target);
+  }
+  [[nodiscard]] constexpr bool can_land(int id, int target) {
+    if (group_of(id) != floating) return true;
+    const node n = at(id);
+    operand_ref refs[max_operands];
+    for (int k = 0; k < n.arity; ++k) {
+      refs[k] = operand(n.in[k], n.shape);
+      if (!can_land(refs[k].base, target)) return false;
+    }
+    const group& g = f_.groups[static_cast<std::size_t>(target)];
+    return n.shape == g.space && can_join(g, target, n, refs);
   }
   constexpr void settle(int id) {
     if (group_of(id) == floating) land(id, open_group(at(id).shape));

@@ -577,7 +577,7 @@ template <class T = float>
 constexpr symbol one_hot(symbol indices, std::int64_t depth) {
   if (indices.id < 0) return indices;
   symbol r = indices.g->add(&graph::info_of<graph::source::range>, {indices.type(), {depth}}, {});
-  return select(equal(expand_dims(indices, -1), r), T{1}, T{0});
+  return graph::cast_to(equal(expand_dims(indices, -1), r), dtype_v<T>);
 }
 
 }  // namespace rill

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Two-dimensional convolution on a CPU and its two gradients, for float and double: NHWC images, HWIO filters, any stride
-/// and explicit padding. Direct method: an image is brought once into a zero-padded, channel-major scratch copy (evaluating
-/// its operand on the way), so that the pixels of a register tile are neighbours in memory and the kernel knows no border.
+/// Two-dimensional convolution on a CPU and its two gradients, for float and double: NHWC images, HWIO filters, any
+/// stride and explicit padding. Direct method: an image is brought once into a zero-padded, channel-major scratch copy
+/// (evaluating its operand on the way), so that the pixels of a register tile are neighbours in memory and the kernel
+/// knows no border. 5 x 5 filters of stride 1 over 16 or a multiple of 32 channels go through winograd.hpp where there
+/// is enough work.
 ///
-/// Operands and epilogue are those of matmul.hpp. Image operands have one row per image row (`outer` = image * height + y,
-/// `inner` = x * channels + channel); filter operands one row per (ky, kx, input channel). Results are matrices of
+/// Operands and epilogue are those of matmul.hpp. Image operands have one row per image row (`outer` = image * height +
+/// y, `inner` = x * channels + channel); filter operands one row per (ky, kx, input channel). Results are matrices of
 /// pixels x channels, or (ky, kx, input channel) x output channels for the filter's gradient.
 ///
-/// Results are bit-identical for any number of threads. Dimensions are checked by the callers; nothing is thrown here but
-/// std::bad_alloc.
+/// Results are bit-identical for any number of threads. Dimensions are checked by the callers; nothing is thrown here
+/// but std::bad_alloc.
 ///
 ///     conv2d_dims d{.batch = 100, .in_h = 28, .in_w = 28, .in_c = 1, .k_h = 5, .k_w = 5, .out_h = 28, .out_w = 28,
 ///                   .out_c = 32, .stride_h = 1, .stride_w = 1, .pad_top = 2, .pad_left = 2};
@@ -21,8 +23,8 @@
 
 namespace rill::kernel {
 
-/// Sizes of a convolution. Output pixel (y, x) reads input pixels (y * stride_h + ky - pad_top, x * stride_w + kx - pad_left);
-/// those outside of the image count as zero.
+/// Sizes of a convolution. Output pixel (y, x) reads input pixels (y * stride_h + ky - pad_top, x * stride_w + kx -
+/// pad_left); those outside of the image count as zero.
 struct conv2d_dims {
   std::int64_t batch, in_h, in_w, in_c, k_h, k_w, out_h, out_w, out_c, stride_h, stride_w, pad_top, pad_left;
 };
@@ -85,8 +87,8 @@ void transpose_image_row(const image_layout& l, const T* from, T* to) {
 /// Fills `rows` rows of scratch with image rows first_y, first_y + 1, ...; rows outside of the image become zero. The
 /// padding inside the rows must be zero already. `own` holds one evaluated row.
 template <class T, class X>
-void transpose_image(const image_layout& l, const X& x, std::int64_t image_row0, std::int64_t height, std::int64_t first_y,
-                     std::int64_t rows, T* to, T* own) {
+void transpose_image(const image_layout& l, const X& x, std::int64_t image_row0, std::int64_t height,
+                     std::int64_t first_y, std::int64_t rows, T* to, T* own) {
   for (std::int64_t r = 0; r < rows; ++r, to += l.row_size()) {
     const std::int64_t y = first_y + r;
     if (y < 0 || y >= height) zero(to, l.row_size());
@@ -150,65 +152,67 @@ void backprop_few_channels(const conv2d_dims& d, const DY& dy, const W& filter, 
   // One line of the planar image: all positions that a tap can reach, and what else a vector touches.
   const std::int64_t line = std::max((row_layout.pitch - 1) * d.stride_w + d.k_w, d.pad_left + d.in_w);
   const std::int64_t sum_size = round_up(d.in_h * d.in_c * line, 16), row_size = round_up(row_layout.row_size(), 16);
-  const call_scratch<T> scratch(tiles.parts * tile_size,
-                                std::max(pack_scratch<T>(0), mr * nr + sum_size + row_size + d.out_w * d.out_c + d.in_w * d.in_c));
+  const call_scratch<T> scratch(
+      tiles.parts * tile_size,
+      std::max(pack_scratch<T>(0), mr * nr + sum_size + row_size + d.out_w * d.out_c + d.in_w * d.in_c));
   T* const packed = scratch.shared();
   pack_a<false>(filter, tiles, 0, d.out_c, tile_size, packed, scratch);
-  parallel_for(d.batch, task_grain(2 * d.out_h * d.out_w * taps * d.out_c), [&](std::int64_t image0, std::int64_t image1) {
-    scratch.with_task_scratch([&](T* own) {
-      T* const c = own;
-      T* const sum = c + mr * nr;
-      T* const row = sum + sum_size;
-      T* const evaluated = row + row_size;
-      T* const pixels = evaluated + d.out_w * d.out_c;
-      zero(row, row_size);
-      for (std::int64_t image = image0; image < image1; ++image) {
-        zero(sum, sum_size);
-        for (std::int64_t oy = 0; oy < d.out_h; ++oy) {
-          transpose_image_row(row_layout, dy.segment(image * d.out_h + oy, 0, d.out_w * d.out_c, evaluated), row);
-          for (std::int64_t x0 = 0; x0 < d.out_w; x0 += nr) {
-            const std::int64_t vectors = d.out_w - x0 > w ? 2 : 1;
-            for (std::int64_t t = 0; t < tiles.parts; ++t) {
-              tile_for<T>(tiles.size(t), vectors)({.a = packed + t * tile_size,
-                                                   .a_step = tiles.size(t),
-                                                   .segment = no_offset,
-                                                   .segments = 1,
-                                                   .segment_length = d.out_c,
-                                                   .b = row + x0,
-                                                   .b_step = row_layout.pitch,
-                                                   .c = c,
-                                                   .c_pitch = nr,
-                                                   .accumulate = false});
-              for (std::int64_t r = 0; r < tiles.size(t); ++r) {
-                const std::int64_t tap = (tiles.begin(t) + r) / d.in_c, channel = (tiles.begin(t) + r) % d.in_c;
-                const std::int64_t y = oy * d.stride_h + tap / d.k_w - d.pad_top;
-                if (y < 0 || y >= d.in_h) continue;
-                T* const to = sum + (y * d.in_c + channel) * line + x0 * d.stride_w + tap % d.k_w;
-                if (d.stride_w == 1)
-                  for (std::int64_t x = 0; x < vectors * w; x += w)
-                    (vec<T>::load_unaligned(to + x) + vec<T>::load_aligned(c + r * nr + x)).store_unaligned(to + x);
-                else
-                  for (std::int64_t x = 0; x < std::min(nr, d.out_w - x0); ++x) to[x * d.stride_w] += c[r * nr + x];
+  parallel_for(
+      d.batch, task_grain(2 * d.out_h * d.out_w * taps * d.out_c), [&](std::int64_t image0, std::int64_t image1) {
+        scratch.with_task_scratch([&](T* own) {
+          T* const c = own;
+          T* const sum = c + mr * nr;
+          T* const row = sum + sum_size;
+          T* const evaluated = row + row_size;
+          T* const pixels = evaluated + d.out_w * d.out_c;
+          zero(row, row_size);
+          for (std::int64_t image = image0; image < image1; ++image) {
+            zero(sum, sum_size);
+            for (std::int64_t oy = 0; oy < d.out_h; ++oy) {
+              transpose_image_row(row_layout, dy.segment(image * d.out_h + oy, 0, d.out_w * d.out_c, evaluated), row);
+              for (std::int64_t x0 = 0; x0 < d.out_w; x0 += nr) {
+                const std::int64_t vectors = d.out_w - x0 > w ? 2 : 1;
+                for (std::int64_t t = 0; t < tiles.parts; ++t) {
+                  tile_for<T>(tiles.size(t), vectors)({.a = packed + t * tile_size,
+                                                       .a_step = tiles.size(t),
+                                                       .segment = no_offset,
+                                                       .segments = 1,
+                                                       .segment_length = d.out_c,
+                                                       .b = row + x0,
+                                                       .b_step = row_layout.pitch,
+                                                       .c = c,
+                                                       .c_pitch = nr,
+                                                       .accumulate = false});
+                  for (std::int64_t r = 0; r < tiles.size(t); ++r) {
+                    const std::int64_t tap = (tiles.begin(t) + r) / d.in_c, channel = (tiles.begin(t) + r) % d.in_c;
+                    const std::int64_t y = oy * d.stride_h + tap / d.k_w - d.pad_top;
+                    if (y < 0 || y >= d.in_h) continue;
+                    T* const to = sum + (y * d.in_c + channel) * line + x0 * d.stride_w + tap % d.k_w;
+                    if (d.stride_w == 1)
+                      for (std::int64_t x = 0; x < vectors * w; x += w)
+                        (vec<T>::load_unaligned(to + x) + vec<T>::load_aligned(c + r * nr + x)).store_unaligned(to + x);
+                    else
+                      for (std::int64_t x = 0; x < std::min(nr, d.out_w - x0); ++x) to[x * d.stride_w] += c[r * nr + x];
+                  }
+                }
               }
             }
+            for (std::int64_t y = 0; y < d.in_h; ++y) {
+              for (std::int64_t x = 0; x < d.in_w; ++x)
+                for (std::int64_t channel = 0; channel < d.in_c; ++channel)
+                  pixels[x * d.in_c + channel] = sum[(y * d.in_c + channel) * line + d.pad_left + x];
+              for (std::int64_t x = 0; x < d.in_w; ++x)
+                epilogue.tail((image * d.in_h + y) * d.in_w + x, 0, load_lanes(pixels + x * d.in_c, d.in_c), d.in_c);
+            }
           }
-        }
-        for (std::int64_t y = 0; y < d.in_h; ++y) {
-          for (std::int64_t x = 0; x < d.in_w; ++x)
-            for (std::int64_t channel = 0; channel < d.in_c; ++channel)
-              pixels[x * d.in_c + channel] = sum[(y * d.in_c + channel) * line + d.pad_left + x];
-          for (std::int64_t x = 0; x < d.in_w; ++x)
-            epilogue.tail((image * d.in_h + y) * d.in_w + x, 0, load_lanes(pixels + x * d.in_c, d.in_c), d.in_c);
-        }
-      }
-    });
-  });
+        });
+      });
 }
 
 }  // namespace detail
 
-/// Convolution: result row (image * out_h + y) * out_w + x, column = output channel. (TensorFlow's Conv2D, which does not
-/// flip the filter.)
+/// Convolution: result row (image * out_h + y) * out_w + x, column = output channel. (TensorFlow's Conv2D, which does
+/// not flip the filter.)
 template <class T, class X, class W, class E>
 void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue) {
   using namespace detail;
@@ -233,7 +237,8 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
   const std::int64_t panels = ceil_div(d.out_c, nr), panel_size = depth * nr;
 
   const std::int64_t image_flops = 2 * d.out_h * d.out_w * depth * d.out_c;
-  const even_split row_blocks(d.out_h, image_row_blocks(d.batch, d.out_h, image_flops, d.out_h * d.stride_h * layout.row_size()));
+  const even_split row_blocks(
+      d.out_h, image_row_blocks(d.batch, d.out_h, image_flops, d.out_h * d.stride_h * layout.row_size()));
   const std::int64_t copied_rows = (row_blocks.largest() - 1) * d.stride_h + d.k_h;
   const std::int64_t copy_size = round_up(copied_rows * layout.row_size(), 16);
   const std::int64_t offsets_size = round_up(elements_for_offsets<T>(segments), 16);
@@ -263,8 +268,8 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
       for (std::int64_t task = task0; task < task1; ++task) {
         const std::int64_t image = task / row_blocks.parts, block = task % row_blocks.parts;
         const std::int64_t y0 = row_blocks.begin(block), y1 = y0 + row_blocks.size(block);
-        transpose_image(layout, x, image * d.in_h, d.in_h, y0 * d.stride_h - d.pad_top, (y1 - y0 - 1) * d.stride_h + d.k_h,
-                        copy, copy + copy_size);
+        transpose_image(layout, x, image * d.in_h, d.in_h, y0 * d.stride_h - d.pad_top,
+                        (y1 - y0 - 1) * d.stride_h + d.k_h, copy, copy + copy_size);
         for (std::int64_t p = 0; p < panels; ++p) {
           const std::int64_t cols = std::min(nr, d.out_c - p * nr), vectors = cols > lanes<T> ? 2 : 1;
           for (std::int64_t y = y0; y < y1; ++y) {
@@ -309,7 +314,8 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
         parallel_for(25, std::max<std::int64_t>(1, 60'000 / (d.out_c * d.in_c)), [&](std::int64_t s0, std::int64_t s1) {
           scratch.with_task_scratch([&](T* own) {
             for (std::int64_t s = s0; s < s1; ++s)
-              pack_transposed_columns(filter, 0, d.out_c, s * d.in_c, d.in_c, to + s * d.out_c * nr, 25 * d.out_c * nr, own);
+              pack_transposed_columns(filter, 0, d.out_c, s * d.in_c, d.in_c, to + s * d.out_c * nr, 25 * d.out_c * nr,
+                                      own);
           });
         });
       };
@@ -352,15 +358,17 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
       const std::int64_t first = first_tap(py, px), count = ty_count * tx_count;
       for (std::int64_t s = 0; s < count; ++s)
         offset[first + s] = (last_ty - s / tx_count) * layout.row_size() + (last_tx - s % tx_count);
-      parallel_for(count, std::max<std::int64_t>(1, 60'000 / (d.out_c * d.in_c)), [&](std::int64_t s0, std::int64_t s1) {
-        scratch.with_task_scratch([&](T* own) {
-          for (std::int64_t s = s0; s < s1; ++s) {
-            const std::int64_t ky = py + sh * (s / tx_count), kx = px + sw * (s % tx_count);
-            pack_transposed_columns(filter, 0, d.out_c, (ky * d.k_w + kx) * d.in_c, d.in_c,
-                                    packed + first * d.out_c * nr * panels + s * d.out_c * nr, count * d.out_c * nr, own);
-          }
-        });
-      });
+      parallel_for(count, std::max<std::int64_t>(1, 60'000 / (d.out_c * d.in_c)),
+                   [&](std::int64_t s0, std::int64_t s1) {
+                     scratch.with_task_scratch([&](T* own) {
+                       for (std::int64_t s = s0; s < s1; ++s) {
+                         const std::int64_t ky = py + sh * (s / tx_count), kx = px + sw * (s % tx_count);
+                         pack_transposed_columns(filter, 0, d.out_c, (ky * d.k_w + kx) * d.in_c, d.in_c,
+                                                 packed + first * d.out_c * nr * panels + s * d.out_c * nr,
+                                                 count * d.out_c * nr, own);
+                       }
+                     });
+                   });
     }
   }
 
@@ -374,8 +382,8 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
         const std::int64_t image = task / row_blocks.parts, block = task % row_blocks.parts;
         const std::int64_t y0 = row_blocks.begin(block), y1 = y0 + row_blocks.size(block);
         const std::int64_t first_qy = (y0 + d.pad_top) / sh, last_qy = (y1 - 1 + d.pad_top) / sh;
-        transpose_image(layout, dy, image * d.out_h, d.out_h, first_qy - last_ty, last_qy - first_qy + last_ty + 1, copy,
-                        copy + copy_size);
+        transpose_image(layout, dy, image * d.out_h, d.out_h, first_qy - last_ty, last_qy - first_qy + last_ty + 1,
+                        copy, copy + copy_size);
         for (std::int64_t p = 0; p < panels; ++p) {
           const std::int64_t cols = std::min(nr, d.in_c - p * nr), vectors = cols > lanes<T> ? 2 : 1;
           for (std::int64_t y = y0; y < y1; ++y) {
@@ -413,8 +421,8 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
   });
 }
 
-/// Gradient of conv2d with respect to its filter: result row (ky * k_w + kx) * in_c + c, column = output channel. The batch
-/// is summed in a number of chunks that depends on the dimensions alone; their sums are added in order.
+/// Gradient of conv2d with respect to its filter: result row (ky * k_w + kx) * in_c + c, column = output channel. The
+/// batch is summed in a number of chunks that depends on the dimensions alone; their sums are added in order.
 template <class T, class X, class DY, class E>
 void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, const E& epilogue) {
   using namespace detail;
@@ -436,7 +444,8 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
 
   const std::int64_t flops = 2 * d.batch * d.out_h * d.out_w * result_rows * d.out_c;
   const std::int64_t worth = std::max<std::int64_t>(1, flops / 4'000'000);
-  const even_split chunks(d.batch, std::min<std::int64_t>({8, worth, std::max<std::int64_t>(1, (1 << 22) / partial_size)}));
+  const even_split chunks(d.batch,
+                          std::min<std::int64_t>({8, worth, std::max<std::int64_t>(1, (1 << 22) / partial_size)}));
   const even_split parts(groups, std::min(ceil_div(16, chunks.parts), ceil_div(worth, chunks.parts)));
   // Some 200 pixels at a time keep both operands in the first-level cache.
   const even_split row_blocks(d.out_h, ceil_div(d.out_h * d.out_w, 200));
@@ -445,6 +454,9 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
   const std::int64_t copy_size = round_up(copied_rows * row_size, 16);
   const std::int64_t dy_panel = block_rows * d.out_w * nr;
   const std::int64_t offsets_size = round_up(elements_for_offsets<T>(block_rows), 16);
+  // Rows of dy that follow each other in memory, few whole panels wide, are read where they are.
+  bool in_place = false;
+  if constexpr (plain<DY>) in_place = dy.ld == d.out_w * d.out_c && (d.out_c == nr || d.out_c == 2 * nr);
   const call_scratch<T> scratch(offsets_size + chunks.parts * partial_size,
                                 copy_size + panels * dy_panel + std::max(d.in_w * d.in_c, d.out_w * d.out_c));
   std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
@@ -468,11 +480,14 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
             const std::int64_t first_y = y0 * d.stride_h - d.pad_top;
             copy_image_rows(copied_image{d.in_h, d.in_w, d.in_c, d.pad_left, pitch}, x, image * d.in_h, first_y,
                             (rows - 1) * d.stride_h + d.k_h, copy, evaluated);
-            for (std::int64_t r = 0; r < rows; ++r) {
-              const T* from = dy.segment(image * d.out_h + y0 + r, 0, d.out_w * d.out_c, evaluated);
-              pack_columns(plain_operand<T>{from, d.out_c}, 0, d.out_w, 0, d.out_c, packed_dy + r * d.out_w * nr, dy_panel,
-                           evaluated);
-            }
+            const T* columns = packed_dy;
+            if (in_place) columns = dy.segment(image * d.out_h + y0, 0, d.out_w * d.out_c, evaluated);
+            else
+              for (std::int64_t r = 0; r < rows; ++r) {
+                const T* from = dy.segment(image * d.out_h + y0 + r, 0, d.out_w * d.out_c, evaluated);
+                pack_columns(plain_operand<T>{from, d.out_c}, 0, d.out_w, 0, d.out_c, packed_dy + r * d.out_w * nr,
+                             dy_panel, evaluated);
+              }
             for (std::int64_t p = 0; p < panels; ++p) {
               const std::int64_t vectors = d.out_c - p * nr > lanes<T> ? 2 : 1;
               for (std::int64_t g = g0; g < g1; ++g) {
@@ -482,8 +497,8 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
                                                      .segment = offset,
                                                      .segments = rows,
                                                      .segment_length = d.out_w,
-                                                     .b = packed_dy + p * dy_panel,
-                                                     .b_step = nr,
+                                                     .b = columns + p * (in_place ? nr : dy_panel),
+                                                     .b_step = in_place ? d.out_c : nr,
                                                      .c = partial + chunk * partial_size + (p * groups + g) * mr * nr,
                                                      .c_pitch = nr,
                                                      .accumulate = image > image0 || block > 0});
@@ -505,8 +520,8 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
                      for (std::int64_t e = 0; e < count; e += lanes<T>)
                        (vec<T>::load_aligned(sum + e) + vec<T>::load_aligned(sum + chunk * partial_size + e))
                            .store_aligned(sum + e);
-                   finish_tile(epilogue, sum, nr, tiles.size(t), g / tiles.parts * line + tiles.begin(t), 1,
-                               p * nr, cols);
+                   finish_tile(epilogue, sum, nr, tiles.size(t), g / tiles.parts * line + tiles.begin(t), 1, p * nr,
+                               cols);
                  }
                });
 }

@@ -5,14 +5,15 @@
 /// through *operands* (so that an element-wise expression is evaluated while it is packed) and C is written through an
 /// *epilogue* (so that bias, activation or a parameter update happen while the result is in registers).
 ///
-/// An operand is a row-major matrix: `const T* segment(outer, inner0, n, T* scratch) const` returns n consecutive elements
-/// of row `outer` from column `inner0`, either in place or evaluated into `scratch` (room for n elements). An epilogue has
-/// `operator()(i, j, V acc)` for C[i, j .. j+lanes) and `tail(i, j, V acc, count)` for its first `count` lanes; it is called
-/// exactly once per element of C. An optional `prefetch(i, j)` is called shortly before the elements from (i, j) arrive.
+/// An operand is a row-major matrix: `const T* segment(outer, inner0, n, T* scratch) const` returns n consecutive
+/// elements of row `outer` from column `inner0`, either in place or evaluated into `scratch` (room for n elements). An
+/// epilogue has `operator()(i, j, V acc)` for C[i, j .. j+lanes) and `tail(i, j, V acc, count)` for its first `count`
+/// lanes; it is called exactly once per element of C. An optional `prefetch(i, j)` is called shortly before the
+/// elements from (i, j) arrive.
 ///
 /// The order of additions depends on the shapes alone: results are bit-identical for any number of threads. k = 0 gives
-/// zeros. Scratch memory is kept by the calling thread and only grows. Shapes are checked by the callers, nothing is thrown
-/// here but std::bad_alloc.
+/// zeros. Scratch memory is kept by the calling thread and only grows. Shapes are checked by the callers, nothing is
+/// thrown here but std::bad_alloc.
 ///
 ///     rill::kernel::matmul<false, false, float>(m, n, k, plain_operand<float>{a, k}, plain_operand<float>{b, n},
 ///                                               store_epilogue<float>{c, n});
@@ -36,7 +37,9 @@ template <class T>
 struct plain_operand {
   const T* data;
   std::int64_t ld;
-  const T* segment(std::int64_t outer, std::int64_t inner0, std::int64_t, T*) const { return data + outer * ld + inner0; }
+  const T* segment(std::int64_t outer, std::int64_t inner0, std::int64_t, T*) const {
+    return data + outer * ld + inner0;
+  }
 };
 
 /// An operand that is a matrix in memory and may be read without going through `segment`.
@@ -63,7 +66,7 @@ inline constexpr int vector_registers = 16;
 inline constexpr int tile_rows = vector_registers == 32 ? 14 : 6;
 inline constexpr int tile_vecs = 2;
 template <class T>
-inline constexpr int tile_cols = tile_vecs * lanes<T>;
+inline constexpr int tile_cols = tile_vecs* lanes<T>;
 /// Depth of a block of the reduction: a panel of B of this depth stays in the first-level cache.
 template <class T>
 inline constexpr std::int64_t block_depth = 1024 / static_cast<std::int64_t>(sizeof(T));
@@ -197,8 +200,8 @@ class scratch_lease {
   std::byte* data_ = nullptr;
 };
 
-/// The scratch of one parallel call: `shared` elements for all, and `per_task` elements for each thread that may run a part
-/// of it. All of it belongs to the caller, so that worker threads never allocate.
+/// The scratch of one parallel call: `shared` elements for all, and `per_task` elements for each thread that may run a
+/// part of it. All of it belongs to the caller, so that worker threads never allocate.
 template <class T>
 class call_scratch {
  public:
@@ -226,7 +229,9 @@ class call_scratch {
 };
 
 /// How many tasks of `flops` each make a chunk worth handing to another core.
-constexpr std::int64_t task_grain(std::int64_t flops) { return std::max<std::int64_t>(1, 2'000'000 / std::max<std::int64_t>(1, flops)); }
+constexpr std::int64_t task_grain(std::int64_t flops) {
+  return std::max<std::int64_t>(1, 2'000'000 / std::max<std::int64_t>(1, flops));
+}
 
 // ---- the register tile ----------------------------------------------------------------------------------------------
 
@@ -257,6 +262,7 @@ using tile_function = void (*)(const tile_args<T>&);
 
 inline constexpr std::int64_t no_offset[1] = {0};
 
+// Every loop over the tile must be unrolled, or the accumulators would live in memory.
 template <class T, int MR, int NV, bool Prefetch = false, int RowStride = 1>
 void tile_kernel(const tile_args<T>& t) {
   using V = vec<T>;
@@ -280,9 +286,10 @@ void tile_kernel(const tile_args<T>& t) {
   for (std::int64_t s = 0; s < t.segments; ++s) {
     const T* a = t.a + t.segment[s];
     for (std::int64_t l = length; l > 0; --l) {
-      if constexpr (Prefetch)
+      if constexpr (Prefetch) {
 #pragma GCC unroll 16
         for (int v = 0; v < NV; ++v) __builtin_prefetch(b + 16 * b_step + v * w);
+      }
       if constexpr (MR < NV) {
         V av[std::size_t{MR}];
 #pragma GCC unroll 16
@@ -317,7 +324,8 @@ void tile_kernel(const tile_args<T>& t) {
 template <class T, int NV>
 inline constexpr auto tile_functions = []<int... I>(std::integer_sequence<int, I...>) {
   return std::array<tile_function<T>, sizeof...(I)>{&tile_kernel<T, I + 1, NV>...};
-}(std::make_integer_sequence<int, tile_rows>{});
+}
+(std::make_integer_sequence<int, tile_rows>{});
 
 /// The tile function for `rows` x `vectors` (1 or 2).
 template <class T>
@@ -350,8 +358,8 @@ inline void prefetch_tile(const E& epilogue, std::int64_t rows, std::int64_t i0,
 
 // ---- packing --------------------------------------------------------------------------------------------------------
 
-/// Transposes a W x W block in registers: `row[q]` is read from `offset`, `rows` of them exist (the rest counts as zero),
-/// `cols` elements of each may be read. After it, v[c] holds column c.
+/// Transposes a W x W block in registers: `row[q]` is read from `offset`, `rows` of them exist (the rest counts as
+/// zero), `cols` elements of each may be read. After it, v[c] holds column c.
 template <class T>
 [[gnu::always_inline]] inline void transpose_block(const T* const* row, std::int64_t rows, std::int64_t offset,
                                                    std::int64_t cols, vec<T> (&out)[std::size_t{lanes<T>}]) {
@@ -478,8 +486,8 @@ void pack_columns(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t 
 
 /// The same for op(B) = B^T: column j of op(B) is row `outer0 + j` of the operand.
 template <class T, class B>
-void pack_transposed_columns(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols, T* out,
-                             std::int64_t panel_size, T* scratch) {
+void pack_transposed_columns(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols,
+                             T* out, std::int64_t panel_size, T* scratch) {
   constexpr std::int64_t nr = tile_cols<T>;
   constexpr int w = lanes<T>;
   const T* row[std::size_t{w}] = {};
@@ -488,7 +496,8 @@ void pack_transposed_columns(const B& b, std::int64_t k0, std::int64_t depth, st
     T* panel = out + j / nr * panel_size + j % nr;
     for (std::int64_t k1 = 0; k1 < depth; k1 += block_depth<T>) {
       const std::int64_t run = std::min(block_depth<T>, depth - k1);
-      for (std::int64_t r = 0; r < rows; ++r) row[r] = b.segment(j0 + j + r, k0 + k1, run, scratch + r * block_depth<T>);
+      for (std::int64_t r = 0; r < rows; ++r)
+        row[r] = b.segment(j0 + j + r, k0 + k1, run, scratch + r * block_depth<T>);
       for (std::int64_t kk = 0; kk < run; kk += w) {
         const std::int64_t steps = std::min<std::int64_t>(w, run - kk);
         T* to = panel + (k1 + kk) * nr;
@@ -523,10 +532,8 @@ void pack_a(const A& a, const even_split& tiles, std::int64_t first_row, std::in
     scratch.with_task_scratch([&](T* own) {
       for (std::int64_t g = g0; g < g1; ++g) {
         const std::int64_t t0 = g * together, t1 = std::min(tiles.parts, t0 + together);
-        if constexpr (Trans)
-          pack_transposed_rows(a, tiles, t0, t1, first_row, k, tile_size, out, own);
-        else
-          pack_rows(a, first_row + tiles.begin(t0), tiles.size(t0), k, out + t0 * tile_size, own);
+        if constexpr (Trans) pack_transposed_rows(a, tiles, t0, t1, first_row, k, tile_size, out, own);
+        else pack_rows(a, first_row + tiles.begin(t0), tiles.size(t0), k, out + t0 * tile_size, own);
       }
     });
   });
@@ -534,8 +541,8 @@ void pack_a(const A& a, const even_split& tiles, std::int64_t first_row, std::in
 
 // ---- the three ways to multiply -------------------------------------------------------------------------------------
 
-/// The general case: A is packed once for all; B is packed block by block by the task that uses it when all rows fit one
-/// task, else once for all as well.
+/// The general case: A is packed once for all; B is packed block by block by the task that uses it when all rows fit
+/// one task, else once for all as well.
 template <bool TransA, bool TransB, class T, class A, class B, class E>
 void matmul_packed(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows, depth = block_depth<T>;
@@ -576,7 +583,8 @@ void matmul_packed(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, c
         parallel_for(panels, grain, [&](std::int64_t p0, std::int64_t p1) {
           scratch.with_task_scratch([&](T* own) {
             for (std::int64_t p = p0; p < p1; ++p)
-              pack_b<TransB>(b, 0, k, first_col + p * nr, std::min(nr, n_here - p * nr), packed_b + p * nr * k, nr * k, own);
+              pack_b<TransB>(b, 0, k, first_col + p * nr, std::min(nr, n_here - p * nr), packed_b + p * nr * k, nr * k,
+                             own);
           });
         });
       }
@@ -637,7 +645,8 @@ constexpr int wide_vecs(int rows) {
 template <class T>
 inline constexpr auto wide_functions = []<int... I>(std::integer_sequence<int, I...>) {
   return std::array<tile_function<T>, sizeof...(I)>{&tile_kernel<T, I + 1, wide_vecs(I + 1), true>...};
-}(std::make_integer_sequence<int, tile_rows>{});
+}
+(std::make_integer_sequence<int, tile_rows>{});
 
 /// At most tile_rows rows and a plain row-major B: nothing of B is used twice, so it is not packed.
 template <bool TransA, class T, class A, class B, class E>
@@ -709,7 +718,8 @@ void dot_kernel(const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k
     unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = V::load_unaligned(a + r * a_ld + kk); });
     unroll<nq>([&](auto q) __attribute__((always_inline)) {
       const V bv = V::load_unaligned(b[q] + kk);
-      unroll<MR>([&](auto r) __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
+      unroll<MR>([&](auto r)
+                     __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
     });
   }
   if (kk < k) {
@@ -717,7 +727,8 @@ void dot_kernel(const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k
     unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = load_lanes(a + r * a_ld + kk, k - kk); });
     unroll<nq>([&](auto q) __attribute__((always_inline)) {
       const V bv = load_lanes(b[q] + kk, k - kk);
-      unroll<MR>([&](auto r) __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
+      unroll<MR>([&](auto r)
+                     __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
     });
   }
   unroll<MR * nq>([&](auto i) __attribute__((always_inline)) { sums[i / nq * sums_ld + i % nq] = sum_lanes(acc[i]); });

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Max and average pooling over NHWC images on a CPU, with their gradients, for float and double. Operands and epilogue are
-/// those of matmul.hpp; image operands have one row per image row (`outer` = image * height + y, `inner` = x * channels +
-/// channel), results are matrices of pixels x channels.
+/// Max and average pooling over NHWC images on a CPU, with their gradients, for float and double. Operands and epilogue
+/// are those of matmul.hpp; image operands have one row per image row (`outer` = image * height + y, `inner` = x *
+/// channels + channel), results are matrices of pixels x channels.
 ///
 /// The gradient of a maximum goes to the first largest element of the window in row-major order (TensorFlow's rule);
-/// overlapping windows add up. An average counts only the elements inside of the image. Results are bit-identical for any
-/// number of threads. Dimensions are checked by the callers; nothing is thrown here but std::bad_alloc.
+/// overlapping windows add up. An average counts only the elements inside of the image. Results are bit-identical for
+/// any number of threads. Dimensions are checked by the callers; nothing is thrown here but std::bad_alloc.
 ///
 ///     pool2d_dims d{.batch = 100, .in_h = 28, .in_w = 28, .c = 32, .win_h = 2, .win_w = 2, .out_h = 14, .out_w = 14,
 ///                   .stride_h = 2, .stride_w = 2, .pad_top = 0, .pad_left = 0};
@@ -19,7 +19,8 @@
 
 namespace rill::kernel {
 
-/// Sizes of a pooling. Output pixel (y, x) sees input pixels (y * stride_h + ky - pad_top, x * stride_w + kx - pad_left).
+/// Sizes of a pooling. Output pixel (y, x) sees input pixels (y * stride_h + ky - pad_top, x * stride_w + kx -
+/// pad_left).
 struct pool2d_dims {
   std::int64_t batch, in_h, in_w, c, win_h, win_w, out_h, out_w, stride_h, stride_w, pad_top, pad_left;
 };
@@ -48,8 +49,8 @@ struct window_range {
         end(std::clamp<std::int64_t>(o * stride - pad + window, begin, size)) {}
 };
 
-/// One vector of channels, from channel c: load(p) reads it at p + c (missing lanes are zero), store(p, v) writes it back,
-/// emit(epilogue, row, v) hands it to the epilogue. whole_lanes has all its lanes, some_lanes the first n.
+/// One vector of channels, from channel c: load(p) reads it at p + c (missing lanes are zero), store(p, v) writes it
+/// back, emit(epilogue, row, v) hands it to the epilogue. whole_lanes has all its lanes, some_lanes the first n.
 template <class T>
 struct whole_lanes {
   std::int64_t c;
@@ -104,8 +105,8 @@ void for_each_window(const pool2d_dims& d, const X& x, F&& f) {
   });
 }
 
-/// Gradients of windows that may overlap: `f(oy, ox, ys, xs, rows, sum)` adds the share of one window to `sum`, a zeroed
-/// image; then the epilogue gets every element once. `rows[y - ys.begin]` are the rows of x (null without x).
+/// Gradients of windows that may overlap: `f(oy, ox, ys, xs, rows, sum)` adds the share of one window to `sum`, a
+/// zeroed image; then the epilogue gets every element once. `rows[y - ys.begin]` are the rows of x (null without x).
 template <class T, class X, class F, class E>
 void scatter_windows(const pool2d_dims& d, const X* x, F&& f, const E& epilogue) {
   const std::int64_t line = d.in_w * d.c, image_size = round_up(d.in_h * line, 16);
@@ -127,8 +128,8 @@ void scatter_windows(const pool2d_dims& d, const X* x, F&& f, const E& epilogue)
             f(b, oy, ox, ys, window_range(ox, d.stride_w, d.pad_left, d.win_w, d.in_w), rows, sum);
         }
         for (std::int64_t p = 0; p < d.in_h * d.in_w; ++p)
-          for_each_channel_vector<T>(
-              d.c, [&](auto l) { l.emit(epilogue, b * d.in_h * d.in_w + p, l.load(sum + p * d.c)); });
+          for_each_channel_vector<T>(d.c,
+                                     [&](auto l) { l.emit(epilogue, b * d.in_h * d.in_w + p, l.load(sum + p * d.c)); });
       }
     });
   });
@@ -153,8 +154,8 @@ void max_pool2d(const pool2d_dims& d, const X& x, const E& epilogue) {
     if (fast) {
       const T *top = rows[0] + xs.begin * d.c, *bottom = rows[1] + xs.begin * d.c;
       for_each_channel_vector<T>(d.c, [&](auto l) {
-        l.emit(epilogue, i, larger_of(larger_of(l.load(top), l.load(top + d.c)),
-                                     larger_of(l.load(bottom), l.load(bottom + d.c))));
+        l.emit(epilogue, i,
+               larger_of(larger_of(l.load(top), l.load(top + d.c)), larger_of(l.load(bottom), l.load(bottom + d.c))));
       });
       return;
     }
@@ -167,8 +168,8 @@ void max_pool2d(const pool2d_dims& d, const X& x, const E& epilogue) {
   });
 }
 
-/// Gradient of max_pool2d with respect to x: `dy` (one row per output image row) is added at the first largest element of
-/// each window; every input element reaches the epilogue once.
+/// Gradient of max_pool2d with respect to x: `dy` (one row per output image row) is added at the first largest element
+/// of each window; every input element reaches the epilogue once.
 template <class T, class X, class DY, class E>
 void max_pool2d_grad(const pool2d_dims& d, const X& x, const DY& dy, const E& epilogue) {
   using namespace detail;
@@ -230,11 +231,13 @@ void max_pool2d_grad(const pool2d_dims& d, const X& x, const DY& dy, const E& ep
           for (std::int64_t ox = 0; ox < d.out_w; ++ox, top += 2 * d.c, bottom += 2 * d.c, g += d.c) {
             const std::int64_t i = row * d.in_w + 2 * ox;
             for_each_channel_vector<T>(d.c, [&](auto l) {
-              const V a = l.load(top), e = l.load(top + d.c), f = l.load(bottom), h = l.load(bottom + d.c), grad = l.load(g);
+              const V a = l.load(top), e = l.load(top + d.c), f = l.load(bottom), h = l.load(bottom + d.c),
+                      grad = l.load(g);
               // The right element of a pair wins only where it is larger, and so does the lower pair.
               const auto right = e > a, lower_right = h > f;
               const auto lower = xsimd::select(lower_right, h, f) > xsimd::select(right, e, a);
-              const V upper_grad = xsimd::select(lower, nothing, grad), lower_grad = xsimd::select(lower, grad, nothing);
+              const V upper_grad = xsimd::select(lower, nothing, grad),
+                      lower_grad = xsimd::select(lower, grad, nothing);
               l.emit(epilogue, i, xsimd::select(right, nothing, upper_grad));
               l.emit(epilogue, i + 1, xsimd::select(right, upper_grad, nothing));
               l.emit(epilogue, i + d.in_w, xsimd::select(lower_right, nothing, lower_grad));
@@ -278,8 +281,8 @@ void avg_pool2d_grad(const pool2d_dims& d, const DY& dy, const E& epilogue) {
   const call_scratch<T> scratch(0, d.c);
   scatter_windows<T>(
       d, static_cast<const plain_operand<T>*>(nullptr),
-      [&](std::int64_t b, std::int64_t oy, std::int64_t ox, const window_range& ys, const window_range& xs, const T* const*,
-          T* sum) {
+      [&](std::int64_t b, std::int64_t oy, std::int64_t ox, const window_range& ys, const window_range& xs,
+          const T* const*, T* sum) {
         scratch.with_task_scratch([&](T* own) {
           const std::int64_t count = (ys.end - ys.begin) * (xs.end - xs.begin);
           if (count == 0) return;

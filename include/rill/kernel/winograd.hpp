@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Convolution with 5 x 5 filters and stride 1 by Winograd's minimal filtering, F(2x2, 5x5): a 2 x 2 tile of results costs
-/// 36 multiplications per pair of channels instead of 100. Input tiles of 6 x 6 pixels and the filter are transformed
-/// (interpolation points 0, 1, -1, 2, -2, infinity), 36 small matrix products follow, and their results are transformed
-/// back. Its dual F(5x5, 2x2) gives the filter's gradient. conv2d and its gradients choose it where it pays; rounding errors
-/// are a few times those of direct summation. Internal to convolution.hpp.
+/// Convolution with 5 x 5 filters and stride 1 by Winograd's minimal filtering, F(2x2, 5x5): a 2 x 2 tile of results
+/// costs 36 multiplications per pair of channels instead of 100. Input tiles of 6 x 6 pixels and the filter are
+/// transformed (interpolation points 0, 1, -1, 2, -2, infinity), 36 small matrix products follow, and their results are
+/// transformed back. Its dual F(5x5, 2x2) gives the filter's gradient. conv2d and its gradients choose it where it
+/// pays; rounding errors are a few times those of direct summation. Internal to convolution.hpp.
 ///
 /// A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, CVPR 2016.
 
@@ -23,11 +23,11 @@ struct copied_image {
   std::int64_t height, width, channels, shift, pitch;
 };
 
-/// Copies image rows first_y ... first_y + rows; those outside of the image become zero. The padding inside the rows must be
-/// zero already. `own` holds one evaluated row.
+/// Copies image rows first_y ... first_y + rows; those outside of the image become zero. The padding inside the rows
+/// must be zero already. `own` holds one evaluated row.
 template <class T, class X>
-void copy_image_rows(const copied_image& l, const X& x, std::int64_t image_row0, std::int64_t first_y, std::int64_t rows,
-                     T* to, T* own) {
+void copy_image_rows(const copied_image& l, const X& x, std::int64_t image_row0, std::int64_t first_y,
+                     std::int64_t rows, T* to, T* own) {
   const std::int64_t begin = std::max<std::int64_t>(0, -l.shift), end = std::min(l.width, l.pitch - l.shift);
   for (std::int64_t y = first_y; y < first_y + rows; ++y, to += l.pitch * l.channels) {
     if (y < 0 || y >= l.height) {
@@ -56,8 +56,8 @@ struct wino_dims {
 };
 
 constexpr bool wino_channels(std::int64_t c) { return c == wino_block / 2 || (c > 0 && c % wino_block == 0); }
-/// Whether the transformed way is open and pays: channels fill vectors, little of the tiles is waste, there is enough work
-/// for the transformed filter to be used again, and the copy of one image is small.
+/// Whether the transformed way is open and pays: channels fill vectors, little of the tiles is waste, there is enough
+/// work for the transformed filter to be used again, and the copy of one image is small.
 template <class T>
 constexpr bool wino_pays(const wino_dims& d) {
   return wino_channels(d.channels) && wino_channels(d.outs) && lanes<T> <= wino_block / 2 &&
@@ -68,8 +68,8 @@ constexpr bool wino_pays(const wino_dims& d) {
 // ---- one-dimensional transforms -------------------------------------------------------------------------------------
 
 template <class V>
-[[gnu::always_inline]] inline void wino_input(const V& d0, const V& d1, const V& d2, const V& d3, const V& d4, const V& d5,
-                                              V (&t)[6]) {
+[[gnu::always_inline]] inline void wino_input(const V& d0, const V& d1, const V& d2, const V& d3, const V& d4,
+                                              const V& d5, V (&t)[6]) {
   using T = typename V::value_type;
   const V four(T(4)), minus_four(T(-4)), minus_five(T(-5)), two(T(2)), minus_two(T(-2));
   const V even1 = multiply_add(minus_four, d2, d4), odd1 = multiply_add(minus_four, d1, d3);
@@ -83,7 +83,8 @@ template <class V>
 }
 
 template <class V>
-[[gnu::always_inline]] inline void wino_filter(const V& g0, const V& g1, const V& g2, const V& g3, const V& g4, V (&t)[6]) {
+[[gnu::always_inline]] inline void wino_filter(const V& g0, const V& g1, const V& g2, const V& g3, const V& g4,
+                                               V (&t)[6]) {
   using T = typename V::value_type;
   const V even1 = g0 + g2 + g4, odd1 = g1 + g3;
   const V even2 = multiply_add(V(T(16)), g4, multiply_add(V(T(4)), g2, g0));
@@ -130,8 +131,8 @@ template <class V>
 
 // ---- transforms of tiles --------------------------------------------------------------------------------------------
 
-/// Transforms 6 x 6 pixels of one vector of channels from `from` (rows `row_size`, pixels `channels` apart) to 36 vectors
-/// `stride` apart.
+/// Transforms 6 x 6 pixels of one vector of channels from `from` (rows `row_size`, pixels `channels` apart) to 36
+/// vectors `stride` apart.
 template <class T>
 inline void wino_input_tile(const T* from, std::int64_t row_size, std::int64_t channels, T* to, std::int64_t stride) {
   using V = vec<T>;
@@ -149,8 +150,8 @@ inline void wino_input_tile(const T* from, std::int64_t row_size, std::int64_t c
   });
 }
 
-/// Calls f(slot, image, ty, tx) for tiles [tile0, tile0 + count) counted through images, and load_image(image) whenever a
-/// new image begins.
+/// Calls f(slot, image, ty, tx) for tiles [tile0, tile0 + count) counted through images, and load_image(image) whenever
+/// a new image begins.
 template <class L, class F>
 inline void wino_for_tiles(const wino_dims& d, std::int64_t tile0, std::int64_t count, L&& load_image, F&& f) {
   for (std::int64_t s = 0; s < count; ++s) {
@@ -160,7 +161,8 @@ inline void wino_for_tiles(const wino_dims& d, std::int64_t tile0, std::int64_t 
   }
 }
 
-/// Distance of the points of transformed tiles: an odd number of cache lines, so that 36 of them meet in different sets.
+/// Distance of the points of transformed tiles: an odd number of cache lines, so that 36 of them meet in different
+/// sets.
 template <class T>
 constexpr std::int64_t wino_stride(std::int64_t elements) {
   constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
@@ -176,15 +178,17 @@ constexpr std::int64_t wino_tiles_at_once(const wino_dims& d) {
 
 // ---- the convolution ------------------------------------------------------------------------------------------------
 
-/// `packed` is the filter in panels of tile_cols<T> outputs: [panel][tap][channel][output]. With Flip, tap (ky, kx) of the
-/// convolution is tap (4 - ky, 4 - kx) of the filter.
+/// `pack(to, scratch)` writes the filter in panels of tile_cols<T> outputs: [panel][tap][channel][output]. With Flip,
+/// tap (ky, kx) of the convolution is tap (4 - ky, 4 - kx) of the filter.
 template <bool Flip, class T, class X, class PackFilter, class E>
-void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size, const PackFilter& pack, const E& epilogue) {
+void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size, const PackFilter& pack,
+                 const E& epilogue) {
   using V = vec<T>;
   constexpr std::int64_t nr = tile_cols<T>, w = lanes<T>;
   const std::int64_t panels = ceil_div(d.outs, nr), at_once = wino_tiles_at_once<T>(d);
   const std::int64_t packed_size = panels * 25 * d.channels * nr, filter_size = wino_points * panels * d.channels * nr;
-  const std::int64_t in_stride = wino_stride<T>(at_once * d.channels), out_stride = wino_stride<T>(at_once * panels * nr);
+  const std::int64_t in_stride = wino_stride<T>(at_once * d.channels),
+                     out_stride = wino_stride<T>(at_once * panels * nr);
   const std::int64_t offsets_size = round_up(ceil_div(d.blocks() * 8, static_cast<std::int64_t>(sizeof(T))), 16);
   const std::int64_t source_size = round_up(d.source_size(), 16);
   const call_scratch<T> scratch(
@@ -218,7 +222,9 @@ void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size,
 
   // As many images per task as leave the fewest tiles over.
   std::int64_t images_per_task = 1;
-  const auto computed = [&](std::int64_t images) { return ceil_div(images * d.tiles(), tile_rows) * tile_rows * 12 / images; };
+  const auto computed = [&](std::int64_t images) {
+    return ceil_div(images * d.tiles(), tile_rows) * tile_rows * 12 / images;
+  };
   for (std::int64_t images : {2, 3, 4})
     if (images * 8 <= d.batch && computed(images) < computed(images_per_task)) images_per_task = images;
   parallel_for(ceil_div(d.batch, images_per_task), 1, [&](std::int64_t task0, std::int64_t task1) {
@@ -304,7 +310,8 @@ void wino_conv2d_backprop_filter(const wino_dims& d, const X& x, const DY& dy, c
   using V = vec<T>;
   constexpr std::int64_t nr = tile_cols<T>, w = lanes<T>;
   const std::int64_t panels = ceil_div(d.outs, nr), at_once = wino_tiles_at_once<T>(d);
-  const std::int64_t in_stride = wino_stride<T>(at_once * d.channels), out_stride = wino_stride<T>(at_once * panels * nr);
+  const std::int64_t in_stride = wino_stride<T>(at_once * d.channels),
+                     out_stride = wino_stride<T>(at_once * panels * nr);
   const std::int64_t source_size = round_up(d.source_size(), 16);
   const copied_image dy_layout{d.dst_h, d.dst_w, d.outs, 0, 2 * d.tiles_x()};
   const std::int64_t dy_row = dy_layout.pitch * d.outs, dy_size = 2 * d.tiles_y() * dy_row;
@@ -346,7 +353,8 @@ void wino_conv2d_backprop_filter(const wino_dims& d, const X& x, const DY& dy, c
                   T* to = out + (o / nr * at_once + s) * nr + o % nr;
                   V upper[6], lower[6];
                   wino_output_gradient(V::load_unaligned(g + o), V::load_unaligned(g + o + d.outs), upper);
-                  wino_output_gradient(V::load_unaligned(g + o + dy_row), V::load_unaligned(g + o + dy_row + d.outs), lower);
+                  wino_output_gradient(V::load_unaligned(g + o + dy_row), V::load_unaligned(g + o + dy_row + d.outs),
+                                       lower);
                   unroll<6>([&](auto q) __attribute__((always_inline)) {
                     V t[6];
                     wino_output_gradient(upper[q], lower[q], t);

@@ -71,10 +71,12 @@ struct floor_div : elementwise<2> {
   static constexpr V eval(V a, V b) {
     using scalar::divide;
     using scalar::select;
+    using scalar::floor;
+    using scalar::remainder;
     if constexpr (requires { floor(a); }) return floor(divide(a, b));
     else {
       const V q = divide(a, b);
-      const V r = static_cast<V>(a - q * b);
+      const V r = remainder(a, b);
       return select(r != V(0) && (r < V(0)) != (b < V(0)), static_cast<V>(q - V(1)), q);
     }
   }

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products: those of the tutorial network at batch 100 and 1, and squares.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 on its own AVX-512 intrinsics, inlined into Eigen
+#endif
+#include <rill/kernel/matmul.hpp>
+
+#include <Eigen/Core>
+#include <memory>
+
+#include "harness.hpp"
+#if defined(RILL_BENCH_OPENBLAS)
+#include <cblas.h>
+#endif
+#if defined(RILL_BENCH_DNNL)
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <unordered_map>
+#endif
+
+namespace bench {
+
+namespace {
+
+struct product {
+  std::int64_t m, k, n;
+  bool trans_a = false, trans_b = false;
+};
+
+struct matrices {
+  explicit matrices(const product& p)
+      : size(p),
+        a(noise(static_cast<std::size_t>(p.m * p.k), 1)),
+        b(noise(static_cast<std::size_t>(p.k * p.n), 2)),
+        c(static_cast<std::size_t>(p.m * p.n)) {}
+  product size;
+  std::vector<float> a, b, c;
+};
+
+template <bool TransA, bool TransB>
+void rill_product(matrices& d) {
+  const auto& [m, k, n, ta, tb] = d.size;
+  using operand = rill::kernel::plain_operand<float>;
+  rill::kernel::matmul<TransA, TransB, float>(m, n, k, operand{d.a.data(), ta ? m : k}, operand{d.b.data(), tb ? k : n},
+                                              rill::kernel::store_epilogue<float>{d.c.data(), n});
+}
+
+template <int OrderA, int OrderB>
+void eigen_product(matrices& d) {
+  using Eigen::Dynamic, Eigen::Map, Eigen::Matrix;
+  const auto& [m, k, n, ta, tb] = d.size;
+  const Map<const Matrix<float, Dynamic, Dynamic, OrderA>> a(d.a.data(), m, k);
+  const Map<const Matrix<float, Dynamic, Dynamic, OrderB>> b(d.b.data(), k, n);
+  Map<Matrix<float, Dynamic, Dynamic, Eigen::RowMajor>>(d.c.data(), m, n).noalias() = a * b;
+}
+
+/// Compares 100 elements with sums in double.
+void check(const std::string& who, const matrices& d) {
+  const auto& [m, k, n, ta, tb] = d.size;
+  std::vector<float> got, want;
+  for (std::int64_t s = 0; s < 100; ++s) {
+    const std::int64_t i = s * 7919 % m, j = s * 104729 % n;
+    double sum = 0;
+    for (std::int64_t l = 0; l < k; ++l)
+      sum += static_cast<double>(d.a[static_cast<std::size_t>(ta ? l * m + i : i * k + l)]) *
+             static_cast<double>(d.b[static_cast<std::size_t>(tb ? j * k + l : l * n + j)]);
+    got.push_back(d.c[static_cast<std::size_t>(i * n + j)]);
+    want.push_back(static_cast<float>(sum));
+  }
+  expect_close(who, got.data(), want.data(), got.size(), 1e-4);
+}
+
+#if defined(RILL_BENCH_DNNL)
+contender onednn(const std::shared_ptr<matrices>& d) {
+  using namespace dnnl;
+  const auto& [m, k, n, ta, tb] = d->size;
+  const auto tag = [](bool transposed) { return transposed ? memory::format_tag::ba : memory::format_tag::ab; };
+  struct state {
+    engine cpu{engine::kind::cpu, 0};
+    stream queue{cpu};
+    matmul primitive;
+    std::unordered_map<int, memory> arguments;
+  };
+  auto s = std::make_shared<state>();
+  const memory::desc a({m, k}, memory::data_type::f32, tag(ta)), b({k, n}, memory::data_type::f32, tag(tb)),
+      c({m, n}, memory::data_type::f32, memory::format_tag::ab);
+  s->primitive = matmul(matmul::primitive_desc(matmul::desc(a, b, c), s->cpu));
+  s->arguments = {{DNNL_ARG_SRC, memory(a, s->cpu, d->a.data())},
+                  {DNNL_ARG_WEIGHTS, memory(b, s->cpu, d->b.data())},
+                  {DNNL_ARG_DST, memory(c, s->cpu, d->c.data())}};
+  return {onednn_name(), [s, d] {
+            s->primitive.execute(s->queue, s->arguments);
+            s->queue.wait();
+          }};
+}
+#endif
+
+template <bool TransA, bool TransB>
+duel prepare(const product& p) {
+  constexpr int order_a = TransA ? Eigen::ColMajor : Eigen::RowMajor, order_b = TransB ? Eigen::ColMajor : Eigen::RowMajor;
+  auto d = std::make_shared<matrices>(p);
+  duel result;
+  result.cost.flops = 2.0 * static_cast<double>(p.m * p.k * p.n);
+  result.cost.bytes = 4.0 * static_cast<double>(p.m * p.k + p.k * p.n + p.m * p.n);
+  result.cost.only_reads = true;
+  result.rill = {"Rill", [d] { rill_product<TransA, TransB>(*d); }};
+#if defined(RILL_BENCH_OPENBLAS)
+  result.peers.push_back({openblas_name(), [d] {
+    const auto n = [](std::int64_t x) { return static_cast<int>(x); };
+    const product& q = d->size;
+    cblas_sgemm(CblasRowMajor, TransA ? CblasTrans : CblasNoTrans, TransB ? CblasTrans : CblasNoTrans, n(q.m), n(q.n),
+                n(q.k), 1.f, d->a.data(), n(TransA ? q.m : q.k), d->b.data(), n(TransB ? q.k : q.n), 0.f, d->c.data(), n(q.n));
+  }});
+#endif
+#if defined(RILL_BENCH_DNNL)
+  result.peers.push_back(onednn(d));
+#endif
+  result.peers.push_back({eigen_name(), [d] { eigen_product<order_a, order_b>(*d); }});
+
+  const auto verify = [&](const contender& c) {
+    d->c.assign(d->c.size(), 0.f);
+    c.call();
+    check(c.name, *d);
+  };
+  verify(result.rill);
+  for (const auto& peer : result.peers) verify(peer);
+  return result;
+}
+
+std::string label_of(const product& p) {
+  std::string s = std::to_string(p.m) + "x" + std::to_string(p.k) + "x" + std::to_string(p.n);
+  if (p.trans_a) s += " A transposed";
+  if (p.trans_b) s += " B transposed";
+  return s;
+}
+
+}  // namespace
+
+void add_matmul() {
+  const auto row = [](const product& p, int threads) {
+    add("matmul (m x k x n)", label_of(p), threads, [p] {
+      return p.trans_a ? prepare<true, false>(p) : p.trans_b ? prepare<false, true>(p) : prepare<false, false>(p);
+    });
+  };
+  const int all = many_threads();
+  row({100, 3136, 1024}, all);
+  row({100, 1024, 3136}, all);
+  row({100, 1024, 3136, false, true}, all);
+  row({3136, 100, 1024, true, false}, all);
+  row({100, 1024, 10}, all);
+  row({1, 3136, 1024}, all);
+  row({1, 1024, 3136}, all);
+  for (const std::int64_t n : {64, 128, 256, 512, 1024}) row({n, n, n}, all);
+  for (const std::int64_t n : {64, 128, 512}) row({n, n, n}, 1);
+  row({100, 3136, 1024}, 1);
+}
+
+}  // namespace bench
