@@ -138,7 +138,7 @@ std::string rate(const work& w, double t) {
 }
 
 std::string family_table(const std::vector<const result*>& rows) {
-  table t({rows[0]->family, "threads", "Rill", "minimum", "rate", "of limit", "best peer", "median", "minimum",
+  table t({"case", "threads", "Rill", "minimum", "rate", "of limit", "best peer", "median", "minimum",
            "peer/Rill", "of minima", "other peers"});
   for (const result* r : rows) {
     const double limit = least_time(r->cost.flops, r->cost.bytes, r->cost.only_reads, r->threads);
@@ -268,20 +268,22 @@ std::string machine() {
   return out.str();
 }
 
-/// libraries that read their settings when they are loaded get the best ones for this machine, in a fresh process.
+/// Peers that read their settings when they are loaded get their own choice or, where that is bad, the best one, in a
+/// fresh process.
 void choose_settings(char** argv) {
   bool again = false;
-  const auto set = [&](const char* name, const char* value) {
-    if (std::getenv(name) != nullptr) return;
-    setenv(name, value, 1);
+  // OpenBLAS knows best which of its kernels this machine runs fastest.
+  for (const char* name : {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}) {
+    if (std::getenv(name) == nullptr) continue;
+    unsetenv(name);
     again = true;
-  };
-#if defined(__x86_64__)
-  // OpenBLAS picks its AVX2 kernels on CPUs that are newer than itself.
-  if (__builtin_cpu_supports("avx512f")) set("OPENBLAS_CORETYPE", "SkylakeX");
-#endif
-  // libtorch uses OpenMP's threads and OpenBLAS's in turn: idle ones that spin would take the cores from the others.
-  set("OMP_WAIT_POLICY", "PASSIVE");
+  }
+  // libtorch computes on OpenMP's threads and OpenBLAS's in turn: OpenMP's, waiting actively for long, would keep the
+  // cores from the others.
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr && std::getenv("GOMP_SPINCOUNT") == nullptr) {
+    setenv("GOMP_SPINCOUNT", "10000", 1);
+    again = true;
+  }
   if (again) execv("/proc/self/exe", argv);
 }
 

@@ -2,14 +2,14 @@
 // Peak arithmetic, memory bandwidth and fork cost of this machine.
 #include "limits.hpp"
 
-#include <unistd.h>
-
 #include <rill/kernel/matmul.hpp>
 #include <rill/kernel/parallel.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -161,9 +161,22 @@ double measure_fork(bool cold) {
   return best;
 }
 
-double cache_size(int name, double otherwise) {
-  const long n = sysconf(name);
-  return n > 0 ? static_cast<double>(n) : otherwise;
+/// Size of a cache of the first core, as the system describes it, or `otherwise`.
+double cache_size(int wanted_level, double otherwise) {
+  for (int index = 0; index < 8; ++index) {
+    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    const auto read = [&](const char* name) {
+      std::ifstream in(folder + name);
+      std::string text;
+      in >> text;
+      return text;
+    };
+    if (read("level") != std::to_string(wanted_level) || read("type") == "Instruction") continue;
+    const std::string size = read("size");
+    const double n = std::strtod(size.c_str(), nullptr);
+    if (n > 0) return n * (size.back() == 'M' ? 1 << 20 : size.back() == 'K' ? 1 << 10 : 1);
+  }
+  return otherwise;
 }
 
 limits measure() {
@@ -196,9 +209,9 @@ const limits& machine_limits() {
 }
 
 double level_bytes(level l) {
-  static const double l1 = cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10);
-  static const double l2 = cache_size(_SC_LEVEL2_CACHE_SIZE, 512 << 10);
-  static const double l3 = std::max(cache_size(_SC_LEVEL3_CACHE_SIZE, 0), 2 * l2);
+  static const double l1 = cache_size(1, 32 << 10);
+  static const double l2 = cache_size(2, 512 << 10);
+  static const double l3 = std::max(cache_size(3, 0), 2 * l2);
   switch (l) {
     case level::l1: return l1;
     case level::l2: return l2;

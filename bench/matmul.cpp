@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products: those of the tutorial network at batch 100 and 1, and squares.
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 on its own AVX-512 intrinsics, inlined into Eigen
+// g++ 12 warns of its own AVX-512 intrinsics where they are inlined into Eigen.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <rill/kernel/matmul.hpp>
 

@@ -249,16 +249,16 @@ TEST_CASE("estimator: the same seed gives the same weights, another seed others"
 }
 
 TEST_CASE("estimator: training in pieces, in this process or in others, equals training at once") {
-  const temporary_dir whole, pieces, same;
+  const temporary_dir whole, pieces, mixed;
   make(whole.path).train(endless(), {.max_steps = 60});
   for (const std::int64_t until : {1, 17, 18, 43, 60}) make(pieces.path).train(endless(), {.max_steps = until});
-  auto c = make(same.path);
+  auto c = make(mixed.path);
   for (const std::int64_t until : {10, 31, 60}) {
     c.train(endless(), {.max_steps = until});
     c.evaluate(clusters(20, 8) | data::batch(7));  // looks, touches nothing
   }
   CHECK(saved(whole.path) == saved(pieces.path));
-  CHECK(saved(whole.path) == saved(same.path));
+  CHECK(saved(whole.path) == saved(mixed.path));
 }
 
 TEST_CASE("estimator: killed at any step and resumed equals not killed, bit for bit") {
@@ -303,8 +303,8 @@ TEST_CASE("estimator: data that ended begin a new pass, other data begin at thei
   const temporary_dir dir;
   const auto finite = clusters(50, 3) | data::shuffle(50, {.seed = 1}) | data::batch(16);
   const auto counters = [&] {
-    const auto all = make(dir.path).variable_value<std::int64_t>("input_pipeline/position");
-    return std::pair(*all.data(), *make(dir.path).variable_value<std::int64_t>("input_pipeline/epoch").data());
+    const auto position = make(dir.path).variable_value<std::int64_t>("input_pipeline/position");
+    return std::pair(*position.data(), *make(dir.path).variable_value<std::int64_t>("input_pipeline/epoch").data());
   };
   make(dir.path).train(finite, {.steps = 3});
   CHECK(counters() == std::pair<std::int64_t, std::int64_t>(3, 0));

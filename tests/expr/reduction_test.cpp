@@ -51,10 +51,10 @@ TEST_CASE("reduction: argmax and argmin") {
 }
 
 TEST_CASE("reduction: nothing to reduce, integers, scalars") {
-  const tensor<float, 0> none;
-  CHECK(to_string(reduce_sum(none)) == "0.0");
-  CHECK(to_string(reduce_max(none)) == "-inf");
-  CHECK(to_string(reduce_mean(none)) == "nan");
+  const tensor<float, 0> empty;
+  CHECK(to_string(reduce_sum(empty)) == "0.0");
+  CHECK(to_string(reduce_max(empty)) == "-inf");
+  CHECK(to_string(reduce_mean(empty)) == "nan");
   const tensor<int, 2, 2> i{{1, 2}, {3, 5}};
   CHECK(to_string(reduce_mean(i)) == "2");
   CHECK(to_string(reduce_max(i, axis<0>)) == "[3 5]");

@@ -356,7 +356,7 @@ class tensor {
   }
   template <std::int64_t... F>
   static tensor_shape matching(const tensor_shape& from) {
-    static_assert(shapes_do_not_match<extents<E...>, extents<F...>>, "the shapes of tensor and value differ");
+    static_assert(shapes_match<extents<E...>, extents<F...>>, "the shapes of tensor and value differ");
     if (!extents_type::fits(from)) {
       if constexpr (rank_v >= 0) detail::throw_assign(from, extents_type::declared());
     }

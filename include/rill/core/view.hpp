@@ -242,7 +242,7 @@ struct expression_base {
 
 /// Assigned to or constructed from a value whose static shape cannot match.
 template <class Wanted, class Got>
-inline constexpr bool shapes_do_not_match = detail::extents_agree<Wanted, Got>;
+inline constexpr bool shapes_match = detail::extents_agree<Wanted, Got>;
 
 template <class T, std::int64_t... E>
 class view : public expression_base<view<T, E...>, std::remove_const_t<T>, E...> {
@@ -274,13 +274,13 @@ class view : public expression_base<view<T, E...>, std::remove_const_t<T>, E...>
   template <class D, std::int64_t... F>
     requires(!std::is_const_v<T>)
   view& operator=(const expression_base<D, value_type, F...>& other) {
-    static_assert(shapes_do_not_match<extents<E...>, extents<F...>>, "the shapes of view and value differ");
+    static_assert(shapes_match<extents<E...>, extents<F...>>, "the shapes of view and value differ");
     return assign(other.derived());
   }
   template <std::int64_t... F>
     requires(!std::is_const_v<T>)
   view& operator=(const tensor<value_type, F...>& other) {
-    static_assert(shapes_do_not_match<extents<E...>, extents<F...>>, "the shapes of view and value differ");
+    static_assert(shapes_match<extents<E...>, extents<F...>>, "the shapes of view and value differ");
     return assign(other.whole());
   }
   view& operator=(const value_type& value)
