@@ -80,7 +80,8 @@ void wait_for_quiet();
 int run(int argc, char** argv);
 
 // One per file.
-void add_mnist_step();
+/// `only_training`: the training step on all cores, in families whose names end in `suffix`.
+void add_mnist_step(const std::string& suffix, bool only_training);
 void add_matmul();
 void add_convolution();
 void add_softmax();

@@ -9,8 +9,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -71,9 +74,9 @@ constexpr int chains = rill::kernel::detail::vector_registers == 32 ? 24 : 12;
 }
 
 double measure_fma(int threads) {
-  const std::int64_t rounds = quick() ? 200'000 : 1'000'000;
+  const std::int64_t rounds = quick() ? 100'000 : 500'000;
   double best = 1e30;
-  for (int repeat = 0; repeat < 12; ++repeat)
+  for (int repeat = 0; repeat < 60; ++repeat)
     best = std::min(best, together(threads, [&](int) { keep(multiply_adds(rounds)); }));
   return 2.0 * chains * static_cast<double>(width * rounds * threads) / best;
 }
@@ -130,11 +133,11 @@ double measure_pattern(level l, int threads, float* memory) {
   const auto n = static_cast<std::int64_t>(bytes / arrays / 4) / (8 * width) * (8 * width);
   const std::int64_t stride = arrays * (n + 256);
   const double volume = 4.0 * static_cast<double>(arrays * n);
-  const auto passes = std::max<std::int64_t>(1, static_cast<std::int64_t>((quick() ? 2e7 : 1e8) / volume));
+  const auto passes = std::max<std::int64_t>(1, static_cast<std::int64_t>((quick() ? 1e7 : 5e7) / volume));
   double best = 1e30;
   for (const bool past : {false, true}) {
     if (past && (l != level::dram || P == pattern::read)) continue;
-    for (int repeat = 0; repeat < (quick() ? 3 : 6); ++repeat)
+    for (int repeat = 0; repeat < (quick() ? 5 : 20); ++repeat)
       best = std::min(best, together(threads, [&](int thread) {
                         const float* b = memory + thread * stride;
                         const float* c = b + (P == pattern::triad ? n + 256 : 0);
@@ -203,9 +206,38 @@ limits measure() {
 
 }  // namespace
 
+static_assert(sizeof(limits) % sizeof(double) == 0 && std::is_trivially_copyable_v<limits>);
+
+namespace {
+
+std::optional<limits>& known_limits() {
+  static std::optional<limits> known;
+  return known;
+}
+
+}  // namespace
+
 const limits& machine_limits() {
-  static const limits m = measure();
-  return m;
+  if (!known_limits()) known_limits() = measure();
+  return *known_limits();
+}
+
+std::string save_limits() {
+  std::array<double, sizeof(limits) / sizeof(double)> figures{};
+  std::memcpy(figures.data(), &machine_limits(), sizeof(limits));
+  std::ostringstream out;
+  out.precision(17);
+  for (const double f : figures) out << f << ' ';
+  return out.str();
+}
+
+void load_limits(const std::string& text) {
+  std::array<double, sizeof(limits) / sizeof(double)> figures{};
+  std::istringstream in(text);
+  for (double& f : figures) in >> f;
+  limits m;
+  std::memcpy(&m, figures.data(), sizeof(limits));
+  if (in) known_limits() = m;
 }
 
 double level_bytes(level l) {

@@ -27,6 +27,9 @@ struct limits {
 
 /// The limits of this machine, measured at the first call (a few seconds; less in a quick run).
 const limits& machine_limits();
+/// The limits as text, for a child process, and taken from such text: then they are not measured again.
+std::string save_limits();
+void load_limits(const std::string& text);
 
 /// Bytes that a level holds for one thread (DRAM: the size used for measuring it).
 double level_bytes(level l);

@@ -101,12 +101,13 @@ duel prepare(std::int64_t batch, bool whole_step) {
 
 }  // namespace
 
-void add_mnist_step() {
+void add_mnist_step(const std::string& suffix, bool only_training) {
   for (const bool whole_step : {true, false}) {
-    const std::string family = whole_step ? "MNIST training step" : "MNIST forward";
+    if (only_training && !whole_step) continue;
+    const std::string family = (whole_step ? "MNIST training step" : "MNIST forward") + suffix;
     for (const std::int64_t batch : {100, 32, 1})
       add(family, "batch " + std::to_string(batch), many_threads(), [=] { return prepare(batch, whole_step); });
-    add(family, "batch 100", 1, [=] { return prepare(100, whole_step); });
+    if (!only_training) add(family, "batch 100", 1, [=] { return prepare(100, whole_step); });
   }
 }
 

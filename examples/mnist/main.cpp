@@ -51,7 +51,7 @@ using head = multi_class_head<mnist_cnn, 10>;
 
 struct settings {
   std::string data_dir, model_dir, optimizer = "adam";
-  int train_steps = 1000, batch_size = 100, threads = 0;
+  int train_steps = 1500, batch_size = 100, threads = 0;
   float learning_rate = 0;
   std::uint64_t seed = 0;
 };

@@ -119,152 +119,11 @@ inline std::string make_temporary_dir() {
   return path;
 }
 
-}  // namespace detail
-
-template <class Head, class Optimizer>
-class estimator {
+/// What an estimator knows that depends on no model: its directory, the variables and the files around them.
+class model_directory {
  public:
-  using prediction = typename Head::prediction;
-
-  /// Builds nothing yet. invalid_argument when the config contradicts itself.
-  explicit estimator(Head /*head*/, Optimizer optimizer, run_config config = {})
-      : optimizer_(std::move(optimizer)), config_(std::move(config)) {
-    detail::check(config_);
-    if (config_.model_dir.empty()) config_.model_dir = detail::make_temporary_dir();
-  }
-  estimator(const estimator&) = delete;
-  estimator& operator=(const estimator&) = delete;
-
-  /// Trains. Errors: those of data, hooks and files; labels outside the head's range; `aborted` when the loss is not
-  /// finite; `train::interrupted` after Ctrl-C or SIGTERM, with everything saved.
-  template <data::dataset Dataset>
-  estimator& train(const Dataset& ds, train_options options = {}) {
-    check_count("train: steps", options.steps);
-    check_count("train: max_steps", options.max_steps);
-    if (options.steps && options.max_steps) throw invalid_argument("train: steps and max_steps cannot both be given");
-
-    using element = typename Dataset::element;
-    using parts = detail::batch_parts<element>;
-    using features = detail::features_of<element>;
-    using labels = detail::labels_of<element>;
-    using program = typename Head::template train_program<Optimizer>;
-
-    declare_counters();
-    graph::session<program, features, labels> session(store_, program{optimizer_}, {.seed = config_.seed});
-    synchronize();
-    std::int64_t& global_step = detail::counter(store_, "global_step");
-    const std::int64_t first_step = global_step;
-    if (options.max_steps && first_step >= *options.max_steps) return *this;
-    std::int64_t last_step = options.max_steps ? *options.max_steps : options.steps ? first_step + *options.steps : -1;
-
-    // From here on the variables run ahead of the files; if anything fails they are read anew at the next call.
-    struct forget_on_failure {
-      estimator* self;
-      ~forget_on_failure() {
-        if (self == nullptr) return;
-        self->store_ = graph::variable_store();
-        self->newest_seen_.clear();
-        self->restored_ = 0;
-        self->events_.reset();
-      }
-    } guard{this};
-
-    auto it = ds.iterator();
-    element batch{};
-    bool have_batch = place(ds, it, batch);
-    if (const std::int64_t n = data::cardinality(ds); n >= 0) {
-      const std::int64_t end = first_step + n - it.position() + 1;
-      last_step = last_step < 0 ? end : std::min(last_step, end);
-    }
-
-    const io::graph_def graph = summary::graph_of<program, features, labels>();
-    open_events(graph, first_step);
-    train::checkpoint_saver_hook* saver = nullptr;
-    train::hook_list hooks = standard_hooks(std::move(options.hooks), saver);
-
-    std::int64_t& position = detail::counter(store_, "input_pipeline/position");
-    std::int64_t& epoch = detail::counter(store_, "input_pipeline/epoch");
-    const auto step = [&](train::step_context& c) {
-      if (!have_batch && !it.next(batch)) {
-        position = 0;
-        ++epoch;
-        return false;
-      }
-      have_batch = false;
-      auto& x = parts::features(batch);
-      auto& y = parts::labels(batch);
-      check_rows(x, y);
-      Head::check_labels(y);
-      session.step(x, y);
-      position = it.position();
-      c.end_step(global_step, x.shape()[0]);
-      add_values(session, c, std::make_index_sequence<Head::train_outputs.size()>{});
-      return true;
-    };
-    const train::train_context context{store_, first_step, last_step, &graph, &*events_};
-    const train::loop_result result = train::run_steps(hooks, context, step);
-    events_->flush();
-    newest_seen_ = restored_prefix_ = saver->last_saved();
-    restored_ = store_.variables().size();
-    guard.self = nullptr;
-    if (result.signal != 0)
-      throw train::interrupted(result.signal, "stopped by " + std::string(result.signal == SIGINT ? "Ctrl-C" : "SIGTERM") +
-                                                  " after step " + std::to_string(result.global_step) +
-                                                  "; everything is saved in '" + newest_seen_ + "'");
-    return *this;
-  }
-
-  /// Averages loss and metrics over the data (or the first `steps` batches) at the newest checkpoint. not_found when
-  /// nothing was trained yet; invalid_argument when the data are empty.
-  template <data::dataset Dataset>
-  evaluation evaluate(const Dataset& ds, const evaluate_options& options = {}) {
-    check_count("evaluate: steps", options.steps);
-    using element = typename Dataset::element;
-    using parts = detail::batch_parts<element>;
-    declare_counters();
-    graph::session<typename Head::evaluate_program, detail::features_of<element>, detail::labels_of<element>> session(store_);
-    require_checkpoint("evaluate");
-
-    typename Head::evaluator metrics;
-    auto it = ds.iterator();
-    element batch{};
-    for (std::int64_t i = 0; (!options.steps || i < *options.steps) && it.next(batch); ++i) {
-      auto& x = parts::features(batch);
-      auto& y = parts::labels(batch);
-      check_rows(x, y);
-      Head::check_labels(y);
-      session.step(x, y);
-      const auto* ids = static_cast<const std::int64_t*>(session.template output<1>());
-      metrics.update(output<0>(session, "loss", y.size()).at(), y, {ids, static_cast<std::size_t>(y.size())});
-    }
-    if (metrics.examples() == 0) throw invalid_argument("evaluate: the data have no elements");
-    const std::int64_t step = detail::counter(store_, "global_step");
-    evaluation result;
-    metrics.report(result);
-    write_evaluation(result, step, options.name.empty() ? "eval" : "eval_" + options.name);
-    result.set({"global_step", static_cast<double>(step), true});
-    return result;
-  }
-
-  /// One prediction per example, in order. Labels, if the data have any, are not looked at.
-  template <data::dataset Dataset>
-  std::vector<prediction> predict(const Dataset& ds) {
-    using element = typename Dataset::element;
-    declare_counters();
-    graph::session<typename Head::predict_program, detail::features_of<element>> session(store_);
-    require_checkpoint("predict");
-    std::vector<prediction> out;
-    auto it = ds.iterator();
-    element batch{};
-    while (it.next(batch)) {
-      auto& x = detail::batch_parts<element>::features(batch);
-      session.step(x);
-      const std::int64_t rows = x.shape()[0];
-      const train::step_value ids = output<0>(session, "class_ids", rows), p = output<1>(session, "probabilities", rows);
-      for (std::int64_t r = 0; r < rows; ++r) out.push_back(Head::predicted(ids, p, r));
-    }
-    return out;
-  }
+  model_directory(const model_directory&) = delete;
+  model_directory& operator=(const model_directory&) = delete;
 
   /// Where checkpoints and events are.
   [[nodiscard]] const std::string& model_dir() const { return config_.model_dir; }
@@ -294,7 +153,13 @@ class estimator {
     return value;
   }
 
- private:
+ protected:
+  explicit model_directory(run_config config) : config_(std::move(config)) {
+    check(config_);
+    if (config_.model_dir.empty()) config_.model_dir = make_temporary_dir();
+  }
+  ~model_directory() = default;
+
   static void check_count(const char* what, const std::optional<std::int64_t>& n) {
     if (n && *n <= 0) throw invalid_argument(std::string(what) + " must be at least 1, got " + std::to_string(*n));
   }
@@ -393,11 +258,11 @@ class estimator {
     constexpr auto& fetch = Session::code::tables.fetches[I];
     return {name, fetch.type, fetch.shape.with_batch(rows), session.template output<I>()};
   }
-  template <class Session, std::size_t... I>
-  static void add_values(const Session& session, train::step_context& c, std::index_sequence<I...>) {
-    (c.add(output<I>(session, Head::train_outputs[I], c.examples())), ...);
-  }
-
+  struct evaluation_run {
+    std::string folder;
+    std::int64_t step;
+    std::unique_ptr<summary::event_writer> writer;
+  };
   void write_evaluation(const evaluation& result, std::int64_t step, const std::string& folder) {
     for (auto& w : evaluations_) {
       if (w.folder != folder) continue;
@@ -414,13 +279,6 @@ class estimator {
     events.flush();
   }
 
-  struct evaluation_run {
-    std::string folder;
-    std::int64_t step;
-    std::unique_ptr<summary::event_writer> writer;
-  };
-
-  Optimizer optimizer_;
   run_config config_;
   graph::variable_store store_;
   std::string newest_seen_;      // the newest checkpoint when the variables were last brought up to date
@@ -428,6 +286,172 @@ class estimator {
   std::size_t restored_ = 0;     // variables that are up to date with it
   std::optional<summary::event_writer> events_;
   std::vector<evaluation_run> evaluations_;
+};
+
+/// Evaluation and prediction, which do not depend on the optimizer.
+template <class Head>
+class head_model : public model_directory {
+ public:
+  using prediction = typename Head::prediction;
+
+  /// Averages loss and metrics over the data (or the first `steps` batches) at the newest checkpoint. not_found when
+  /// nothing was trained yet; invalid_argument when the data are empty.
+  template <data::dataset Dataset>
+  evaluation evaluate(const Dataset& ds, const evaluate_options& options = {}) {
+    check_count("evaluate: steps", options.steps);
+    using element = typename Dataset::element;
+    using parts = detail::batch_parts<element>;
+    declare_counters();
+    graph::session<typename Head::evaluate_program, detail::features_of<element>, detail::labels_of<element>> session(store_);
+    require_checkpoint("evaluate");
+
+    typename Head::evaluator metrics;
+    auto it = ds.iterator();
+    element batch{};
+    for (std::int64_t i = 0; (!options.steps || i < *options.steps) && it.next(batch); ++i) {
+      auto& x = parts::features(batch);
+      auto& y = parts::labels(batch);
+      check_rows(x, y);
+      Head::check_labels(y);
+      session.step(x, y);
+      const auto* ids = static_cast<const std::int64_t*>(session.template output<1>());
+      metrics.update(output<0>(session, "loss", y.size()).at(), y, {ids, static_cast<std::size_t>(y.size())});
+    }
+    if (metrics.examples() == 0) throw invalid_argument("evaluate: the data have no elements");
+    const std::int64_t step = detail::counter(store_, "global_step");
+    evaluation result;
+    metrics.report(result);
+    write_evaluation(result, step, options.name.empty() ? "eval" : "eval_" + options.name);
+    result.set({"global_step", static_cast<double>(step), true});
+    return result;
+  }
+
+  /// One prediction per example, in order. Labels, if the data have any, are not looked at.
+  template <data::dataset Dataset>
+  std::vector<prediction> predict(const Dataset& ds) {
+    using element = typename Dataset::element;
+    declare_counters();
+    graph::session<typename Head::predict_program, detail::features_of<element>> session(store_);
+    require_checkpoint("predict");
+    std::vector<prediction> out;
+    auto it = ds.iterator();
+    element batch{};
+    while (it.next(batch)) {
+      auto& x = detail::batch_parts<element>::features(batch);
+      session.step(x);
+      const std::int64_t rows = x.shape()[0];
+      const train::step_value ids = output<0>(session, "class_ids", rows), p = output<1>(session, "probabilities", rows);
+      for (std::int64_t r = 0; r < rows; ++r) out.push_back(Head::predicted(ids, p, r));
+    }
+    return out;
+  }
+
+ protected:
+  using model_directory::model_directory;
+};
+
+}  // namespace detail
+
+template <class Head, class Optimizer>
+class estimator : public detail::head_model<Head> {
+  using base = detail::model_directory;
+  using base::check_count, base::check_rows, base::config_, base::declare_counters, base::events_, base::newest_seen_,
+      base::open_events, base::place, base::restored_, base::restored_prefix_, base::standard_hooks, base::store_,
+      base::synchronize;
+
+ public:
+  using typename detail::head_model<Head>::prediction;
+
+  /// Builds nothing yet. invalid_argument when the config contradicts itself.
+  explicit estimator(Head /*head*/, Optimizer optimizer, run_config config = {})
+      : detail::head_model<Head>(std::move(config)), optimizer_(std::move(optimizer)) {}
+
+  /// Trains. Errors: those of data, hooks and files; labels outside the head's range; `aborted` when the loss is not
+  /// finite; `train::interrupted` after Ctrl-C or SIGTERM, with everything saved.
+  template <data::dataset Dataset>
+  estimator& train(const Dataset& ds, train_options options = {}) {
+    check_count("train: steps", options.steps);
+    check_count("train: max_steps", options.max_steps);
+    if (options.steps && options.max_steps) throw invalid_argument("train: steps and max_steps cannot both be given");
+
+    using element = typename Dataset::element;
+    using parts = detail::batch_parts<element>;
+    using features = detail::features_of<element>;
+    using labels = detail::labels_of<element>;
+    using program = typename Head::template train_program<Optimizer>;
+
+    declare_counters();
+    graph::session<program, features, labels> session(store_, program{optimizer_}, {.seed = config_.seed});
+    synchronize();
+    std::int64_t& global_step = detail::counter(store_, "global_step");
+    const std::int64_t first_step = global_step;
+    if (options.max_steps && first_step >= *options.max_steps) return *this;
+    std::int64_t last_step = options.max_steps ? *options.max_steps : options.steps ? first_step + *options.steps : -1;
+
+    // From here on the variables run ahead of the files; if anything fails they are read anew at the next call.
+    struct forget_on_failure {
+      estimator* self;
+      ~forget_on_failure() {
+        if (self == nullptr) return;
+        self->store_ = graph::variable_store();
+        self->newest_seen_.clear();
+        self->restored_ = 0;
+        self->events_.reset();
+      }
+    } guard{this};
+
+    auto it = ds.iterator();
+    element batch{};
+    bool have_batch = place(ds, it, batch);
+    if (const std::int64_t n = data::cardinality(ds); n >= 0) {
+      const std::int64_t end = first_step + n - it.position() + 1;
+      last_step = last_step < 0 ? end : std::min(last_step, end);
+    }
+
+    const io::graph_def graph = summary::graph_of<program, features, labels>();
+    open_events(graph, first_step);
+    train::checkpoint_saver_hook* saver = nullptr;
+    train::hook_list hooks = standard_hooks(std::move(options.hooks), saver);
+
+    std::int64_t& position = detail::counter(store_, "input_pipeline/position");
+    std::int64_t& epoch = detail::counter(store_, "input_pipeline/epoch");
+    const auto step = [&](train::step_context& c) {
+      if (!have_batch && !it.next(batch)) {
+        position = 0;
+        ++epoch;
+        return false;
+      }
+      have_batch = false;
+      auto& x = parts::features(batch);
+      auto& y = parts::labels(batch);
+      check_rows(x, y);
+      Head::check_labels(y);
+      session.step(x, y);
+      position = it.position();
+      c.end_step(global_step, x.shape()[0]);
+      add_values(session, c, std::make_index_sequence<Head::train_outputs.size()>{});
+      return true;
+    };
+    const train::train_context context{store_, first_step, last_step, &graph, &*events_};
+    const train::loop_result result = train::run_steps(hooks, context, step);
+    events_->flush();
+    newest_seen_ = restored_prefix_ = saver->last_saved();
+    restored_ = store_.variables().size();
+    guard.self = nullptr;
+    if (result.signal != 0)
+      throw train::interrupted(result.signal, "stopped by " + std::string(result.signal == SIGINT ? "Ctrl-C" : "SIGTERM") +
+                                                  " after step " + std::to_string(result.global_step) +
+                                                  "; everything is saved in '" + newest_seen_ + "'");
+    return *this;
+  }
+
+ private:
+  template <class Session, std::size_t... I>
+  static void add_values(const Session& session, train::step_context& c, std::index_sequence<I...>) {
+    (c.add(base::template output<I>(session, Head::train_outputs[I], c.examples())), ...);
+  }
+
+  Optimizer optimizer_;
 };
 
 }  // namespace rill

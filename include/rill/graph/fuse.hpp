@@ -140,13 +140,11 @@ class fuser {
     materialized_.assign(n, 0);
     find_kept();
     for (std::size_t id = 0; id < n; ++id) place(static_cast<int>(id));
-    for (std::size_t id = 0; id < n; ++id) {
-      const node& read = b_.nodes[id];
-      if (read.op->kind == op_kind::assign) settle(contiguous_base(read.in[0]));
-    }
+    for (std::size_t id = 0; id < n; ++id)
+      if (b_.nodes[id].op->kind == op_kind::assign) settle(contiguous_base(b_.nodes[id].in[0]));
     for (const auto& fe : b_.fetches)
       if (fe.node >= 0) settle(contiguous_base(fe.node));
-    collect_uses();
+    collect_reads();
     merge_prologues();
     place_assigns();
     collect_stores();
@@ -378,22 +376,6 @@ class fuser {
     return true;
   }
 
-  /// Calls f(user node, operand position, base) for everything that reads memory or a value of another node.
-  template <class F>
-  constexpr void for_each_read(F&& f) {
-    for (std::size_t g = 0; g < f_.groups.size(); ++g) {
-      const group& gr = f_.groups[g];
-      if (gr.root >= 0)
-        for (int k = 0; k < at(gr.root).arity; ++k)
-          f(static_cast<int>(g), gr.root, k, contiguous_base(at(gr.root).in[k]));
-      for (int m : gr.members) {
-        const node& n = at(m);
-        const bool view = n.op->kind != op_kind::elementwise;
-        for (int k = 0; k < (view ? 1 : n.arity); ++k)
-          f(static_cast<int>(g), m, k, operand(n.in[k], n.shape).base);
-      }
-    }
-  }
   constexpr int contiguous_base(int id) {
     if (materialized_[static_cast<std::size_t>(id)]) return id;
     bool ok = true;
@@ -403,29 +385,44 @@ class fuser {
     return r.base;
   }
 
-  template <class F>
-  constexpr void for_each_read_with_prologues(F&& f) {
-    for_each_read(f);
-    for (std::size_t g = 0; g < f_.groups.size(); ++g)
-      for (const auto* list : {&f_.groups[g].prologue_of_a, &f_.groups[g].prologue_of_b})
-        for (int m : *list)
-          for (int k = 0; k < at(m).arity; ++k)
-            f(static_cast<int>(g), m, k, operand(at(m).in[k], at(m).shape).base);
-  }
-
-  constexpr void collect_uses() {
+  /// Who reads what: one entry per operand of a root or member, kept by user and chained by base.
+  struct read {
+    int user = -1, base = -1;
+    bool linear = false, by_root = false;
+    int next = -1;  ///< the next read of the same base
+  };
+  constexpr void collect_reads() {
+    first_read_.assign(b_.nodes.size(), -1);
+    reads_by_.assign(b_.nodes.size(), -1);
+    prologue_.assign(b_.nodes.size(), 0);
     uses_.assign(b_.nodes.size(), 0);
-    user_.assign(b_.nodes.size(), -1);
-    for_each_read([&](int g, int, int, int base) {
-      ++uses_[static_cast<std::size_t>(base)];
-      user_[static_cast<std::size_t>(base)] = g;
-    });
+    for (const group& g : f_.groups) {
+      if (g.root >= 0) {
+        reads_by_[static_cast<std::size_t>(g.root)] = static_cast<int>(reads_.size());
+        for (int k = 0; k < at(g.root).arity; ++k) add_read(g.root, contiguous_base(at(g.root).in[k]), true, true);
+      }
+      for (int m : g.members) {
+        const node n = at(m);
+        reads_by_[static_cast<std::size_t>(m)] = static_cast<int>(reads_.size());
+        for (int k = 0; k < arity_of(n); ++k) {
+          const operand_ref r = operand(n.in[k], n.shape);
+          add_read(m, r.base, r.linear, false);
+        }
+      }
+    }
     for (const auto& fe : b_.fetches)
       if (fe.node >= 0) uses_[static_cast<std::size_t>(contiguous_base(fe.node))] += 2;
-    for (std::size_t id = 0; id < b_.nodes.size(); ++id)
-      if (b_.nodes[id].op->kind == op_kind::assign)
-        uses_[static_cast<std::size_t>(contiguous_base(b_.nodes[id].in[0]))] += 2;
+    for (const node& n : b_.nodes)
+      if (n.op->kind == op_kind::assign) uses_[static_cast<std::size_t>(contiguous_base(n.in[0]))] += 2;
   }
+  static constexpr int arity_of(const node& n) { return n.op->kind == op_kind::elementwise ? n.arity : 1; }
+  constexpr void add_read(int user, int base, bool linear, bool by_root) {
+    int& first = first_read_[static_cast<std::size_t>(base)];
+    reads_.push_back({user, base, linear, by_root, first});
+    first = static_cast<int>(reads_.size()) - 1;
+    ++uses_[static_cast<std::size_t>(base)];
+  }
+  [[nodiscard]] constexpr const read& read_at(int k) const { return reads_[static_cast<std::size_t>(k)]; }
 
   /// A map group with one result that only the root of one later group reads is evaluated inside that reader.
   constexpr void merge_prologues() {
@@ -435,52 +432,40 @@ class fuser {
     for (std::size_t g = 1; g < f_.groups.size(); ++g) {
       group& p = f_.groups[g];
       if (p.kind != group_kind::map || p.members.empty()) continue;
-      int result = -1, readers = 0;
-      bool pure = true;
+      int result = -1, readers = 0, h = -1;
+      bool pure = true, streams = true;  // streams: the reader may walk it in row-major order
       for (int m : p.members) {
-        if (at(m).op->kind != op_kind::elementwise) pure = false;
+        pure = pure && at(m).op->kind == op_kind::elementwise;
         int outside = uses_[static_cast<std::size_t>(m)];
-        for (int o : p.members)
-          for (int k = 0; k < at(o).arity; ++k)
-            if (operand(at(o).in[k], at(o).shape).base == m) --outside;
+        for (int k = first_read_[static_cast<std::size_t>(m)]; k >= 0; k = read_at(k).next) {
+          if (group_of(read_at(k).user) == static_cast<int>(g)) --outside;
+          else h = group_of(read_at(k).user);
+        }
         if (outside > 0) {
           result = m;
           readers += outside;
         }
-        for (int k = 0; k < at(m).arity; ++k) {
-          const node& base = at(operand(at(m).in[k], at(m).shape).base);
+        for (int k = 0; k < arity_of(at(m)); ++k) {
+          const read& r = read_at(reads_by_[static_cast<std::size_t>(m)] + k);
+          const node& base = at(r.base);
           if (base.op == &info_of<source::variable> && assigned[static_cast<std::size_t>(base.attr.i[0])]) pure = false;
+          streams = streams && (r.linear || base.shape.num_elements() == 1);
         }
       }
-      if (!pure || readers != 1) continue;
-      const int h = user_of(result, static_cast<int>(g));
-      if (h < 0) continue;
+      if (!pure || readers != 1 || h < 0) continue;
       group& r = f_.groups[static_cast<std::size_t>(h)];
       if (r.root < 0 || !takes_prologue(r, result)) continue;
       if (r.kind == group_kind::reduce) {
         if (!(p.space == at(at(r.root).in[0]).shape)) continue;
         r.members = p.members;
       } else {
-        bool streams = true;  // the reader walks the operand in row-major order
-        for (int m : p.members)
-          for (int k = 0; k < at(m).arity; ++k) {
-            const operand_ref ref = operand(at(m).in[k], at(m).shape);
-            streams = streams && (ref.linear || at(ref.base).shape.num_elements() == 1);
-          }
         if (!streams) continue;
-        auto& list = contiguous_base(at(r.root).in[0]) == result ? r.prologue_of_a : r.prologue_of_b;
-        list = p.members;
+        (contiguous_base(at(r.root).in[0]) == result ? r.prologue_of_a : r.prologue_of_b) = p.members;
+        for (int m : p.members) prologue_[static_cast<std::size_t>(m)] = 1;
       }
       for (int m : p.members) f_.group_of[static_cast<std::size_t>(m)] = h;
       p.members.clear();
     }
-  }
-  constexpr int user_of(int result, int own) {
-    int h = -1;
-    for_each_read([&](int g, int, int, int base) {
-      if (base == result && g != own) h = g;
-    });
-    return h;
   }
   constexpr bool takes_prologue(const group& r, int result) {
     if (r.kind == group_kind::reduce) return true;
@@ -505,16 +490,12 @@ class fuser {
         in_place = g.kind == group_kind::map || (g.kind == group_kind::tile && value != variable);
         if (g.kind == group_kind::map && !(at(value).shape.num_elements() == g.space.num_elements())) in_place = false;
       }
-      if (in_place)
-        for_each_read_with_prologues([&](int g, int user, int k, int base) {
-          if (base != variable) return;
-          if (g > target) in_place = false;
-          if (g == target) {
-            const node& u = at(user);
-            const bool member = u.op->kind == op_kind::elementwise && !in_prologue(g, user);
-            if (!member || !operand(u.in[k], u.shape).linear) in_place = false;
-          }
-        });
+      for (int k = first_read_[static_cast<std::size_t>(variable)]; in_place && k >= 0; k = read_at(k).next) {
+        const read& r = read_at(k);
+        const int g = group_of(r.user);
+        if (g > target || (g == target && (r.by_root || prologue_[static_cast<std::size_t>(r.user)] || !r.linear)))
+          in_place = false;
+      }
       if (!in_place) {
         group g;
         g.space = n.shape;
@@ -524,26 +505,19 @@ class fuser {
       f_.groups[static_cast<std::size_t>(target)].assigns.push_back(static_cast<int>(id));
     }
   }
-  [[nodiscard]] constexpr bool in_prologue(int g, int user) const {
-    const group& gr = f_.groups[static_cast<std::size_t>(g)];
-    for (int m : gr.prologue_of_a)
-      if (m == user) return true;
-    for (int m : gr.prologue_of_b)
-      if (m == user) return true;
-    return false;
-  }
   constexpr void collect_stores() {
     std::vector<char> stored(b_.nodes.size(), 0);
     const auto need = [&](int base) {
       if (group_of(base) >= 0) stored[static_cast<std::size_t>(base)] = 1;
     };
-    for_each_read_with_prologues([&](int g, int user, int k, int base) {
-      if (group_of(base) != g) return need(base);
+    for (const read& r : reads_) {
+      const int g = group_of(r.user);
       // within a group only the root reads memory, and what a prologue computes for it never gets there
-      const group& gr = f_.groups[static_cast<std::size_t>(g)];
-      if (user == gr.root && base != gr.root && !in_prologue(g, base) && gr.kind != group_kind::reduce) need(base);
-      static_cast<void>(k);
-    });
+      if (group_of(r.base) != g) need(r.base);
+      else if (r.by_root && !prologue_[static_cast<std::size_t>(r.base)] &&
+               f_.groups[static_cast<std::size_t>(g)].kind != group_kind::reduce)
+        need(r.base);
+    }
     for (const auto& fe : b_.fetches)
       if (fe.node >= 0) need(contiguous_base(fe.node));
     for (std::size_t g = 0; g < f_.groups.size(); ++g)
@@ -562,8 +536,9 @@ class fuser {
 
   builder& b_;
   fusion f_;
-  std::vector<char> materialized_, kept_;
-  std::vector<int> uses_, user_;
+  std::vector<char> materialized_, kept_, prologue_;
+  std::vector<int> uses_, first_read_, reads_by_;
+  std::vector<read> reads_;
 };
 
 }  // namespace detail

@@ -102,6 +102,7 @@ class lowering {
   constexpr lowering(builder& b, fusion& f) : b_(b), f_(f) {}
 
   constexpr lowered run() {
+    values_.assign(b_.nodes.size(), unset);
     slot_of_.assign(b_.nodes.size(), -1);
     cell_of_.assign(b_.nodes.size(), -1);
     for (std::size_t g = 0; g < f_.groups.size(); ++g) {
@@ -293,15 +294,15 @@ class lowering {
       for (int k = 0; k < root.arity; ++k) s.in[k] = at(root.in[k]).sig();
       s.n_operands = root.arity;
     }
-    std::vector<int> value_of(b_.nodes.size(), unset);
+    std::vector<int>& value_of = values_;
     const auto prologue = [&](const std::vector<int>& members, program_desc& p) {
       if (members.empty()) return -1;
-      std::vector<int> values(b_.nodes.size(), unset);
-      p = program(members, at(members.back()).shape, -1, values);
+      p = program(members, at(members.back()).shape, -1, value_of);
       const int result = members.back();
       output_desc o;
-      o.node = -1, o.type = at(result).type, o.value = values[static_cast<std::size_t>(result)];
+      o.node = -1, o.type = at(result).type, o.value = value_of[static_cast<std::size_t>(result)];
       p.outputs.push_back(o);
+      for (int m : members) value_of[static_cast<std::size_t>(m)] = unset;
       return result;
     };
     const int a = prologue(g.prologue_of_a, s.prologue_a), b = prologue(g.prologue_of_b, s.prologue_b);
@@ -371,6 +372,8 @@ class lowering {
       }
       s.program.outputs.push_back(o);
     }
+    if (g.root >= 0) value_of[static_cast<std::size_t>(g.root)] = unset;
+    for (int m : g.members) value_of[static_cast<std::size_t>(m)] = unset;
     if (g.kind == group_kind::tile) rows_and_columns(s, g.space);
     else if (own_program) merge_axes(s, g);
     out_.steps.push_back(s);
@@ -433,7 +436,7 @@ class lowering {
   builder& b_;
   fusion& f_;
   lowered out_;
-  std::vector<int> slot_of_, cell_of_;
+  std::vector<int> slot_of_, cell_of_, values_;  // values_: per node its number in the program at hand
 };
 
 }  // namespace detail

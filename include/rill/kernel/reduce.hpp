@@ -13,6 +13,7 @@
 /// Bit d of `reduced` says that dimension d is reduced; the output's stride there does not matter.
 
 #include <cstdint>
+#include <utility>
 
 #include "parallel.hpp"
 #include "row.hpp"
@@ -42,6 +43,11 @@ struct reduce_plan {
   std::int64_t inner = 1;               ///< extent of the innermost dimension
   int inner_dim = 0;
 
+  /// The offsets of result number `output`.
+  void locate(std::int64_t output, std::int64_t* base) const {
+    for (int k = 0; k < operands; ++k) base[k] = 0;
+    advance(kept, output, base);
+  }
   /// Adds the offsets (in elements) of position p of `d` to `offset`.
   void advance(const reduce_dims& d, std::int64_t p, std::int64_t* offset) const {
     for (int i = d.rank - 1; i >= 0; --i) {
@@ -97,8 +103,18 @@ struct pairwise {
   }
 };
 
+/// Calls f(0), ..., f(N - 1) in straight-line code, so that arrays indexed by the argument can live in registers.
+template <class F, int... K>
+[[gnu::always_inline]] inline void unrolled(const F& f, std::integer_sequence<int, K...>) {
+  (f(std::integral_constant<int, K>{}), ...);
+}
+template <int N, class F>
+[[gnu::always_inline]] inline void unrolled(const F& f) {
+  unrolled(f, std::make_integer_sequence<int, N>{});
+}
+
 template <int W>
-pack<bool, W> first_lanes(std::int64_t n) {
+[[gnu::always_inline]] inline pack<bool, W> first_lanes(std::int64_t n) {
   return pack<bool, W>::from_bits(n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1);
 }
 
@@ -159,22 +175,28 @@ reduced_type<P> reduce_span(const reduce_plan& p, const void* const* in, const s
     row_value<P> value;
     value.bind(p, in, offset, inner);
     value.index = begin;
-    V acc[accumulators];
-    for (V& a : acc) a = identity;
     std::int64_t i = 0;
-    for (; i + accumulators * W <= n; i += accumulators * W)
-      for (int a = 0; a < accumulators; ++a) acc[a] = R::combine(acc[a], value(i + a * W));
-    for (int a = 0; i + W <= n; i += W, ++a) acc[a] = R::combine(acc[a], value(i));
-    if (i < n) acc[accumulators - 1] = R::combine(acc[accumulators - 1], select(first_lanes<W>(n - i), value(i, n - i), identity));
-    for (int step = accumulators / 2; step > 0; step /= 2)
-      for (int a = 0; a < step; ++a) acc[a] = R::combine(acc[a], acc[a + step]);
+    V result = identity;
+    if (n >= accumulators * W) {
+      V acc[accumulators];
+      unrolled<accumulators>([&](auto a) __attribute__((always_inline)) { acc[a] = value(std::int64_t{a} * W); });
+      for (i = accumulators * W; i + accumulators * W <= n; i += accumulators * W)
+        unrolled<accumulators>([&](auto a) __attribute__((always_inline)) {
+          acc[a] = R::combine(acc[a], value(i + std::int64_t{a} * W));
+        });
+      unrolled<4>([&](auto a) __attribute__((always_inline)) { acc[a] = R::combine(acc[a], acc[a + 4]); });
+      unrolled<2>([&](auto a) __attribute__((always_inline)) { acc[a] = R::combine(acc[a], acc[a + 2]); });
+      result = R::combine(acc[0], acc[1]);
+    }
+    for (; i + W <= n; i += W) result = R::combine(result, value(i));
+    if (i < n) result = R::combine(result, select(first_lanes<W>(n - i), value(i, n - i), identity));
     begin += n;
     if (single && begin >= end) {
-      total = acc[0];
+      total = result;
       break;
     }
     single = false;
-    sum.push(acc);
+    sum.push(&result);
   }
   if (!single) sum.finish(&total);
   return combine_lanes(total, [](V a, V b) { return R::combine(a, b); });
@@ -227,12 +249,13 @@ void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_
         if (partial) acc[r][0] = R::combine(acc[r][0], value(0, n));
         else acc[r][0] = R::combine(acc[r][0], value(0));
       } else
-        for (int q = 0; q < Packs; ++q) acc[r][q] = R::combine(acc[r][q], value(std::int64_t{q} * W));
+        unrolled<Packs>([&](auto q) __attribute__((always_inline)) {
+          acc[r][q] = R::combine(acc[r][q], value(std::int64_t{q} * W));
+        });
       ++begin;
       next();
     };
-    while (begin + Rows <= stop)
-      for (int r = 0; r < Rows; ++r) one(r);
+    while (begin + Rows <= stop) unrolled<Rows>([&](auto r) __attribute__((always_inline)) { one(r); });
     for (int r = 0, left = static_cast<int>(stop - begin); r < left; ++r) one(r);
     for (int step = Rows / 2; step > 0; step /= 2)
       for (int r = 0; r < step; ++r)
@@ -274,8 +297,8 @@ void reduce_inner(const reduce_plan& p, const void* const* in, reduced_type<P>* 
     for (std::int64_t task = first; task < last; ++task) {
       const std::int64_t output = task / pieces;
       const std::int64_t k = task - output * pieces;
-      std::int64_t base[max_reduce_operands] = {};
-      p.advance(p.kept, output, base);
+      std::int64_t base[max_reduce_operands];
+      p.locate(output, base);
       const std::int64_t end = (k + 1) * piece < length ? (k + 1) * piece : length;
       const T x = k * piece < end ? reduce_span<P, R>(p, in, base, k * piece, end) : R::template identity<T>();
       if (pieces == 1) out[base[p.inputs]] = finish_reduction<R>(x, length);
@@ -290,8 +313,8 @@ void reduce_inner(const reduce_plan& p, const void* const* in, reduced_type<P>* 
     T* const x = partial + output * pieces;
     for (std::int64_t step = 1; step < pieces; step *= 2)
       for (std::int64_t k = 0; k + step < pieces; k += 2 * step) x[k] = R::combine(x[k], x[k + step]);
-    std::int64_t base[max_reduce_operands] = {};
-    p.advance(p.kept, output, base);
+    std::int64_t base[max_reduce_operands];
+    p.locate(output, base);
     out[base[p.inputs]] = finish_reduction<R>(x[0], length);
   }
 }
@@ -320,8 +343,8 @@ void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* 
       const std::int64_t k = task / (outer * strips);
       const std::int64_t o = task / strips % outer;
       const std::int64_t s = task % strips;
-      std::int64_t base[max_reduce_operands] = {};
-      p.advance(p.kept, o, base);
+      std::int64_t base[max_reduce_operands];
+      p.locate(o, base);
       const bool whole = s < p.inner / wide;
       const std::int64_t column = whole ? s * wide : p.inner / wide * wide + (s - p.inner / wide) * W;
       const std::int64_t n = whole ? wide : (p.inner - column < W ? p.inner - column : W);
@@ -346,8 +369,8 @@ void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* 
       for (std::int64_t i = 0; i < row_size; ++i)
         partial[k * row_size + i] = R::combine(partial[k * row_size + i], partial[(k + step) * row_size + i]);
   for (std::int64_t o = 0; o < outer; ++o) {
-    std::int64_t base[max_reduce_operands] = {};
-    p.advance(p.kept, o, base);
+    std::int64_t base[max_reduce_operands];
+    p.locate(o, base);
     deliver(base, 0, p.inner, partial + o * p.inner);
   }
 }
@@ -442,8 +465,8 @@ void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, 
   if (p.inner_reduced) {
     const auto run = [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t output = first; output < last; ++output) {
-        std::int64_t base[max_reduce_operands] = {};
-        p.advance(p.kept, output, base);
+        std::int64_t base[max_reduce_operands];
+        p.locate(output, base);
         out[base[p.inputs]] = static_cast<Index>(arg_span<P, Largest>(p, in, base));
       }
     };
@@ -456,8 +479,8 @@ void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, 
     for (std::int64_t task = first; task < last; ++task) {
       const std::int64_t column = task % strips * W;
       const std::int64_t lanes = p.inner - column < W ? p.inner - column : W;
-      std::int64_t base[max_reduce_operands] = {};
-      p.advance(p.kept, task / strips, base);
+      std::int64_t base[max_reduce_operands];
+      p.locate(task / strips, base);
       V best(0);
       pack<std::int64_t, W> where(0);
       for (std::int64_t r = 0; r < p.gone.size; ++r) {

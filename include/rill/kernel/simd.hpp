@@ -608,20 +608,33 @@ template <class U, class T, int W>
   }
 }
 
+namespace detail {
+template <int Step, class T, int W, std::size_t... I>
+[[gnu::always_inline]] inline pack<T, W> rotate_lanes(const pack<T, W>& a, std::index_sequence<I...>) {
+  typename vector_of<T, W>::type x;
+  std::memcpy(&x, &a, sizeof(x));
+  const typename vector_of<T, W>::type y =
+      __builtin_shufflevector(x, x, (static_cast<int>(I) + Step) % W...);
+  pack<T, W> r;
+  std::memcpy(&r, &y, sizeof(y));
+  return r;
+}
+template <int Step, class Combine, class T, int W>
+[[gnu::always_inline]] inline pack<T, W> fold_lanes(const pack<T, W>& a, const Combine& combine) {
+  if constexpr (Step == 0) return a;
+  else
+    return fold_lanes<Step / 2>(
+        combine(a, rotate_lanes<Step>(a, std::make_index_sequence<static_cast<std::size_t>(W)>{})), combine);
+}
+}  // namespace detail
+
 /// All lanes combined by `combine(pack, pack)`, always in the same order.
 template <class Combine, class T, int W>
 inline T combine_lanes(pack<T, W> a, const Combine& combine) {
   if constexpr (std::is_same_v<T, bool>) {
     for (int step = W / 2; step > 0; step /= 2) a = combine(a, pack<T, W>::from_bits(a.bits >> step));
     return (a.bits & 1U) != 0;
-  } else {
-    alignas(64) T t[static_cast<std::size_t>(2 * W)] = {};
-    for (int step = W / 2; step > 0; step /= 2) {
-      a.store(t);
-      a = combine(a, pack<T, W>::load(t + step));
-    }
-    return detail::lane(a, 0);
-  }
+  } else return detail::lane(detail::fold_lanes<W / 2>(a, combine), 0);
 }
 
 /// The numbers 0, 1, 2, ... plus `first`.

@@ -38,7 +38,7 @@ class flags {
 
   /// Declares a flag that sets `value`, whose content now is the default. `choices` limits what it may be.
   void add(std::string_view name, std::string& value, std::string_view help, std::vector<std::string> choices = {}) {
-    declare({std::string(name), std::string(help), &value, value.empty() ? "" : value, std::move(choices)});
+    declare({std::string(name), std::string(help), &value, value, std::move(choices)});
   }
   void add(std::string_view name, bool& value, std::string_view help) {
     declare({std::string(name), std::string(help), &value, value ? "true" : "false", {}});
@@ -54,12 +54,12 @@ class flags {
   void add(std::string_view name, std::uint64_t& value, std::string_view help) {
     declare({std::string(name), std::string(help), &value, std::to_string(value), {}});
   }
-  /// Any finite number; `positive` refuses zero and less.
+  /// Any finite number; `positive` refuses zero and less (a default of 0 then means "not given" and is not shown).
   void add(std::string_view name, float& value, std::string_view help, bool positive = false) {
-    declare({std::string(name), std::string(help), &value, text_of(value), {}, positive ? 1 : 0});
+    declare({std::string(name), std::string(help), &value, positive && value <= 0 ? "" : text_of(value), {}, positive ? 1 : 0});
   }
   void add(std::string_view name, double& value, std::string_view help, bool positive = false) {
-    declare({std::string(name), std::string(help), &value, text_of(value), {}, positive ? 1 : 0});
+    declare({std::string(name), std::string(help), &value, positive && value <= 0 ? "" : text_of(value), {}, positive ? 1 : 0});
   }
 
   /// Sets the variables from the command line. False if it asked for `--help`, which has then been printed to `out`.
