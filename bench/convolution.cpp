@@ -56,10 +56,10 @@ void rill_pass(images& d, pass p) {
 #if defined(RILL_BENCH_DNNL)
 
 /// One convolution primitive. `format::any` lets oneDNN choose its layouts, and its operands are brought into them once or
-/// at every call; `format::plain` has it work on NHWC and HWIO as they are.
+/// at every call; `format::nhwc` has it work on NHWC images as they are and choose the filter's layout only.
 class onednn_convolution {
  public:
-  enum class format { any, plain };
+  enum class format { any, nhwc };
 
   onednn_convolution(const std::shared_ptr<images>& d, pass p, format f) : data_(d), queue_(cpu_) {
     using namespace dnnl;
@@ -72,7 +72,7 @@ class onednn_convolution {
     const auto any = memory::format_tag::any;
     const bool free = f == format::any;
     const memory::desc wish_x = free ? memory::desc(x, dt::f32, any) : plain_x,
-                       wish_w = free ? memory::desc(w, dt::f32, any) : plain_w,
+                       wish_w(w, dt::f32, any),
                        wish_y = free ? memory::desc(y, dt::f32, any) : plain_y;
     const auto method = algorithm::convolution_direct;
     const convolution_forward::primitive_desc forward(
@@ -109,8 +109,6 @@ class onednn_convolution {
   void reorder_result() {
     for (auto& m : after_) m.run(queue_);
   }
-  /// Whether it chose layouts of its own.
-  [[nodiscard]] bool reorders() const { return !before_.empty() || !after_.empty(); }
 
  private:
   struct move {
@@ -168,9 +166,9 @@ duel prepare(const shape& s, pass p, bool with_layouts) {
 
 #if defined(RILL_BENCH_DNNL)
   using format = onednn_convolution::format;
-  for (const format f : {format::any, format::plain}) {
+  for (const format f : {format::any, format::nhwc}) {
     auto c = std::make_shared<onednn_convolution>(d, p, f);
-    const std::string name = onednn_name() + (f == format::plain ? " NHWC" : with_layouts ? " any + reorders" : " any");
+    const std::string name = onednn_name() + (f == format::nhwc ? " NHWC" : with_layouts ? " any + reorders" : " any");
     c->compute();
     c->reorder_result();
     verify(name);

@@ -11,8 +11,10 @@
 #include <rill/ops/binary.hpp>
 #include <rill/ops/unary.hpp>
 
-#include <immintrin.h>
 #include <oneapi/tbb/parallel_for.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #define EIGEN_USE_THREADS  // for the device below
 #include <Eigen/Core>

@@ -254,7 +254,7 @@ std::string machine() {
 #endif
   out << "\n- Peers: " << eigen_name();
 #if defined(RILL_BENCH_OPENBLAS)
-  out << ", " << openblas_name();
+  out << ", " << openblas_name() << " (" << openblas_get_corename() << " kernels)";
 #endif
 #if defined(RILL_BENCH_DNNL)
   out << ", " << onednn_name();
@@ -268,7 +268,9 @@ std::string machine() {
   std::ifstream load("/proc/loadavg");
   std::string before;
   load >> before;
-  out << "\n- Load of the machine before the run: " << before << '\n';
+  out << "\n- Load of the machine before the run: " << before;
+  if (std::strtod(before.c_str(), nullptr) > 0.5) out << " (others are using it: the figures below are not to be trusted)";
+  out << '\n';
   return out.str();
 }
 
@@ -286,7 +288,8 @@ void forget_settings(char** argv) {
 
 // Idle threads of OpenMP may sleep or spin, which is fixed when the library is loaded. libtorch computes on OpenMP's
 // threads and on OpenBLAS's in turn, which get in each other's way while they spin; oneDNN and Eigen are faster with
-// threads that spin. So the rows run in two processes, and the training step in both.
+// threads that spin. So the rows run in two processes, and the training step in both; all in one, with sleeping threads,
+// in a quick run, and in one with the caller's choice if there is one.
 constexpr const char* phase_variable = "RILL_BENCH_PHASE";
 constexpr const char* limits_variable = "RILL_BENCH_LIMITS";
 enum class phase { sleeping, spinning, any };
@@ -416,7 +419,7 @@ std::string openblas_name() {
   std::istringstream config(openblas_get_config());
   std::string name, version;
   config >> name >> version;
-  return name + ' ' + version + " (" + openblas_get_corename() + " kernels)";
+  return name + ' ' + version;
 #else
   return {};
 #endif
@@ -453,6 +456,10 @@ int run(int argc, char** argv) {
     const std::string argument = argv[i];
     if (argument == "--quick") short_run = true;
     else rest.push_back(argv[i]);
+    if (argument.rfind("--benchmark_out", 0) == 0) {
+      std::cerr << argument << ": the tables go to standard output; redirect that\n";
+      return 1;
+    }
     if (argument.rfind("--benchmark_list_tests", 0) == 0 && argument != "--benchmark_list_tests=false") only_list = true;
   }
 
@@ -463,7 +470,8 @@ int run(int argc, char** argv) {
     const bool chosen = std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr;
     int worst = 0;
     bool ran = false;
-    for (const phase p : chosen ? std::vector{phase::any} : std::vector{phase::sleeping, phase::spinning}) {
+    if (quick() && !chosen) setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
+    for (const phase p : chosen || quick() ? std::vector{phase::any} : std::vector{phase::sleeping, phase::spinning}) {
       const int code = run_phase(p, argv);
       ran = ran || code != nothing_matched;
       if (code != nothing_matched) worst = std::max(worst, code);

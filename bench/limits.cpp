@@ -236,7 +236,7 @@ void load_limits(const std::string& text) {
   std::istringstream in(text);
   for (double& f : figures) in >> f;
   limits m;
-  std::memcpy(&m, figures.data(), sizeof(limits));
+  std::memcpy(static_cast<void*>(&m), figures.data(), sizeof(limits));
   if (in) known_limits() = m;
 }
 

@@ -404,6 +404,10 @@ template <class, class Op, class Args, class T, std::int64_t... E>
 const node<Op, Args, T, E...>& as_operand(const node<Op, Args, T, E...>& n) {
   return n;
 }
+template <class, class Op, class Args, class T, std::int64_t... E>
+node<Op, Args, T, E...>&& as_operand(node<Op, Args, T, E...>&& n) {
+  return std::move(n);
+}
 
 template <class T, class A>
 constexpr void check_dtype() {
@@ -428,11 +432,9 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
   using extents_type = extents<E...>;
   static constexpr bool is_leaf = false;
 
-  explicit node(const A&... a) : operands_(a...) {
-    tensor_shape s;
-    ((s = broadcast(s, a.shape())), ...);
-    dims_ = extents_type(s);
-  }
+  template <class... B>
+    requires(sizeof...(B) == sizeof...(A) && (std::is_same_v<A, std::remove_cvref_t<B>> && ...))
+  explicit node(B&&... a) : dims_(common_shape(a.shape()...)), operands_(std::forward<B>(a)...) {}
   [[nodiscard]] tensor_shape shape() const { return dims_.shape(); }
   [[nodiscard]] int rank() const { return shape().rank(); }
   [[nodiscard]] std::int64_t size() const { return dims_.size(); }
@@ -449,39 +451,40 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
   }
 
  private:
-  std::tuple<A...> operands_;
+  template <class... S>
+  static tensor_shape common_shape(const tensor_shape& first, const S&... rest) {
+    tensor_shape s = first;
+    ((s = s == rest ? s : broadcast(s, rest)), ...);
+    return s;
+  }
   [[no_unique_address]] extents_type dims_;
+  std::tuple<A...> operands_;
 };
 
 /// Applies ops to tensors, views, expressions and numbers.
 struct eager_front_end {
   template <class Op, class... A>
-  static auto apply(const A&... a) {
+  static auto apply(A&&... a) {
     static_assert(sizeof...(A) == Op::arity, "wrong number of operands");
     constexpr bool conditional = Op::arity == 3 && std::is_same_v<Op, ops::select>;
     using common = typename detail::common_element<conditional, A...>::type;
     using T = typename std::conditional_t<std::is_void_v<common>, detail::first_number<A...>, std::type_identity<common>>::type;
-    return build<Op, T, conditional>(a...);
+    return build<Op, T, conditional>(std::forward<A>(a)...);
   }
 
  private:
   template <class Op, class T, bool Conditional, class First, class... A>
-  static auto build(const First& first, const A&... a) {
-    if constexpr (Conditional) {
-      detail::check_dtype<bool, First>();
-      (detail::check_dtype<T, A>(), ...);
-      return make<Op>(detail::as_operand<bool>(first), detail::as_operand<T>(a)...);
-    } else {
-      detail::check_dtype<T, First>();
-      (detail::check_dtype<T, A>(), ...);
-      return make<Op>(detail::as_operand<T>(first), detail::as_operand<T>(a)...);
-    }
+  static auto build(First&& first, A&&... a) {
+    using F = std::conditional_t<Conditional, bool, T>;
+    detail::check_dtype<F, First>();
+    (detail::check_dtype<T, A>(), ...);
+    return make<Op>(detail::as_operand<F>(std::forward<First>(first)), detail::as_operand<T>(std::forward<A>(a))...);
   }
   template <class Op, class... L>
-  static auto make(const L&... leaf) {
-    using T = typename Op::template result<typename L::element_type...>;
-    using X = broadcast_t<typename L::extents_type...>;
-    return typename detail::node_type<Op, T, X, L...>::type(leaf...);
+  static auto make(L&&... leaf) {
+    using T = typename Op::template result<typename std::remove_cvref_t<L>::element_type...>;
+    using X = broadcast_t<typename std::remove_cvref_t<L>::extents_type...>;
+    return typename detail::node_type<Op, T, X, std::remove_cvref_t<L>...>::type(std::forward<L>(leaf)...);
   }
 };
 

@@ -613,8 +613,12 @@ template <int Step, class T, int W, std::size_t... I>
 [[gnu::always_inline]] inline pack<T, W> rotate_lanes(const pack<T, W>& a, std::index_sequence<I...>) {
   typename vector_of<T, W>::type x;
   std::memcpy(&x, &a, sizeof(x));
-  const typename vector_of<T, W>::type y =
-      __builtin_shufflevector(x, x, (static_cast<int>(I) + Step) % W...);
+  typename vector_of<T, W>::type y;
+#if defined(__CUDACC__)  // nvcc's front end does not expand a pack in a builtin
+  for (int i = 0; i < W; ++i) y[i] = x[(i + Step) % W];
+#else
+  y = __builtin_shufflevector(x, x, (static_cast<int>(I) + Step) % W...);
+#endif
   pack<T, W> r;
   std::memcpy(&r, &y, sizeof(y));
   return r;
