@@ -151,7 +151,7 @@ class onednn_convolution {
 #endif
 
 /// `with_layouts`: every contender takes and gives NHWC; otherwise each may keep its operands in the layout it likes best.
-duel prepare(const shape& s, pass p, bool with_layouts) {
+duel prepare(const shape& s, pass p, [[maybe_unused]] bool with_layouts) {
   auto d = std::make_shared<images>(s);
   duel result;
   result.cost.flops = 2.0 * 25 * static_cast<double>(s.batch * s.size * s.size * s.in * s.out);

@@ -75,8 +75,8 @@ std::vector<std::unique_ptr<entry>>& entries() {
 double cpu_seconds() {
   rusage u{};
   getrusage(RUSAGE_SELF, &u);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
-  return seconds(u.ru_utime) + seconds(u.ru_stime);
+  const auto in_seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  return in_seconds(u.ru_utime) + in_seconds(u.ru_stime);
 }
 
 /// The samples of one contender.
@@ -225,7 +225,8 @@ class markdown_reporter : public benchmark::BenchmarkReporter {
 std::string cpu_field(const std::string& key) {
   std::ifstream in("/proc/cpuinfo");
   for (std::string line; std::getline(in, line);)
-    if (line.rfind(key, 0) == 0 && line.find(':') != std::string::npos) return line.substr(std::min(line.size(), line.find(':') + 2));
+    if (line.rfind(key, 0) == 0 && line.find(':') != std::string::npos)
+      return line.substr(std::min(line.size(), line.find(':') + 2));
   return {};
 }
 
@@ -234,7 +235,16 @@ std::string bytes_text(double bytes) {
   return three_digits(bytes / (small ? 1 << 10 : 1 << 20)) + (small ? " KiB" : " MiB");
 }
 
-std::string machine() {
+/// What ran on this machine in the last minute.
+double machine_load() {
+  std::ifstream in("/proc/loadavg");
+  double load = 0;
+  in >> load;
+  return load;
+}
+bool busy(double load) { return load > 0.5; }
+
+std::string machine(double load) {
   std::ostringstream out;
   std::istringstream words(cpu_field("flags"));
   const std::set<std::string> have(std::istream_iterator<std::string>(words), {});
@@ -265,11 +275,8 @@ std::string machine() {
 #if defined(RILL_BENCH_TORCH)
   out << ", " << torch_peer::name();
 #endif
-  std::ifstream load("/proc/loadavg");
-  std::string before;
-  load >> before;
-  out << "\n- Load of the machine before the run: " << before;
-  if (std::strtod(before.c_str(), nullptr) > 0.5) out << " (others are using it: the figures below are not to be trusted)";
+  out << "\n- Load of the machine before the run: " << three_digits(load);
+  if (busy(load)) out << " (it is busy: medians, and rows with two threads most of all, are not to be trusted)";
   out << '\n';
   return out.str();
 }
@@ -289,7 +296,8 @@ void forget_settings(char** argv) {
 // Idle threads of OpenMP may sleep or spin, which is fixed when the library is loaded. libtorch computes on OpenMP's
 // threads and on OpenBLAS's in turn, which get in each other's way while they spin; oneDNN and Eigen are faster with
 // threads that spin. So the rows run in two processes, and the training step in both; all in one, with sleeping threads,
-// in a quick run, and in one with the caller's choice if there is one.
+// in a quick run and on a busy machine, where threads that spin get nowhere, and in one with the caller's choice if there
+// is one.
 constexpr const char* phase_variable = "RILL_BENCH_PHASE";
 constexpr const char* limits_variable = "RILL_BENCH_LIMITS";
 enum class phase { sleeping, spinning, any };
@@ -465,13 +473,15 @@ int run(int argc, char** argv) {
 
   const char* phase_name = std::getenv(phase_variable);
   if (phase_name == nullptr && !only_list) {
-    std::cout << machine() << "\n## limits\n\n" << limits_table() << std::flush;
+    const double load = machine_load();
+    std::cout << machine(load) << "\n## limits\n\n" << limits_table() << std::flush;
     setenv(limits_variable, save_limits().c_str(), 1);
     const bool chosen = std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr;
+    const bool asleep = quick() || busy(load);
+    if (asleep && !chosen) setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
     int worst = 0;
     bool ran = false;
-    if (quick() && !chosen) setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
-    for (const phase p : chosen || quick() ? std::vector{phase::any} : std::vector{phase::sleeping, phase::spinning}) {
+    for (const phase p : chosen || asleep ? std::vector{phase::any} : std::vector{phase::sleeping, phase::spinning}) {
       const int code = run_phase(p, argv);
       ran = ran || code != nothing_matched;
       if (code != nothing_matched) worst = std::max(worst, code);

@@ -36,7 +36,7 @@ inline std::string scaled(double x) {
     unit = u;
   }
   char text[32];
-  std::snprintf(text, sizeof text, *unit ? "%.3g%s" : "%.0f%s", x, unit);
+  std::snprintf(text, sizeof text, *unit ? "%.3g%s" : "%.0f %s", x, unit);
   return text;
 }
 inline std::string left(std::string s, std::size_t width) {
