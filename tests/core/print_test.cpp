@@ -291,6 +291,6 @@ TEST_CASE("print: options") {
 TEST_CASE("print: views and streams") {
   tensor<int, 2, 3> t{{1, 2, 3}, {4, 5, 60}};
   std::ostringstream out;
-  out << t(all, slice{none, none, -2}) << " " << t(1, 2) << " " << tensor<float>(2.0f);
+  out << t(all, slice{slice::none, slice::none, -2}) << " " << t(1, 2) << " " << tensor<float>(2.0f);
   CHECK(out.str() == "[[ 3  1]\n [60  4]] 60 2.0");
 }

@@ -23,8 +23,8 @@ std::vector<std::int64_t> reference(std::int64_t begin, std::int64_t end, std::i
     if (step > 0) return p < 0 ? 0 : p > n ? n : p;
     return p < -1 ? -1 : p > n - 1 ? n - 1 : p;
   };
-  std::int64_t i = begin == none ? (step > 0 ? 0 : n - 1) : clip(begin);
-  const std::int64_t stop = end == none ? (step > 0 ? n : -1) : clip(end);
+  std::int64_t i = begin == slice::none ? (step > 0 ? 0 : n - 1) : clip(begin);
+  const std::int64_t stop = end == slice::none ? (step > 0 ? n : -1) : clip(end);
   std::vector<std::int64_t> r;
   for (; step > 0 ? i < stop : i > stop; i += step) r.push_back(i);
   return r;
@@ -39,8 +39,8 @@ TEST_CASE("view: every slice of a vector, as Python's") {
     for (const std::int64_t step : {-3, -2, -1, 1, 2, 3})
       for (std::int64_t begin = -n - 2; begin <= n + 2; ++begin)
         for (std::int64_t end = -n - 2; end <= n + 2; ++end) {
-          const std::int64_t b = begin == n + 2 ? none : begin;
-          const std::int64_t e = end == n + 2 ? none : end;
+          const std::int64_t b = begin == n + 2 ? slice::none : begin;
+          const std::int64_t e = end == n + 2 ? slice::none : end;
           const auto want = reference(b, e, step, n);
           const auto got = t(slice{b, e, step});
           CAPTURE(n);
@@ -64,7 +64,7 @@ TEST_CASE("view: integers drop axes, all keeps, newaxis adds, missing indices ar
   const auto column = t(all, -1, 0);
   static_assert(std::is_same_v<decltype(column), const view<int, 2>>);
   CHECK(column(1) == 20);
-  const auto wide = t(0, newaxis, slice{1, none}, all);
+  const auto wide = t(0, newaxis, slice{1, slice::none}, all);
   static_assert(decltype(wide)::rank_v == 3);
   CHECK(wide.shape() == tensor_shape{1, 2, 4});
   CHECK(wide(0, 1, 3) == 11);
@@ -77,7 +77,7 @@ TEST_CASE("view: writes go through, also through views of small tensors") {
   t(2, all) = 7;
   t(all, 1) = tensor<int, 3>{1, 2, 3};
   CHECK(to_string(t) == "[[0 1 0 0]\n [0 2 0 0]\n [7 3 7 7]]");
-  auto v = t(all, slice{none, none, 2});
+  auto v = t(all, slice{slice::none, slice::none, 2});
   v(0, 1) = 5;
   CHECK(t(0, 2) == 5);
   tensor<int, 2, 2> small{{1, 2}, {3, 4}};
@@ -92,17 +92,17 @@ TEST_CASE("view: writes go through, also through views of small tensors") {
 
 TEST_CASE("view: assignment between overlapping parts behaves as if copied first") {
   auto t = counting(4, 5);
-  t(all, slice{1, none}) = t(all, slice{0, -1});
+  t(all, slice{1, slice::none}) = t(all, slice{0, -1});
   CHECK(to_string(t) == "[[ 0  0  1  2  3]\n [ 5  5  6  7  8]\n [10 10 11 12 13]\n [15 15 16 17 18]]");
   auto u = counting(3, 3);
-  u(slice{none, none, -1}, all) = u(all, all);
+  u(slice{slice::none, slice::none, -1}, all) = u(all, all);
   CHECK(to_string(u) == "[[6 7 8]\n [3 4 5]\n [0 1 2]]");
   const tensor<int, dyn> four({4});
   CHECK_THROWS_WITH_AS(u(0, all) = four, "cannot assign a value of shape [4] to a tensor of shape [3]", invalid_argument);
 }
 
 TEST_CASE("view: outlives its tensor") {
-  const auto make = [] { return counting(100, 3)(slice{98, none}, 1); };
+  const auto make = [] { return counting(100, 3)(slice{98, slice::none}, 1); };
   const auto v = make();
   CHECK(v(0) == 295);
   CHECK(v(1) == 298);
@@ -116,7 +116,7 @@ TEST_CASE("view: outlives its tensor") {
 
 TEST_CASE("view: becomes a tensor by copying") {
   const auto t = counting(2, 3);
-  tensor c = t(all, slice{none, none, -1});
+  tensor c = t(all, slice{slice::none, slice::none, -1});
   static_assert(std::is_same_v<decltype(c), tensor<int, dyn, dyn>>);
   CHECK(to_string(c) == "[[2 1 0]\n [5 4 3]]");
 }

@@ -93,6 +93,7 @@ TEST_CASE("the regression of the low-level introduction prints the documented lo
     if (i < 10) CHECK(last == doctest::Approx(documented[i]).epsilon(5e-6));
   }
   CHECK(last == doctest::Approx(0.115573).epsilon(1e-5));
+  CHECK(*s.get<"loss">().data() == last);
   CHECK(*values<float>(store, "dense/kernel") == doctest::Approx(-0.717911).epsilon(1e-5));
   CHECK(*values<float>(store, "dense/bias") == doctest::Approx(0.170625).epsilon(1e-5));
   CHECK(*values<std::int64_t>(store, "global_step") == 100);

@@ -34,12 +34,10 @@ class tensor;
 template <class T, std::int64_t... E>
 class view;
 
-/// Part of a `slice` that is left out.
-inline constexpr std::int64_t none = INT64_MIN;
-
 /// begin:end:step along one axis, with NumPy's meaning: negative positions count from the end, positions outside are
 /// cut off, a negative step walks backwards. `slice{}` is the whole axis.
 struct slice {
+  static constexpr std::int64_t none = INT64_MIN;  ///< a part that is left out: slice{1, slice::none}
   std::int64_t begin = none;
   std::int64_t end = none;
   std::int64_t step = 1;
@@ -207,15 +205,15 @@ strided<T> slice_strided(const strided<T>& from, const S&... s) {
       ++axis;
     } else if constexpr (std::is_same_v<S, slice>) {
       const std::int64_t n = from.shape[axis];
-      if (s.step == 0 || s.step == none) throw invalid_argument("a slice needs a step other than 0");
+      if (s.step == 0 || s.step == slice::none) throw invalid_argument("a slice needs a step other than 0");
       const std::int64_t low = s.step > 0 ? 0 : -1;
       const std::int64_t high = s.step > 0 ? n : n - 1;
       const auto place = [&](std::int64_t p) {
         if (p < 0) p = p < -n ? low : p + n;
         return p < low ? low : p > high ? high : p;
       };
-      const std::int64_t begin = s.begin == none ? (s.step > 0 ? 0 : n - 1) : place(s.begin);
-      const std::int64_t end = s.end == none ? (s.step > 0 ? n : -1) : place(s.end);
+      const std::int64_t begin = s.begin == slice::none ? (s.step > 0 ? 0 : n - 1) : place(s.begin);
+      const std::int64_t end = s.end == slice::none ? (s.step > 0 ? n : -1) : place(s.end);
       const std::int64_t span = s.step > 0 ? end - begin : begin - end;
       const std::int64_t width = s.step > 0 ? s.step : -s.step;
       const std::int64_t count = span <= 0 ? 0 : 1 + (span - 1) / width;

@@ -26,6 +26,17 @@ struct no_value {
 
 namespace graph {
 
+/// The name of an output as a template argument: `s.get<"loss">()`.
+struct output_name {
+  char text[name_buffer::capacity + 1] = {};
+  template <std::size_t N>
+  consteval output_name(const char (&s)[N]) {  // NOLINT: implicit on purpose
+    static_assert(N <= name_buffer::capacity + 1, "the name is too long");
+    for (std::size_t k = 0; k < N; ++k) text[k] = s[k];
+  }
+  [[nodiscard]] constexpr std::string_view view() const { return text; }
+};
+
 struct session_options {
   std::uint64_t seed = 0;  ///< of initial values and of random ops
 };
@@ -112,6 +123,14 @@ class session {
     step_context c{feeds, variables_.data(), scalars_.data(), ranges_.data(), fixed_.get(), rows_.get(), batch_};
     run_all(c, std::make_index_sequence<step_count>{});
     ++steps_run_;
+  }
+
+  /// An output of the last step, by the name it is fetched under (a copy).
+  template <output_name Name>
+  [[nodiscard]] auto get() const {
+    constexpr std::size_t k = index_of(Name.view());
+    static_assert(k < fetch_count, "the model has no output of this name");
+    return output_tensor<k>();
   }
 
   /// The elements of output I of the last step, in the session's memory until the next step.
@@ -233,6 +252,11 @@ class session {
     else return std::make_tuple(output_tensor<K>()...);
   }
 
+  static constexpr std::size_t index_of(std::string_view name) {
+    std::size_t k = 0;
+    while (k < fetch_count && code::tables.fetches[k].name.view() != name) ++k;
+    return k;
+  }
   static constexpr int max_hyperparameters = 32;
 
   Model model_;
