@@ -328,8 +328,6 @@ int run_phase(phase p, char** argv) {
   return WEXITSTATUS(status);
 }
 
-constexpr int nothing_matched = 3;
-
 /// Whether a row matches the filter among the arguments.
 bool any_row_matches(const std::vector<char*>& arguments) {
   const std::string flag = "--benchmark_filter=";
@@ -472,7 +470,19 @@ int run(int argc, char** argv) {
   }
 
   const char* phase_name = std::getenv(phase_variable);
-  if (phase_name == nullptr && !only_list) {
+  const bool parent = phase_name == nullptr && !only_list;
+  const std::string name = phase_name == nullptr ? "any" : phase_name;
+  add_rows(name == "sleeping" ? phase::sleeping : name == "spinning" ? phase::spinning : phase::any);
+  if (!only_list && !any_row_matches(rest)) {
+    if (parent) std::cerr << "no benchmark matches the filter\n";
+    return parent ? 1 : 0;
+  }
+  int count = static_cast<int>(rest.size());
+  rest.push_back(nullptr);
+  benchmark::Initialize(&count, rest.data());
+  if (benchmark::ReportUnrecognizedArguments(count, rest.data())) return 1;
+
+  if (parent) {
     const double load = machine_load();
     std::cout << machine(load) << "\n## limits\n\n" << limits_table() << std::flush;
     setenv(limits_variable, save_limits().c_str(), 1);
@@ -480,25 +490,11 @@ int run(int argc, char** argv) {
     const bool asleep = quick() || busy(load);
     if (asleep && !chosen) setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
     int worst = 0;
-    bool ran = false;
-    for (const phase p : chosen || asleep ? std::vector{phase::any} : std::vector{phase::sleeping, phase::spinning}) {
-      const int code = run_phase(p, argv);
-      ran = ran || code != nothing_matched;
-      if (code != nothing_matched) worst = std::max(worst, code);
-    }
-    if (!ran) std::cerr << "no benchmark matches the filter\n";
-    return ran ? worst : 1;
+    for (const phase p : chosen || asleep ? std::vector{phase::any} : std::vector{phase::sleeping, phase::spinning})
+      worst = std::max(worst, run_phase(p, argv));
+    return worst;
   }
-
-  const std::string name = phase_name == nullptr ? "any" : phase_name;
-  add_rows(name == "sleeping" ? phase::sleeping : name == "spinning" ? phase::spinning : phase::any);
-  if (!only_list && !any_row_matches(rest)) return nothing_matched;
   if (const char* known = std::getenv(limits_variable)) load_limits(known);
-
-  int count = static_cast<int>(rest.size());
-  rest.push_back(nullptr);
-  benchmark::Initialize(&count, rest.data());
-  if (benchmark::ReportUnrecognizedArguments(count, rest.data())) return 1;
   markdown_reporter reporter;
   benchmark::RunSpecifiedBenchmarks(only_list ? nullptr : &reporter);
   benchmark::Shutdown();

@@ -48,7 +48,7 @@ struct image_layout {
 
 /// Brings one image row (`from`, [x][channel]) into its place; the padding around it is left alone.
 template <class T>
-void transpose_image_row(const image_layout& l, const T* from, T* to) {
+[[gnu::noinline]] void transpose_image_row(const image_layout& l, const T* from, T* to) {
   constexpr std::int64_t w = lanes<T>;
   const std::int64_t begin = std::max<std::int64_t>(0, -l.shift), end = std::min(l.width, l.pitch * l.stride - l.shift);
   const std::int64_t channels = l.channels;
@@ -67,27 +67,15 @@ void transpose_image_row(const image_layout& l, const T* from, T* to) {
     const std::int64_t pixels = std::min(w, end - x);
     const T* row[std::size_t{lanes<T>}];
     for (std::int64_t q = 0; q < w; ++q) row[q] = from + (x + std::min(q, pixels - 1)) * channels;
-    for (std::int64_t c = 0; c < channels; c += w) {
-      vec<T> column[std::size_t{lanes<T>}];
-      transpose_block<T>(row, pixels, c, channels - c, column);
-      T* out = to + c * l.pitch + l.shift + x;
-      if (pixels == w && c + w <= channels)
-        unroll<lanes<T>>([&](auto q) __attribute__((always_inline)) { column[q].store_unaligned(out + q * l.pitch); });
-      else
-        unroll<lanes<T>>([&](auto q) __attribute__((always_inline)) {
-          if (c + q < channels) {
-            if (pixels == w) column[q].store_unaligned(out + q * l.pitch);
-            else store_lanes(out + q * l.pitch, column[q], pixels);
-          }
-        });
-    }
+    for (std::int64_t c = 0; c < channels; c += w)
+      transpose_block<T>(row, pixels, c, std::min(w, channels - c), to + c * l.pitch + l.shift + x, l.pitch, pixels);
   }
 }
 
 /// Fills `rows` rows of scratch with image rows first_y, first_y + 1, ...; rows outside of the image become zero. The
 /// padding inside the rows must be zero already. `own` holds one evaluated row.
-template <class T, class X>
-void transpose_image(const image_layout& l, const X& x, std::int64_t image_row0, std::int64_t height,
+template <class T>
+void transpose_image(const image_layout& l, const operand_ref<T>& x, std::int64_t image_row0, std::int64_t height,
                      std::int64_t first_y, std::int64_t rows, T* to, T* own) {
   for (std::int64_t r = 0; r < rows; ++r, to += l.row_size()) {
     const std::int64_t y = first_y + r;
@@ -97,11 +85,10 @@ void transpose_image(const image_layout& l, const X& x, std::int64_t image_row0,
 }
 
 /// A filter whose rows (ky, kx, c) are asked for in the order (ky, c, kx).
-template <class W>
+template <class T>
 struct channel_major_filter {
-  const W& filter;
+  const operand_ref<T>& filter;
   std::int64_t k_w, channels;
-  template <class T>
   const T* segment(std::int64_t outer, std::int64_t inner0, std::int64_t n, T* scratch) const {
     const std::int64_t kx = outer % k_w, c = outer / k_w % channels, ky = outer / k_w / channels;
     return filter.segment((ky * k_w + kx) * channels + c, inner0, n, scratch);
@@ -109,8 +96,8 @@ struct channel_major_filter {
 };
 
 /// Packs a filter of `depth` rows in panels: [panel][row][output].
-template <class T, class W>
-void pack_filter_panels(const W& filter, std::int64_t depth, std::int64_t outs, T* to, const call_scratch<T>& scratch) {
+template <class T>
+[[gnu::noinline]] void pack_filter_panels(const operand_ref<T>& filter, std::int64_t depth, std::int64_t outs, T* to, const call_scratch<T>& scratch) {
   constexpr std::int64_t nr = tile_cols<T>;
   const std::int64_t size = depth * nr;
   parallel_for(ceil_div(outs, nr), std::max<std::int64_t>(1, 60'000 / size), [&](std::int64_t p0, std::int64_t p1) {
@@ -130,20 +117,11 @@ constexpr std::int64_t elements_for_offsets(std::int64_t n) {
   return ceil_div(n * static_cast<std::int64_t>(sizeof(std::int64_t)), static_cast<std::int64_t>(sizeof(T)));
 }
 
-template <class T, class E>
-void zero_result(std::int64_t rows, std::int64_t cols, const E& epilogue) {
-  const vec<T> nothing(T(0));
-  for (std::int64_t i = 0; i < rows; ++i) {
-    std::int64_t j = 0;
-    for (; j + lanes<T> <= cols; j += lanes<T>) epilogue(i, j, nothing);
-    if (j < cols) epilogue.tail(i, j, nothing, cols - j);
-  }
-}
-
 /// conv2d_backprop_input for images of so few channels that they do not fill a vector: a matrix product gives what each
 /// output pixel sends to each (ky, kx, c), with pixels in the lanes; those are added up in a planar image.
-template <class T, class DY, class W, class E>
-void backprop_few_channels(const conv2d_dims& d, const DY& dy, const W& filter, const E& epilogue) {
+template <class T>
+[[gnu::noinline]] void backprop_few_channels(const conv2d_dims& d, const operand_ref<T>& dy,
+                                             const operand_ref<T>& filter, const tile_sink<T>& sink) {
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows, w = lanes<T>;
   const std::int64_t taps = d.k_h * d.k_w * d.in_c;
   const even_split tiles(taps, ceil_div(taps, mr));
@@ -154,18 +132,19 @@ void backprop_few_channels(const conv2d_dims& d, const DY& dy, const W& filter, 
   const std::int64_t sum_size = round_up(d.in_h * d.in_c * line, 16), row_size = round_up(row_layout.row_size(), 16);
   const call_scratch<T> scratch(
       tiles.parts * tile_size,
-      std::max(pack_scratch<T>(0), mr * nr + sum_size + row_size + d.out_w * d.out_c + d.in_w * d.in_c));
+      std::max(pack_scratch<T>(0), mr * nr + sum_size + row_size + d.in_w * w + d.out_w * d.out_c));
   T* const packed = scratch.shared();
-  pack_a<false>(filter, tiles, 0, d.out_c, tile_size, packed, scratch);
+  pack_a(false, filter, tiles, 0, d.out_c, tile_size, packed, scratch);
   parallel_for(
       d.batch, task_grain(2 * d.out_h * d.out_w * taps * d.out_c), [&](std::int64_t image0, std::int64_t image1) {
         scratch.with_task_scratch([&](T* own) {
           T* const c = own;
           T* const sum = c + mr * nr;
           T* const row = sum + sum_size;
-          T* const evaluated = row + row_size;
-          T* const pixels = evaluated + d.out_w * d.out_c;
+          T* const pixels = row + row_size;  // a vector each
+          T* const evaluated = pixels + d.in_w * w;
           zero(row, row_size);
+          zero(pixels, d.in_w * w);
           for (std::int64_t image = image0; image < image1; ++image) {
             zero(sum, sum_size);
             for (std::int64_t oy = 0; oy < d.out_h; ++oy) {
@@ -200,33 +179,29 @@ void backprop_few_channels(const conv2d_dims& d, const DY& dy, const W& filter, 
             for (std::int64_t y = 0; y < d.in_h; ++y) {
               for (std::int64_t x = 0; x < d.in_w; ++x)
                 for (std::int64_t channel = 0; channel < d.in_c; ++channel)
-                  pixels[x * d.in_c + channel] = sum[(y * d.in_c + channel) * line + d.pad_left + x];
-              for (std::int64_t x = 0; x < d.in_w; ++x)
-                epilogue.tail((image * d.in_h + y) * d.in_w + x, 0, load_lanes(pixels + x * d.in_c, d.in_c), d.in_c);
+                  pixels[x * w + channel] = sum[(y * d.in_c + channel) * line + d.pad_left + x];
+              sink.finish(pixels, w, d.in_w, (image * d.in_h + y) * d.in_w, 1, 0, d.in_c);
             }
           }
         });
       });
 }
 
-}  // namespace detail
-
-/// Convolution: result row (image * out_h + y) * out_w + x, column = output channel. (TensorFlow's Conv2D, which does
-/// not flip the filter.)
-template <class T, class X, class W, class E>
-void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue) {
-  using namespace detail;
+/// conv2d.
+template <class T>
+[[gnu::noinline]] void convolve(const conv2d_dims& d, const operand_ref<T>& x, const operand_ref<T>& filter,
+                                const tile_sink<T>& sink) {
   if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0 || d.out_c <= 0) return;
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
   const std::int64_t depth = d.k_h * d.k_w * d.in_c;
-  if (depth <= 0) return zero_result<T>(d.batch * d.out_h * d.out_w, d.out_c, epilogue);
+  if (depth <= 0) return zero_result(d.batch * d.out_h * d.out_w, d.out_c, sink);
   if (five_by_five(d)) {
     const wino_dims wino{d.batch, d.in_h, d.in_w, d.in_c, d.out_h, d.out_w, d.out_c, d.pad_top, d.pad_left};
     if (wino_pays<T>(wino)) {
       const auto pack = [&](T* to, const call_scratch<T>& scratch) {
-        pack_filter_panels<T>(filter, depth, d.out_c, to, scratch);
+        pack_filter_panels(filter, depth, d.out_c, to, scratch);
       };
-      return wino_conv2d<false, T>(wino, x, pack_scratch<T>(nr), pack, epilogue);
+      return wino_conv2d<T>(false, wino, x, pack_scratch<T>(nr), pack, sink);
     }
   }
 
@@ -255,8 +230,8 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
       offset[s] = ky * layout.row_size() + kx % d.stride_w * d.in_c * layout.pitch + kx / d.stride_w;
     }
   }
-  if (along_x) pack_filter_panels<T>(channel_major_filter<W>{filter, d.k_w, d.in_c}, depth, d.out_c, packed, scratch);
-  else pack_filter_panels<T>(filter, depth, d.out_c, packed, scratch);
+  const channel_major_filter<T> reordered{filter, d.k_w, d.in_c};
+  pack_filter_panels(along_x ? operand_ref<T>::of(reordered) : filter, depth, d.out_c, packed, scratch);
 
   const even_split tiles(d.out_w, ceil_div(d.out_w, mr));
   const std::int64_t tasks = d.batch * row_blocks.parts;
@@ -277,7 +252,7 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
             for (std::int64_t t = 0; t < tiles.parts; ++t) {
               const std::int64_t x0 = tiles.begin(t), rows = tiles.size(t);
               const std::int64_t i0 = (image * d.out_h + y) * d.out_w + x0;
-              prefetch_tile(epilogue, rows, i0, p * nr, cols, lanes<T>);
+              sink.prefetch(rows, i0, p * nr, cols);
               tile_for<T>(rows, vectors)({.a = row + x0,
                                           .a_step = along_x ? 1 : layout.pitch,
                                           .segment = offset,
@@ -288,7 +263,7 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
                                           .c = c,
                                           .c_pitch = nr,
                                           .accumulate = false});
-              finish_tile(epilogue, c, nr, rows, i0, 1, p * nr, cols);
+              sink.finish(c, nr, rows, i0, 1, p * nr, cols);
             }
           }
         }
@@ -297,15 +272,15 @@ void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue
   });
 }
 
-/// Gradient of conv2d with respect to its images: result row (image * in_h + y) * in_w + x, column = input channel.
-/// Each residue of the input position modulo the stride is a convolution of stride 1 with the taps of that residue.
-template <class T, class DY, class W, class E>
-void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, const E& epilogue) {
-  using namespace detail;
+/// conv2d_backprop_input. Each residue of the input position modulo the stride is a convolution of stride 1 with the
+/// taps of that residue.
+template <class T>
+[[gnu::noinline]] void convolve_backprop_input(const conv2d_dims& d, const operand_ref<T>& dy,
+                                               const operand_ref<T>& filter, const tile_sink<T>& sink) {
   if (d.batch <= 0 || d.in_h <= 0 || d.in_w <= 0 || d.in_c <= 0) return;
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
   const std::int64_t depth = d.k_h * d.k_w * d.out_c;
-  if (depth <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result<T>(d.batch * d.in_h * d.in_w, d.in_c, epilogue);
+  if (depth <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result(d.batch * d.in_h * d.in_w, d.in_c, sink);
 
   if (five_by_five(d)) {
     const wino_dims wino{d.batch, d.out_h, d.out_w, d.out_c, d.in_h, d.in_w, d.in_c, 4 - d.pad_top, 4 - d.pad_left};
@@ -319,11 +294,11 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
           });
         });
       };
-      return wino_conv2d<true, T>(wino, dy, pack_scratch<T>(nr), pack, epilogue);
+      return wino_conv2d<T>(true, wino, dy, pack_scratch<T>(nr), pack, sink);
     }
   }
 
-  if (4 * d.in_c <= lanes<T>) return backprop_few_channels<T>(d, dy, filter, epilogue);
+  if (4 * d.in_c <= lanes<T>) return backprop_few_channels(d, dy, filter, sink);
 
   // Input position p (with padding) = stride * q + residue is reached from output q - t by tap residue + stride * t.
   const std::int64_t sh = d.stride_h, sw = d.stride_w;
@@ -411,7 +386,7 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
                                             .c = c,
                                             .c_pitch = nr,
                                             .accumulate = false});
-                finish_tile(epilogue, c, nr, rows, i0, sw, p * nr, cols);
+                sink.finish(c, nr, rows, i0, sw, p * nr, cols);
               }
             }
           }
@@ -421,18 +396,18 @@ void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, 
   });
 }
 
-/// Gradient of conv2d with respect to its filter: result row (ky * k_w + kx) * in_c + c, column = output channel. The
-/// batch is summed in a number of chunks that depends on the dimensions alone; their sums are added in order.
-template <class T, class X, class DY, class E>
-void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, const E& epilogue) {
-  using namespace detail;
+/// conv2d_backprop_filter. The batch is summed in a number of chunks that depends on the dimensions alone; their sums
+/// are added in order.
+template <class T>
+[[gnu::noinline]] void convolve_backprop_filter(const conv2d_dims& d, const operand_ref<T>& x, const operand_ref<T>& dy,
+                                                const tile_sink<T>& sink) {
   const std::int64_t result_rows = d.k_h * d.k_w * d.in_c;
   if (result_rows <= 0 || d.out_c <= 0) return;
-  if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result<T>(result_rows, d.out_c, epilogue);
+  if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result(result_rows, d.out_c, sink);
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
   if (five_by_five(d) && d.batch >= 8) {
     const wino_dims wino{d.batch, d.in_h, d.in_w, d.in_c, d.out_h, d.out_w, d.out_c, d.pad_top, d.pad_left};
-    if (wino_pays<T>(wino)) return wino_conv2d_backprop_filter<T>(wino, x, dy, epilogue);
+    if (wino_pays<T>(wino)) return wino_conv2d_backprop_filter(wino, x, dy, sink);
   }
 
   // For one ky the rows (kx, c) that meet an output pixel are neighbours in the padded image.
@@ -455,8 +430,7 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
   const std::int64_t dy_panel = block_rows * d.out_w * nr;
   const std::int64_t offsets_size = round_up(elements_for_offsets<T>(block_rows), 16);
   // Rows of dy that follow each other in memory, few whole panels wide, are read where they are.
-  bool in_place = false;
-  if constexpr (plain<DY>) in_place = dy.ld == d.out_w * d.out_c && (d.out_c == nr || d.out_c == 2 * nr);
+  const bool in_place = dy.in_memory() && dy.ld == d.out_w * d.out_c && (d.out_c == nr || d.out_c == 2 * nr);
   const call_scratch<T> scratch(offsets_size + chunks.parts * partial_size,
                                 copy_size + panels * dy_panel + std::max(d.in_w * d.in_c, d.out_w * d.out_c));
   std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
@@ -485,7 +459,7 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
             else
               for (std::int64_t r = 0; r < rows; ++r) {
                 const T* from = dy.segment(image * d.out_h + y0 + r, 0, d.out_w * d.out_c, evaluated);
-                pack_columns(plain_operand<T>{from, d.out_c}, 0, d.out_w, 0, d.out_c, packed_dy + r * d.out_w * nr,
+                pack_columns(operand_ref<T>{.data = from, .ld = d.out_c}, 0, d.out_w, 0, d.out_c, packed_dy + r * d.out_w * nr,
                              dy_panel, evaluated);
               }
             for (std::int64_t p = 0; p < panels; ++p) {
@@ -520,10 +494,34 @@ void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, cons
                      for (std::int64_t e = 0; e < count; e += lanes<T>)
                        (vec<T>::load_aligned(sum + e) + vec<T>::load_aligned(sum + chunk * partial_size + e))
                            .store_aligned(sum + e);
-                   finish_tile(epilogue, sum, nr, tiles.size(t), g / tiles.parts * line + tiles.begin(t), 1, p * nr,
+                   sink.finish(sum, nr, tiles.size(t), g / tiles.parts * line + tiles.begin(t), 1, p * nr,
                                cols);
                  }
                });
+}
+
+}  // namespace detail
+
+/// Convolution: result row (image * out_h + y) * out_w + x, column = output channel. (TensorFlow's Conv2D, which does
+/// not flip the filter.)
+template <class T, class X, class W, class E>
+void conv2d(const conv2d_dims& d, const X& x, const W& filter, const E& epilogue) {
+  using operand = detail::operand_ref<T>;
+  detail::convolve<T>(d, operand::of(x), operand::of(filter), detail::tile_sink<T>::of(epilogue));
+}
+
+/// Gradient of conv2d with respect to its images: result row (image * in_h + y) * in_w + x, column = input channel.
+template <class T, class DY, class W, class E>
+void conv2d_backprop_input(const conv2d_dims& d, const DY& dy, const W& filter, const E& epilogue) {
+  using operand = detail::operand_ref<T>;
+  detail::convolve_backprop_input<T>(d, operand::of(dy), operand::of(filter), detail::tile_sink<T>::of(epilogue));
+}
+
+/// Gradient of conv2d with respect to its filter: result row (ky * k_w + kx) * in_c + c, column = output channel.
+template <class T, class X, class DY, class E>
+void conv2d_backprop_filter(const conv2d_dims& d, const X& x, const DY& dy, const E& epilogue) {
+  using operand = detail::operand_ref<T>;
+  detail::convolve_backprop_filter<T>(d, operand::of(x), operand::of(dy), detail::tile_sink<T>::of(epilogue));
 }
 
 }  // namespace rill::kernel

@@ -11,6 +11,10 @@
 /// lanes; it is called exactly once per element of C. An optional `prefetch(i, j)` is called shortly before the
 /// elements from (i, j) arrive.
 ///
+/// The work is compiled once for an element type, whatever the operands and epilogues are: the functions at the end of
+/// this file (and those of convolution.hpp) only wrap them in `operand_ref` and `tile_sink`, through which the kernels
+/// call them for a stretch of a row or for a finished tile at a time.
+///
 /// The order of additions depends on the shapes alone: results are bit-identical for any number of threads. k = 0 gives
 /// zeros. Scratch memory is kept by the calling thread and only grows. Shapes are checked by the callers, nothing is
 /// thrown here but std::bad_alloc.
@@ -144,6 +148,88 @@ struct even_split {
   [[nodiscard]] constexpr std::int64_t size(std::int64_t p) const { return base + (p < extra); }
   [[nodiscard]] constexpr std::int64_t largest() const { return base + (extra > 0); }
 };
+
+// ---- operands and epilogues without their types ---------------------------------------------------------------------
+
+/// An operand for the kernels: memory (no function to call, read in place) or anything with `segment`. Refers to the
+/// operand, which must outlive it.
+template <class T>
+struct operand_ref {
+  using read_function = const T* (*)(const void*, std::int64_t, std::int64_t, std::int64_t, T*);
+
+  const T* data = nullptr;
+  std::int64_t ld = 0;
+  const void* object = nullptr;
+  read_function read = nullptr;
+
+  template <class Op>
+  static operand_ref of(const Op& op) {
+    if constexpr (std::is_same_v<Op, operand_ref>) return op;
+    else if constexpr (plain<Op>) return {op.data, op.ld, nullptr, nullptr};
+    else
+      return {nullptr, 0, &op, [](const void* o, std::int64_t outer, std::int64_t inner0, std::int64_t n, T* to) {
+                return static_cast<const Op*>(o)->segment(outer, inner0, n, to);
+              }};
+  }
+  [[nodiscard]] bool in_memory() const { return read == nullptr; }
+  const T* segment(std::int64_t outer, std::int64_t inner0, std::int64_t n, T* scratch) const {
+    return in_memory() ? data + outer * ld + inner0 : read(object, outer, inner0, n, scratch);
+  }
+};
+
+/// An epilogue for the kernels: takes finished tiles. Refers to the epilogue, which must outlive it.
+template <class T>
+struct tile_sink {
+  using finish_function = void (*)(const void*, const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                                   std::int64_t, std::int64_t);
+  using prefetch_function = void (*)(const void*, std::int64_t, std::int64_t, std::int64_t, std::int64_t);
+
+  const void* epilogue;
+  finish_function finish_tile;
+  prefetch_function prefetch_tile;
+
+  template <class E>
+  static tile_sink of(const E& epilogue) {
+    prefetch_function prefetch = nullptr;
+    if constexpr (requires { epilogue.prefetch(std::int64_t{0}, std::int64_t{0}); }) prefetch = &prefetch_all<E>;
+    return {&epilogue, &finish_all<E>, prefetch};
+  }
+
+  /// Rows [0, rows) of c, `pitch` elements apart (whole vectors, aligned), are columns [j0, j0 + cols) of the result's
+  /// rows i0, i0 + i_step, ...
+  void finish(const T* c, std::int64_t pitch, std::int64_t rows, std::int64_t i0, std::int64_t i_step, std::int64_t j0,
+              std::int64_t cols) const {
+    finish_tile(epilogue, c, pitch, rows, i0, i_step, j0, cols);
+  }
+  void prefetch(std::int64_t rows, std::int64_t i0, std::int64_t j0, std::int64_t cols) const {
+    if (prefetch_tile != nullptr) prefetch_tile(epilogue, rows, i0, j0, cols);
+  }
+
+ private:
+  template <class E>
+  static void finish_all(const void* object, const T* c, std::int64_t pitch, std::int64_t rows, std::int64_t i0,
+                         std::int64_t i_step, std::int64_t j0, std::int64_t cols) {
+    const E e = *static_cast<const E*>(object);  // a copy, which the stores cannot change
+    for (std::int64_t r = 0; r < rows; ++r, c += pitch, i0 += i_step) {
+      std::int64_t j = 0;
+      for (; j + lanes<T> <= cols; j += lanes<T>) e(i0, j0 + j, vec<T>::load_aligned(c + j));
+      if (j < cols) e.tail(i0, j0 + j, vec<T>::load_aligned(c + j), cols - j);
+    }
+  }
+  template <class E>
+  static void prefetch_all(const void* object, std::int64_t rows, std::int64_t i0, std::int64_t j0, std::int64_t cols) {
+    const E& e = *static_cast<const E*>(object);
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t j = 0; j < cols; j += lanes<T>) e.prefetch(i0 + r, j0 + j);
+  }
+};
+
+/// A result of zeros.
+template <class T>
+[[gnu::noinline]] void zero_result(std::int64_t rows, std::int64_t cols, const tile_sink<T>& sink) {
+  alignas(64) static constexpr T zeros[std::size_t{64}] = {};
+  for (std::int64_t j = 0; j < cols; j += 64) sink.finish(zeros, 0, rows, 0, 1, j, std::min<std::int64_t>(64, cols - j));
+}
 
 // ---- scratch memory -------------------------------------------------------------------------------------------------
 
@@ -334,46 +420,23 @@ inline tile_function<T> tile_for(std::int64_t rows, std::int64_t vectors) {
   return vectors == 1 ? tile_functions<T, 1>[r] : tile_functions<T, 2>[r];
 }
 
-/// Hands a finished tile (rows of `pitch` elements) to the epilogue; row r is row i0 + r * i_step of the result.
-template <class T, class E>
-inline void finish_tile(const E& epilogue, const T* c, std::int64_t pitch, std::int64_t rows, std::int64_t i0,
-                        std::int64_t i_step, std::int64_t j0, std::int64_t cols) {
-  using V = vec<T>;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const T* row = c + r * pitch;
-    std::int64_t j = 0;
-    for (; j + lanes<T> <= cols; j += lanes<T>) epilogue(i0 + r * i_step, j0 + j, V::load_aligned(row + j));
-    if (j < cols) epilogue.tail(i0 + r * i_step, j0 + j, V::load_aligned(row + j), cols - j);
-  }
-}
-
-template <class E>
-inline void prefetch_tile(const E& epilogue, std::int64_t rows, std::int64_t i0, std::int64_t j0, std::int64_t cols,
-                          std::int64_t step) {
-  if constexpr (requires { epilogue.prefetch(i0, j0); }) {
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t j = 0; j < cols; j += step) epilogue.prefetch(i0 + r, j0 + j);
-  }
-}
-
 // ---- packing --------------------------------------------------------------------------------------------------------
 
-/// Transposes a W x W block in registers: `row[q]` is read from `offset`, `rows` of them exist (the rest counts as
-/// zero), `cols` elements of each may be read. After it, v[c] holds column c.
+/// Transposes a block of `rows` x `cols` elements, each at most the lanes of a vector: `row[q]` is read from `offset`,
+/// column c is written to `to + c * step` as the first `width` elements of a vector whose other rows count as zero.
 template <class T>
-[[gnu::always_inline]] inline void transpose_block(const T* const* row, std::int64_t rows, std::int64_t offset,
-                                                   std::int64_t cols, vec<T> (&out)[std::size_t{lanes<T>}]) {
+[[gnu::noinline]] void transpose_block(const T* const* row, std::int64_t rows, std::int64_t offset, std::int64_t cols,
+                                       T* to, std::int64_t step, std::int64_t width) {
   constexpr int w = lanes<T>;
   typedef T native __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(w))));
   native v[std::size_t{w}];
-  if (rows == w && cols >= w) {
+  if (rows == w && cols == w) {
     unroll<w>([&](auto q) __attribute__((always_inline)) { std::memcpy(&v[q], row[q] + offset, sizeof(native)); });
   } else {
-    unroll<w>([&](auto q) __attribute__((always_inline)) {
-      vec<T> x(T(0));
-      if (q < rows) x = cols >= w ? vec<T>::load_unaligned(row[q] + offset) : load_lanes(row[q] + offset, cols);
+    for (std::int64_t q = 0; q < w; ++q) {
+      const vec<T> x = q < rows ? load_lanes(row[q] + offset, cols) : vec<T>(T(0));
       std::memcpy(&v[q], &x, sizeof(native));
-    });
+    }
   }
   // log2(w) rounds of perfect shuffles transpose the block.
   constexpr int rounds = w == 16 ? 4 : w == 8 ? 3 : w == 4 ? 2 : 1;
@@ -388,7 +451,17 @@ template <class T>
     });
     unroll<w>([&](auto q) __attribute__((always_inline)) { v[q] = u[q]; });
   });
-  unroll<w>([&](auto q) __attribute__((always_inline)) { std::memcpy(&out[q], &v[q], sizeof(native)); });
+  if (cols == w && width == w) {
+    unroll<w>([&](auto q) __attribute__((always_inline)) { std::memcpy(to + q * step, &v[q], sizeof(native)); });
+  } else {
+    alignas(64) T block[std::size_t{w * w}];
+    std::memcpy(block, v, sizeof block);
+    for (std::int64_t q = 0; q < cols; ++q) {
+      const vec<T> x = vec<T>::load_aligned(block + q * w);
+      if (width == w) x.store_unaligned(to + q * step);
+      else store_lanes(to + q * step, x, width);
+    }
+  }
 }
 
 /// Elements between the starts of two packed row tiles of A: rows plus one vector of slack, because whole vectors are
@@ -409,40 +482,30 @@ constexpr std::int64_t pack_scratch(std::int64_t widest_segment) {
 }
 
 /// Packs rows [i0, i0 + rows) of op(A), all k of them: out[step][row].
-template <class T, class A>
-void pack_rows(const A& a, std::int64_t i0, std::int64_t rows, std::int64_t k, T* out, T* scratch) {
-  constexpr int w = lanes<T>, groups = row_groups<T>;
-  const T* row[std::size_t{groups * w}];
+template <class T>
+[[gnu::noinline]] void pack_rows(const operand_ref<T>& a, std::int64_t i0, std::int64_t rows, std::int64_t k, T* out,
+                                 T* scratch) {
+  constexpr std::int64_t w = lanes<T>;
+  const T* row[static_cast<std::size_t>(row_groups<T> * w)];
   for (std::int64_t k0 = 0; k0 < k; k0 += block_depth<T>) {
     const std::int64_t depth = std::min(block_depth<T>, k - k0);
     for (std::int64_t r = 0; r < rows; ++r) row[r] = a.segment(i0 + r, k0, depth, scratch + r * block_depth<T>);
     for (std::int64_t kk = 0; kk < depth; kk += w) {
-      const std::int64_t steps = std::min<std::int64_t>(w, depth - kk);
+      const std::int64_t steps = std::min(w, depth - kk);
       T* to = out + (k0 + kk) * rows;
-      if constexpr (groups == 1) {
-        vec<T> column[std::size_t{w}];
-        transpose_block<T>(row, rows, kk, steps, column);
-        if (steps == w)
-          unroll<w>([&](auto q) __attribute__((always_inline)) { column[q].store_unaligned(to + q * rows); });
-        else
-          unroll<w>([&](auto q) __attribute__((always_inline)) {
-            if (q < steps) column[q].store_unaligned(to + q * rows);
-          });
+      if constexpr (row_groups<T> == 1) {
+        transpose_block<T>(row, rows, kk, steps, to, rows, w);
       } else {
-        vec<T> part[std::size_t{groups}][std::size_t{w}];
-        const std::int64_t used = ceil_div(rows, w);
-        for (std::int64_t g = 0; g < used; ++g)
-          transpose_block<T>(row + g * w, std::min<std::int64_t>(w, rows - g * w), kk, steps, part[g]);
-        for (std::int64_t q = 0; q < steps; ++q)
-          for (std::int64_t g = 0; g < used; ++g) part[g][q].store_unaligned(to + q * rows + g * w);
+        for (std::int64_t g = 0; g < rows; g += w)
+          transpose_block<T>(row + g, std::min(w, rows - g), kk, steps, to + g, rows, std::min(w, rows - g));
       }
     }
   }
 }
 
 /// Packs tiles [t0, t1) of op(A) = A^T, whose steps are contiguous in memory.
-template <class T, class A>
-void pack_transposed_rows(const A& a, const even_split& tiles, std::int64_t t0, std::int64_t t1, std::int64_t first_row,
+template <class T>
+[[gnu::noinline]] void pack_transposed_rows(const operand_ref<T>& a, const even_split& tiles, std::int64_t t0, std::int64_t t1, std::int64_t first_row,
                           std::int64_t k, std::int64_t tile_size, T* out, T* scratch) {
   const std::int64_t i0 = tiles.begin(t0), total = tiles.begin(t1) - i0;
   for (std::int64_t kk = 0; kk < k; ++kk) {
@@ -466,8 +529,8 @@ void pack_transposed_rows(const A& a, const even_split& tiles, std::int64_t t0, 
 
 /// Packs steps [k0, k0 + depth) and columns [j0, j0 + cols) of B into panels of tile_cols columns, zero-padded:
 /// panel p is out + p * panel_size, [step][column].
-template <class T, class B>
-void pack_columns(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols, T* out,
+template <class T>
+[[gnu::noinline]] void pack_columns(const operand_ref<T>& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols, T* out,
                   std::int64_t panel_size, T* scratch) {
   constexpr std::int64_t nr = tile_cols<T>;
   constexpr int w = lanes<T>;
@@ -485,8 +548,8 @@ void pack_columns(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t 
 }
 
 /// The same for op(B) = B^T: column j of op(B) is row `outer0 + j` of the operand.
-template <class T, class B>
-void pack_transposed_columns(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols,
+template <class T>
+[[gnu::noinline]] void pack_transposed_columns(const operand_ref<T>& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols,
                              T* out, std::int64_t panel_size, T* scratch) {
   constexpr std::int64_t nr = tile_cols<T>;
   constexpr int w = lanes<T>;
@@ -501,38 +564,24 @@ void pack_transposed_columns(const B& b, std::int64_t k0, std::int64_t depth, st
       for (std::int64_t kk = 0; kk < run; kk += w) {
         const std::int64_t steps = std::min<std::int64_t>(w, run - kk);
         T* to = panel + (k1 + kk) * nr;
-        vec<T> column[std::size_t{w}];
-        transpose_block<T>(row, rows, kk, steps, column);
-        if (steps == w)
-          unroll<w>([&](auto q) __attribute__((always_inline)) { column[q].store_unaligned(to + q * nr); });
-        else
-          unroll<w>([&](auto q) __attribute__((always_inline)) {
-            if (q < steps) column[q].store_unaligned(to + q * nr);
-          });
+        transpose_block<T>(row, rows, kk, steps, to, nr, w);
       }
     }
   }
 }
 
-template <bool Trans, class T, class B>
-inline void pack_b(const B& b, std::int64_t k0, std::int64_t depth, std::int64_t j0, std::int64_t cols, T* out,
-                   std::int64_t panel_size, T* scratch) {
-  if constexpr (Trans) pack_transposed_columns(b, k0, depth, j0, cols, out, panel_size, scratch);
-  else pack_columns(b, k0, depth, j0, cols, out, panel_size, scratch);
-}
-
 /// Packs all tiles of rows [first_row, first_row + tiles) of op(A) in parallel.
-template <bool Trans, class T, class A>
-void pack_a(const A& a, const even_split& tiles, std::int64_t first_row, std::int64_t k, std::int64_t tile_size, T* out,
-            const call_scratch<T>& scratch) {
+template <class T>
+[[gnu::noinline]] void pack_a(bool trans, const operand_ref<T>& a, const even_split& tiles, std::int64_t first_row,
+                              std::int64_t k, std::int64_t tile_size, T* out, const call_scratch<T>& scratch) {
   // A transposed operand is read in long rows, so neighbouring tiles go together.
-  constexpr std::int64_t together = Trans ? 16 : 1;
+  const std::int64_t together = trans ? 16 : 1;
   const std::int64_t grain = std::max<std::int64_t>(1, 60'000 / (together * tiles.largest() * k));
   parallel_for(ceil_div(tiles.parts, together), grain, [&](std::int64_t g0, std::int64_t g1) {
     scratch.with_task_scratch([&](T* own) {
       for (std::int64_t g = g0; g < g1; ++g) {
         const std::int64_t t0 = g * together, t1 = std::min(tiles.parts, t0 + together);
-        if constexpr (Trans) pack_transposed_rows(a, tiles, t0, t1, first_row, k, tile_size, out, own);
+        if (trans) pack_transposed_rows(a, tiles, t0, t1, first_row, k, tile_size, out, own);
         else pack_rows(a, first_row + tiles.begin(t0), tiles.size(t0), k, out + t0 * tile_size, own);
       }
     });
@@ -541,10 +590,20 @@ void pack_a(const A& a, const even_split& tiles, std::int64_t first_row, std::in
 
 // ---- the three ways to multiply -------------------------------------------------------------------------------------
 
+/// A product to compute; see matmul.
+template <class T>
+struct product {
+  std::int64_t m, n, k;
+  bool trans_a, trans_b;
+  operand_ref<T> a, b;
+  tile_sink<T> sink;
+};
+
 /// The general case: A is packed once for all; B is packed block by block by the task that uses it when all rows fit
 /// one task, else once for all as well.
-template <bool TransA, bool TransB, class T, class A, class B, class E>
-void matmul_packed(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
+template <class T>
+[[gnu::noinline]] void matmul_packed(const product<T>& p) {
+  const std::int64_t m = p.m, n = p.n, k = p.k;
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows, depth = block_depth<T>;
   constexpr std::int64_t rows_per_task = mr * (256 / mr), most_panels = 4;
   constexpr std::int64_t packed_limit = std::int64_t{1} << 22;  // elements of a packed operand kept at once
@@ -569,22 +628,26 @@ void matmul_packed(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, c
   const call_scratch<T> scratch(a_size + b_size, own_b + own_c + pack_scratch<T>(16 * mr + panels_per_task * nr));
   T* const packed_a = scratch.shared();
   T* const packed_b = packed_a + a_size;
+  const auto pack_b = [&p](std::int64_t k0, std::int64_t steps, std::int64_t j0, std::int64_t cols, T* out,
+                           std::int64_t panel_size, T* own) {
+    if (p.trans_b) pack_transposed_columns(p.b, k0, steps, j0, cols, out, panel_size, own);
+    else pack_columns(p.b, k0, steps, j0, cols, out, panel_size, own);
+  };
 
   for (std::int64_t first_row = 0; first_row < m; first_row += m_step) {
     const std::int64_t m_here = std::min(m_step, m - first_row);
     const even_split tiles(m_here, ceil_div(m_here, mr));
     const even_split row_blocks(tiles.parts, ceil_div(m_here, rows_per_task));
-    pack_a<TransA>(a, tiles, first_row, k, tile_size, packed_a, scratch);
+    pack_a(p.trans_a, p.a, tiles, first_row, k, tile_size, packed_a, scratch);
     for (std::int64_t first_col = 0; first_col < n; first_col += n_step) {
       const std::int64_t n_here = std::min(n_step, n - first_col);
       const std::int64_t panels = ceil_div(n_here, nr);
       if (share_b) {
         const std::int64_t grain = std::max<std::int64_t>(1, 60'000 / (nr * k));
-        parallel_for(panels, grain, [&](std::int64_t p0, std::int64_t p1) {
+        parallel_for(panels, grain, [&](std::int64_t q0, std::int64_t q1) {
           scratch.with_task_scratch([&](T* own) {
-            for (std::int64_t p = p0; p < p1; ++p)
-              pack_b<TransB>(b, 0, k, first_col + p * nr, std::min(nr, n_here - p * nr), packed_b + p * nr * k, nr * k,
-                             own);
+            for (std::int64_t q = q0; q < q1; ++q)
+              pack_b(0, k, first_col + q * nr, std::min(nr, n_here - q * nr), packed_b + q * nr * k, nr * k, own);
           });
         });
       }
@@ -599,34 +662,34 @@ void matmul_packed(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, c
           for (std::int64_t task = task0; task < task1; ++task) {
             const std::int64_t rb = task % row_blocks.parts, cb = task / row_blocks.parts;
             const std::int64_t t0 = row_blocks.begin(rb), t1 = t0 + row_blocks.size(rb);
-            const std::int64_t p0 = col_blocks.begin(cb), p1 = p0 + col_blocks.size(cb);
+            const std::int64_t q0 = col_blocks.begin(cb), q1 = q0 + col_blocks.size(cb);
             for (std::int64_t kb = 0; kb < k_blocks.parts; ++kb) {
               const std::int64_t k0 = k_blocks.begin(kb), steps = k_blocks.size(kb);
               const bool last = kb + 1 == k_blocks.parts;
               if (!share_b) {
-                const std::int64_t j0 = p0 * nr, cols = std::min(p1 * nr, n_here) - j0;
-                pack_b<TransB>(b, k0, steps, first_col + j0, cols, block_b, nr * steps, pack_own);
+                const std::int64_t j0 = q0 * nr, cols = std::min(q1 * nr, n_here) - j0;
+                pack_b(k0, steps, first_col + j0, cols, block_b, nr * steps, pack_own);
               }
               // Strips of rows, so that the epilogue passes along rows of the result.
               for (std::int64_t t = t0; t < t1; ++t) {
-                const std::int64_t rows = tiles.size(t), i0 = first_row + tiles.begin(t), j0 = first_col + p0 * nr;
+                const std::int64_t rows = tiles.size(t), i0 = first_row + tiles.begin(t), j0 = first_col + q0 * nr;
                 T* const c = block_c + (k_blocks.parts > 1 ? t - t0 : 0) * mr * pitch;
-                const std::int64_t cols = std::min(p1 * nr, n_here) - p0 * nr;
-                if (last) prefetch_tile(epilogue, rows, i0, j0, cols, lanes<T>);
-                for (std::int64_t p = p0; p < p1; ++p) {
-                  const T* panel = share_b ? packed_b + p * nr * k + k0 * nr : block_b + (p - p0) * nr * steps;
-                  tile_for<T>(rows, n_here - p * nr > lanes<T> ? 2 : 1)({.a = packed_a + t * tile_size + k0 * rows,
+                const std::int64_t cols = std::min(q1 * nr, n_here) - q0 * nr;
+                if (last) p.sink.prefetch(rows, i0, j0, cols);
+                for (std::int64_t q = q0; q < q1; ++q) {
+                  const T* panel = share_b ? packed_b + q * nr * k + k0 * nr : block_b + (q - q0) * nr * steps;
+                  tile_for<T>(rows, n_here - q * nr > lanes<T> ? 2 : 1)({.a = packed_a + t * tile_size + k0 * rows,
                                                                          .a_step = rows,
                                                                          .segment = no_offset,
                                                                          .segments = 1,
                                                                          .segment_length = steps,
                                                                          .b = panel,
                                                                          .b_step = nr,
-                                                                         .c = c + (p - p0) * nr,
+                                                                         .c = c + (q - q0) * nr,
                                                                          .c_pitch = pitch,
                                                                          .accumulate = kb > 0});
                 }
-                if (last) finish_tile(epilogue, c, pitch, rows, i0, 1, j0, cols);
+                if (last) p.sink.finish(c, pitch, rows, i0, 1, j0, cols);
               }
             }
           }
@@ -649,8 +712,9 @@ inline constexpr auto wide_functions = []<int... I>(std::integer_sequence<int, I
 (std::make_integer_sequence<int, tile_rows>{});
 
 /// At most tile_rows rows and a plain row-major B: nothing of B is used twice, so it is not packed.
-template <bool TransA, class T, class A, class B, class E>
-void matmul_few_rows(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
+template <class T>
+[[gnu::noinline]] void matmul_few_rows(const product<T>& p) {
+  const std::int64_t m = p.m, n = p.n, k = p.k;
   constexpr std::int64_t w = lanes<T>, widest = 8 * w;
   constexpr std::int64_t task_cols = widest * 2;
   const even_split tiles(m, 1);
@@ -659,7 +723,7 @@ void matmul_few_rows(std::int64_t m, std::int64_t n, std::int64_t k, const A& a,
   const bool ragged = n % w != 0;
   const call_scratch<T> scratch(tile_size, tile_rows * widest + pack_scratch<T>(16 * tile_rows) + (ragged ? w * k : 0));
   T* const packed_a = scratch.shared();
-  pack_a<TransA>(a, tiles, 0, k, tile_size, packed_a, scratch);
+  pack_a(p.trans_a, p.a, tiles, 0, k, tile_size, packed_a, scratch);
   // What such a product waits for is memory: count eight flops for every element of B.
   const std::int64_t grain = task_grain(std::max<std::int64_t>(8, 2 * m) * std::min(n, task_cols) * k);
   parallel_for(ceil_div(n, task_cols), grain, [&](std::int64_t task0, std::int64_t task1) {
@@ -673,8 +737,8 @@ void matmul_few_rows(std::int64_t m, std::int64_t n, std::int64_t k, const A& a,
                           .segment = no_offset,
                           .segments = 1,
                           .segment_length = k,
-                          .b = b.data + j,
-                          .b_step = b.ld,
+                          .b = p.b.data + j,
+                          .b_step = p.b.ld,
                           .c = c,
                           .c_pitch = widest,
                           .accumulate = false};
@@ -691,12 +755,12 @@ void matmul_few_rows(std::int64_t m, std::int64_t n, std::int64_t k, const A& a,
           tile_functions<T, 1>[static_cast<std::size_t>(m - 1)](args);
         } else {
           for (std::int64_t kk = 0; kk < k; ++kk)
-            load_lanes(b.data + kk * b.ld + j, left).store_unaligned(last_panel + kk * w);
+            load_lanes(p.b.data + kk * p.b.ld + j, left).store_unaligned(last_panel + kk * w);
           args.b = last_panel;
           args.b_step = w;
           tile_functions<T, 1>[static_cast<std::size_t>(m - 1)](args);
         }
-        finish_tile(epilogue, c, widest, m, 0, 1, j, cols);
+        p.sink.finish(c, widest, m, 0, 1, j, cols);
         j += cols;
       }
     });
@@ -735,19 +799,23 @@ void dot_kernel(const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k
 }
 
 /// Up to four rows and a plain transposed B: dot products of rows, so that B streams past once.
-template <bool TransA, class T, class A, class B, class E>
-void matmul_dots(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
+template <class T>
+[[gnu::noinline]] void matmul_dots(const product<T>& p) {
+  const std::int64_t m = p.m, n = p.n, k = p.k;
   constexpr std::int64_t task_cols = 8 * dot_rows * lanes<T> / 4;
   const std::int64_t a_ld = round_up(k, lanes<T>);
   const call_scratch<T> scratch(m * a_ld, dot_rows * task_cols);
   T* const rows = scratch.shared();
-  for (std::int64_t i = 0; i < m; ++i) {
-    if constexpr (TransA) {
-      T one;
-      for (std::int64_t kk = 0; kk < k; ++kk) rows[i * a_ld + kk] = *a.segment(kk, i, 1, &one);
-    } else {
+  if (p.trans_a) {
+    T column[dot_rows];
+    for (std::int64_t kk = 0; kk < k; ++kk) {
+      const T* from = p.a.segment(kk, 0, m, column);
+      for (std::int64_t i = 0; i < m; ++i) rows[i * a_ld + kk] = from[i];
+    }
+  } else {
+    for (std::int64_t i = 0; i < m; ++i) {
       T* to = rows + i * a_ld;
-      const T* from = a.segment(i, 0, k, to);
+      const T* from = p.a.segment(i, 0, k, to);
       if (from != to) copy_elements(to, from, k);
     }
   }
@@ -758,7 +826,7 @@ void matmul_dots(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, con
         const std::int64_t cols = std::min(task_cols, n - j0);
         for (std::int64_t j = 0; j < cols; j += dot_rows) {
           const T* from[dot_rows];
-          for (int q = 0; q < dot_rows; ++q) from[q] = b.data + (j0 + std::min(j + q, cols - 1)) * b.ld;
+          for (int q = 0; q < dot_rows; ++q) from[q] = p.b.data + (j0 + std::min(j + q, cols - 1)) * p.b.ld;
           switch (m) {
             case 1: dot_kernel<T, 1>(rows, a_ld, from, k, sums + j, task_cols); break;
             case 2: dot_kernel<T, 2>(rows, a_ld, from, k, sums + j, task_cols); break;
@@ -766,10 +834,19 @@ void matmul_dots(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, con
             default: dot_kernel<T, 4>(rows, a_ld, from, k, sums + j, task_cols); break;
           }
         }
-        finish_tile(epilogue, sums, task_cols, m, 0, 1, j0, cols);
+        p.sink.finish(sums, task_cols, m, 0, 1, j0, cols);
       }
     });
   });
+}
+
+template <class T>
+[[gnu::noinline]] void multiply(const product<T>& p) {
+  if (p.m <= 0 || p.n <= 0) return;
+  if (p.k <= 0) zero_result(p.m, p.n, p.sink);
+  else if (p.b.in_memory() && !p.trans_b && p.m <= tile_rows) matmul_few_rows(p);
+  else if (p.b.in_memory() && p.trans_b && p.m <= dot_rows) matmul_dots(p);
+  else matmul_packed(p);
 }
 
 }  // namespace detail
@@ -794,21 +871,8 @@ struct store_epilogue {
 template <bool TransA, bool TransB, class T, class A, class B, class E>
 void matmul(std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& epilogue) {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "matmul multiplies float or double matrices");
-  if (m <= 0 || n <= 0) return;
-  if (k <= 0) {
-    using V = detail::vec<T>;
-    for (std::int64_t i = 0; i < m; ++i) {
-      std::int64_t j = 0;
-      for (; j + detail::lanes<T> <= n; j += detail::lanes<T>) epilogue(i, j, V(T(0)));
-      if (j < n) epilogue.tail(i, j, V(T(0)), n - j);
-    }
-    return;
-  }
-  if constexpr (plain<B>) {
-    if (!TransB && m <= detail::tile_rows) return detail::matmul_few_rows<TransA, T>(m, n, k, a, b, epilogue);
-    if (TransB && m <= detail::dot_rows) return detail::matmul_dots<TransA, T>(m, n, k, a, b, epilogue);
-  }
-  detail::matmul_packed<TransA, TransB, T>(m, n, k, a, b, epilogue);
+  detail::multiply<T>({m, n, k, TransA, TransB, detail::operand_ref<T>::of(a), detail::operand_ref<T>::of(b),
+                       detail::tile_sink<T>::of(epilogue)});
 }
 
 }  // namespace rill::kernel

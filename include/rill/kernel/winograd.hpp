@@ -25,8 +25,8 @@ struct copied_image {
 
 /// Copies image rows first_y ... first_y + rows; those outside of the image become zero. The padding inside the rows
 /// must be zero already. `own` holds one evaluated row.
-template <class T, class X>
-void copy_image_rows(const copied_image& l, const X& x, std::int64_t image_row0, std::int64_t first_y,
+template <class T>
+[[gnu::noinline]] void copy_image_rows(const copied_image& l, const operand_ref<T>& x, std::int64_t image_row0, std::int64_t first_y,
                      std::int64_t rows, T* to, T* own) {
   const std::int64_t begin = std::max<std::int64_t>(0, -l.shift), end = std::min(l.width, l.pitch - l.shift);
   for (std::int64_t y = first_y; y < first_y + rows; ++y, to += l.pitch * l.channels) {
@@ -150,6 +150,24 @@ inline void wino_input_tile(const T* from, std::int64_t row_size, std::int64_t c
   });
 }
 
+/// Transforms 36 vectors `stride` apart back to 2 x 2 pixels, `outs` apart in two rows.
+template <class T>
+inline void wino_output_tile(const T* from, std::int64_t stride, T* upper_row, T* lower_row, std::int64_t outs) {
+  using V = vec<T>;
+  V upper[6], lower[6], y[2];
+  unroll<6>([&](auto x) __attribute__((always_inline)) {
+    V m[6];
+    unroll<6>([&](auto r) __attribute__((always_inline)) { m[r] = V::load_aligned(from + (r * 6 + x) * stride); });
+    wino_output(m, upper[x], lower[x]);
+  });
+  wino_output(upper, y[0], y[1]);
+  y[0].store_aligned(upper_row);
+  y[1].store_aligned(upper_row + outs);
+  wino_output(lower, y[0], y[1]);
+  y[0].store_aligned(lower_row);
+  y[1].store_aligned(lower_row + outs);
+}
+
 /// Calls f(slot, image, ty, tx) for tiles [tile0, tile0 + count) counted through images, and load_image(image) whenever
 /// a new image begins.
 template <class L, class F>
@@ -178,11 +196,15 @@ constexpr std::int64_t wino_tiles_at_once(const wino_dims& d) {
 
 // ---- the convolution ------------------------------------------------------------------------------------------------
 
-/// `pack(to, scratch)` writes the filter in panels of tile_cols<T> outputs: [panel][tap][channel][output]. With Flip,
+/// Pixels of a run of results that are handed over together, in elements at most.
+inline constexpr std::int64_t wino_run = 2048;
+
+/// `pack(to, scratch)` writes the filter in panels of tile_cols<T> outputs: [panel][tap][channel][output]. With `flip`,
 /// tap (ky, kx) of the convolution is tap (4 - ky, 4 - kx) of the filter.
-template <bool Flip, class T, class X, class PackFilter, class E>
-void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size, const PackFilter& pack,
-                 const E& epilogue) {
+template <class T>
+[[gnu::noinline]] void wino_conv2d(bool flip, const wino_dims& d, const operand_ref<T>& x,
+                                   std::int64_t pack_scratch_size,
+                                   function_ref<void(T*, const call_scratch<T>&)> pack, const tile_sink<T>& sink) {
   using V = vec<T>;
   constexpr std::int64_t nr = tile_cols<T>, w = lanes<T>;
   const std::int64_t panels = ceil_div(d.outs, nr), at_once = wino_tiles_at_once<T>(d);
@@ -191,9 +213,13 @@ void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size,
                      out_stride = wino_stride<T>(at_once * panels * nr);
   const std::int64_t offsets_size = round_up(ceil_div(d.blocks() * 8, static_cast<std::int64_t>(sizeof(T))), 16);
   const std::int64_t source_size = round_up(d.source_size(), 16);
+  // Results wait in two rows of pixels, as many as stay in the first-level cache.
+  const std::int64_t run_tiles = std::clamp<std::int64_t>(wino_run / (2 * d.outs), 1, d.tiles_x());
+  const std::int64_t run_size = 2 * run_tiles * d.outs;
   const call_scratch<T> scratch(
       offsets_size + packed_size + filter_size,
-      std::max(pack_scratch_size, source_size + wino_points * (in_stride + out_stride) + d.src_w * d.channels));
+      std::max(pack_scratch_size, source_size + wino_points * (in_stride + out_stride) +
+                                      std::max(d.src_w * d.channels, 2 * run_size)));
   std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
   T* const packed = scratch.shared() + offsets_size;
   T* const filter = packed + packed_size;
@@ -206,7 +232,7 @@ void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size,
       for (std::int64_t v = 0; v < nr; v += w) {
         V half[6][5], t[6];
         const auto tap = [&](std::int64_t ky, std::int64_t kx) {
-          return V::load_aligned(from + (Flip ? 24 - (ky * 5 + kx) : ky * 5 + kx) * d.channels * nr + v);
+          return V::load_aligned(from + (flip ? 24 - (ky * 5 + kx) : ky * 5 + kx) * d.channels * nr + v);
         };
         for (std::int64_t kx = 0; kx < 5; ++kx) {
           wino_filter(tap(0, kx), tap(1, kx), tap(2, kx), tap(3, kx), tap(4, kx), t);
@@ -233,6 +259,8 @@ void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size,
       T* const in = source + source_size;
       T* const out = in + wino_points * in_stride;
       T* const evaluated = out + wino_points * out_stride;
+      T* const upper_row = evaluated;  // whose row is not needed any more by then
+      T* const lower_row = upper_row + run_size;
       const copied_image image_layout = d.source();
       const std::int64_t row_size = image_layout.pitch * d.channels;
       zero(source, d.source_size());
@@ -276,37 +304,29 @@ void wino_conv2d(const wino_dims& d, const X& x, std::int64_t pack_scratch_size,
               }
             }
           }
-        wino_for_tiles(
-            d, tile0, count, [](std::int64_t) {},
-            [&](std::int64_t s, std::int64_t image, std::int64_t ty, std::int64_t tx) {
-              const bool right = 2 * tx + 1 < d.dst_w, below = 2 * ty + 1 < d.dst_h;
-              const std::int64_t i = (image * d.dst_h + 2 * ty) * d.dst_w + 2 * tx;
-              for (std::int64_t o = 0; o < d.outs; o += w) {
-                const T* from = out + (o / nr * at_once + s) * nr + o % nr;
-                V upper[6], lower[6], y[4];
-                unroll<6>([&](auto q) __attribute__((always_inline)) {
-                  V m[6];
-                  unroll<6>([&](auto r) __attribute__((always_inline)) {
-                    m[r] = V::load_aligned(from + (r * 6 + q) * out_stride);
-                  });
-                  wino_output(m, upper[q], lower[q]);
-                });
-                wino_output(upper, y[0], y[1]);
-                wino_output(lower, y[2], y[3]);
-                epilogue(i, o, y[0]);
-                if (right) epilogue(i + 1, o, y[1]);
-                if (below) epilogue(i + d.dst_w, o, y[2]);
-                if (right && below) epilogue(i + d.dst_w + 1, o, y[3]);
-              }
-            });
+        for (std::int64_t s = 0; s < count;) {
+          const std::int64_t image = (tile0 + s) / d.tiles(), tile = (tile0 + s) % d.tiles();
+          const std::int64_t ty = tile / d.tiles_x(), tx = tile % d.tiles_x();
+          const std::int64_t run = std::min({run_tiles, d.tiles_x() - tx, count - s});
+          for (std::int64_t q = 0; q < run; ++q)
+            for (std::int64_t o = 0; o < d.outs; o += w)
+              wino_output_tile(out + (o / nr * at_once + s + q) * nr + o % nr, out_stride,
+                               upper_row + 2 * q * d.outs + o, lower_row + 2 * q * d.outs + o, d.outs);
+          const std::int64_t i = (image * d.dst_h + 2 * ty) * d.dst_w + 2 * tx;
+          const std::int64_t pixels = std::min(2 * run, d.dst_w - 2 * tx);
+          sink.finish(upper_row, d.outs, pixels, i, 1, 0, d.outs);
+          if (2 * ty + 1 < d.dst_h) sink.finish(lower_row, d.outs, pixels, i + d.dst_w, 1, 0, d.outs);
+          s += run;
+        }
       }
     });
   });
 }
 
 /// Gradient with respect to the filter: result row (ky * 5 + kx) * channels + c, column = output.
-template <class T, class X, class DY, class E>
-void wino_conv2d_backprop_filter(const wino_dims& d, const X& x, const DY& dy, const E& epilogue) {
+template <class T>
+[[gnu::noinline]] void wino_conv2d_backprop_filter(const wino_dims& d, const operand_ref<T>& x,
+                                                   const operand_ref<T>& dy, const tile_sink<T>& sink) {
   using V = vec<T>;
   constexpr std::int64_t nr = tile_cols<T>, w = lanes<T>;
   const std::int64_t panels = ceil_div(d.outs, nr), at_once = wino_tiles_at_once<T>(d);
@@ -385,6 +405,7 @@ void wino_conv2d_backprop_filter(const wino_dims& d, const X& x, const DY& dy, c
     });
   });
   parallel_for(d.channels, 4, [&](std::int64_t c0, std::int64_t c1) {
+    alignas(64) T taps[std::size_t{25}][static_cast<std::size_t>(w)];
     for (std::int64_t c = c0; c < c1; ++c)
       for (std::int64_t o = 0; o < d.outs; o += w) {
         const T* from = partial + (o / nr * d.channels + c) * nr + o % nr;
@@ -401,8 +422,9 @@ void wino_conv2d_backprop_filter(const wino_dims& d, const X& x, const DY& dy, c
         }
         for (std::int64_t ky = 0; ky < 5; ++ky) {
           wino_filter_gradient(half[ky], y);
-          for (std::int64_t kx = 0; kx < 5; ++kx) epilogue((ky * 5 + kx) * d.channels + c, o, y[kx]);
+          for (std::int64_t kx = 0; kx < 5; ++kx) y[kx].store_aligned(taps[ky * 5 + kx]);
         }
+        sink.finish(taps[0], w, 25, c, d.channels, o, w);
       }
   });
 }
