@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// The fields of a plain aggregate, in order: `for_each_field(s, f)` calls f(field) for each (up to twelve), at compile
-/// time or at run time. Base classes count as fields of an aggregate and are not supported.
+/// The fields of a plain aggregate, in order: `for_each_field(s, f)` calls f(field) for each (up to twelve), and
+/// `with_fields(s, f)` f(all of them), at compile time or at run time. Base classes count as fields of an aggregate and are not supported.
 
 #include <cstddef>
 #include <type_traits>
@@ -32,49 +32,55 @@ consteval std::size_t count_fields() {
 template <class S>
 inline constexpr std::size_t field_count = std::is_empty_v<S> ? 0 : detail::count_fields<S>();
 
+/// f(fields...), with references to all fields in order; returns what f returns.
 template <class S, class F>
-constexpr void for_each_field(S& s, F&& f) {
+constexpr decltype(auto) with_fields(S& s, F&& f) {
   constexpr std::size_t n = field_count<std::remove_const_t<S>>;
-  const auto each = [&](auto&... x) { (f(x), ...); };
   if constexpr (n == 0) {
-    return;
+    return f();
   } else if constexpr (n == 1) {
     auto& [a] = s;
-    each(a);
+    return f(a);
   } else if constexpr (n == 2) {
     auto& [a, b] = s;
-    each(a, b);
+    return f(a, b);
   } else if constexpr (n == 3) {
     auto& [a, b, c] = s;
-    each(a, b, c);
+    return f(a, b, c);
   } else if constexpr (n == 4) {
     auto& [a, b, c, d] = s;
-    each(a, b, c, d);
+    return f(a, b, c, d);
   } else if constexpr (n == 5) {
     auto& [a, b, c, d, e] = s;
-    each(a, b, c, d, e);
+    return f(a, b, c, d, e);
   } else if constexpr (n == 6) {
     auto& [a, b, c, d, e, g] = s;
-    each(a, b, c, d, e, g);
+    return f(a, b, c, d, e, g);
   } else if constexpr (n == 7) {
     auto& [a, b, c, d, e, g, h] = s;
-    each(a, b, c, d, e, g, h);
+    return f(a, b, c, d, e, g, h);
   } else if constexpr (n == 8) {
     auto& [a, b, c, d, e, g, h, i] = s;
-    each(a, b, c, d, e, g, h, i);
+    return f(a, b, c, d, e, g, h, i);
   } else if constexpr (n == 9) {
     auto& [a, b, c, d, e, g, h, i, j] = s;
-    each(a, b, c, d, e, g, h, i, j);
+    return f(a, b, c, d, e, g, h, i, j);
   } else if constexpr (n == 10) {
     auto& [a, b, c, d, e, g, h, i, j, k] = s;
-    each(a, b, c, d, e, g, h, i, j, k);
+    return f(a, b, c, d, e, g, h, i, j, k);
   } else if constexpr (n == 11) {
     auto& [a, b, c, d, e, g, h, i, j, k, l] = s;
-    each(a, b, c, d, e, g, h, i, j, k, l);
+    return f(a, b, c, d, e, g, h, i, j, k, l);
   } else {
     auto& [a, b, c, d, e, g, h, i, j, k, l, m] = s;
-    each(a, b, c, d, e, g, h, i, j, k, l, m);
+    return f(a, b, c, d, e, g, h, i, j, k, l, m);
   }
+}
+
+/// f(field) for each field.
+template <class S, class F>
+constexpr void for_each_field(S& s, F&& f) {
+  with_fields(s, [&](auto&... x) { (f(x), ...); });
 }
 
 }  // namespace rill

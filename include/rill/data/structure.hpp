@@ -2,7 +2,7 @@
 #pragma once
 /// \file
 /// Nested structures of a pipeline. An *element* is a scalar, a tensor, or any nesting of std::tuple, std::pair,
-/// std::array, std::map<std::string, X> and plain aggregate structs (up to eight fields) of these. This file knows how
+/// std::array, std::map<std::string, X> and plain aggregate structs (up to twelve fields) of these. This file knows how
 /// structures correspond: `slice_t` removes the first axis of every component, `batch_t` adds a run-time one in front, and
 /// rows are copied between the two without temporaries.
 ///
@@ -90,33 +90,8 @@ constexpr auto fields(S& s) {
   if constexpr (is_tuple<X>) {
     return std::apply([](auto&... f) { return std::tie(f...); }, s);
   } else {
-    constexpr std::size_t n = field_count<X>;
-    static_assert(n >= 1 && n <= 8, "a struct in a dataset element has one to eight fields");
-    if constexpr (n == 1) {
-      auto& [a] = s;
-      return std::tie(a);
-    } else if constexpr (n == 2) {
-      auto& [a, b] = s;
-      return std::tie(a, b);
-    } else if constexpr (n == 3) {
-      auto& [a, b, c] = s;
-      return std::tie(a, b, c);
-    } else if constexpr (n == 4) {
-      auto& [a, b, c, d] = s;
-      return std::tie(a, b, c, d);
-    } else if constexpr (n == 5) {
-      auto& [a, b, c, d, e] = s;
-      return std::tie(a, b, c, d, e);
-    } else if constexpr (n == 6) {
-      auto& [a, b, c, d, e, f] = s;
-      return std::tie(a, b, c, d, e, f);
-    } else if constexpr (n == 7) {
-      auto& [a, b, c, d, e, f, g] = s;
-      return std::tie(a, b, c, d, e, f, g);
-    } else {
-      auto& [a, b, c, d, e, f, g, h] = s;
-      return std::tie(a, b, c, d, e, f, g, h);
-    }
+    static_assert(field_count<X> >= 1, "a struct in a dataset element has fields");
+    return with_fields(s, [](auto&... f) { return std::tie(f...); });
   }
 }
 template <class S>
