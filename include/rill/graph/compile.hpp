@@ -167,6 +167,7 @@ struct frozen_fetch {
 
 struct table_sizes {
   std::size_t steps = 0, inputs = 0, lets = 0, outputs = 0, scalars = 0, ranges = 0, slots = 0, variables = 0, fetches = 0;
+  std::size_t nodes = 0, scopes = 0;
 };
 
 template <table_sizes N>
@@ -180,6 +181,9 @@ struct table {
   std::array<slot_desc, N.slots> slots{};
   std::array<variable_decl, N.variables> variables{};
   std::array<frozen_fetch, N.fetches> fetches{};
+  std::array<node, N.nodes> nodes{};          ///< the simplified graph, for files and pictures
+  std::array<int, N.nodes> group_of{};        ///< the kernel that computes each node, or -1
+  std::array<name_buffer, N.scopes> scopes{};
   std::int64_t fixed_bytes = 0, row_bytes = 0;
 };
 
@@ -250,6 +254,8 @@ constexpr table<N> freeze(const image& im) {
       t.fetches[k].type = n.type, t.fetches[k].shape = n.shape;
     }
   }
+  for (std::size_t k = 0; k < N.nodes; ++k) t.nodes[k] = im.b.nodes[k], t.group_of[k] = im.f.group_of[k];
+  for (std::size_t k = 0; k < N.scopes; ++k) t.scopes[k] = im.b.scopes[k];
   t.fixed_bytes = im.l.fixed_bytes, t.row_bytes = im.l.row_bytes;
   return t;
 }
@@ -262,6 +268,7 @@ constexpr table_sizes sizes_of(const image& im) {
       n.inputs += p->inputs.size(), n.lets += p->lets.size(), n.outputs += p->outputs.size();
   n.scalars = im.l.scalars.size(), n.ranges = im.l.ranges.size(), n.slots = im.l.slots.size();
   n.variables = im.b.variables.size(), n.fetches = im.l.fetch_memory.size();
+  n.nodes = im.b.nodes.size(), n.scopes = im.b.scopes.size();
   return n;
 }
 

@@ -5,6 +5,8 @@
 /// follow the scopes ("conv2d/Conv2D"), variables keep theirs, edges carry shapes, and nodes of one kernel share a device
 /// line "/kernel:N", so that colouring by device shows the fusion.
 
+#include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,19 +15,19 @@
 
 namespace rill::summary {
 
-/// The simplified graph of a model.
-inline io::graph_def graph_of(const graph::image& im) {
-  const graph::builder& b = im.b;
-  std::vector<std::string> names(b.nodes.size());
+/// A node table as GraphDef: the nodes, the kernel that computes each, their scopes and variables.
+inline io::graph_def graph_of(std::span<const graph::node> nodes, std::span<const int> group_of,
+                              std::span<const graph::name_buffer> scopes, std::span<const graph::variable_decl> variables) {
+  std::vector<std::string> names(nodes.size());
   std::map<std::string, int> used;
   io::graph_def g;
-  for (std::size_t id = 0; id < b.nodes.size(); ++id) {
-    const graph::node& n = b.nodes[id];
+  for (std::size_t id = 0; id < nodes.size(); ++id) {
+    const graph::node& n = nodes[id];
     std::string name;
     if (n.op == &graph::info_of<graph::source::variable>) {
-      name = b.variables[static_cast<std::size_t>(n.attr.i[0])].name.view();
+      name = variables[static_cast<std::size_t>(n.attr.i[0])].name.view();
     } else {
-      name = b.scopes[static_cast<std::size_t>(n.scope)].view();
+      name = scopes[static_cast<std::size_t>(n.scope)].view();
       if (!name.empty()) name += '/';
       name += n.op->name;
     }
@@ -36,7 +38,7 @@ inline io::graph_def graph_of(const graph::image& im) {
     d.name = names[id];
     d.op = n.op->name;
     for (int k = 0; k < n.arity; ++k) d.inputs.push_back(names[static_cast<std::size_t>(n.in[k])]);
-    if (im.f.group_of.size() > id && im.f.group_of[id] >= 0) d.device = "/kernel:" + std::to_string(im.f.group_of[id]);
+    if (group_of[id] >= 0) d.device = "/kernel:" + std::to_string(group_of[id]);
     d.attrs.emplace(n.op->kind == op_kind::source ? "dtype" : "T", io::attr_value(n.type));
     tensor_shape shape;  // a batch of unknown size is -1 in a file
     for (std::int64_t e : n.shape) shape.push_back(e < 0 ? -1 : e);
@@ -62,9 +64,11 @@ inline io::graph_def graph_of(const graph::image& im) {
   return g;
 }
 
+/// The simplified graph of a model, from the constants that its compilation left behind.
 template <class Model, class... Inputs>
 io::graph_def graph_of() {
-  return graph_of(graph::run_passes(graph::trace<Model, Inputs...>()));
+  constexpr const auto& t = graph::compiled<Model, Inputs...>::tables;
+  return graph_of(t.nodes, t.group_of, t.scopes, t.variables);
 }
 
 }  // namespace rill::summary
