@@ -208,9 +208,23 @@ constexpr int find_op(op_list<T...>, const op_info* op) {
   return found;
 }
 
+constexpr table_sizes sizes_of(const image& im) {
+  table_sizes n;
+  n.steps = im.l.steps.size();
+  for (const auto& s : im.l.steps)
+    for (const auto* p : {&s.program, &s.prologue_a, &s.prologue_b})
+      n.inputs += p->inputs.size(), n.lets += p->lets.size(), n.outputs += p->outputs.size();
+  n.scalars = im.l.scalars.size(), n.ranges = im.l.ranges.size(), n.slots = im.l.slots.size();
+  n.variables = im.b.variables.size(), n.fetches = im.l.fetch_memory.size();
+  n.nodes = im.b.nodes.size(), n.scopes = im.b.scopes.size();
+  return n;
+}
+
+/// The image as arrays; N is its sizes, or more.
 template <class Ops, table_sizes N>
 constexpr table<N> freeze(const image& im) {
   table<N> t;
+  const table_sizes n = sizes_of(im);
   std::size_t in = 0, let = 0, out = 0;
   const auto freeze_program = [&](const program_desc& p) {
     frozen_program r;
@@ -227,7 +241,7 @@ constexpr table<N> freeze(const image& im) {
     for (const auto& d : p.outputs) t.outputs[out++] = d;
     return r;
   };
-  for (std::size_t s = 0; s < N.steps; ++s) {
+  for (std::size_t s = 0; s < n.steps; ++s) {
     const step_desc& d = im.l.steps[s];
     frozen_step& r = t.steps[s];
     r.kind = d.kind;
@@ -242,11 +256,11 @@ constexpr table<N> freeze(const image& im) {
     r.prologue_b = freeze_program(d.prologue_b);
     r.has_prologue_a = d.has_prologue_a, r.has_prologue_b = d.has_prologue_b;
   }
-  for (std::size_t k = 0; k < N.scalars; ++k) t.scalars[k] = im.l.scalars[k];
-  for (std::size_t k = 0; k < N.ranges; ++k) t.ranges[k] = im.l.ranges[k];
-  for (std::size_t k = 0; k < N.slots; ++k) t.slots[k] = im.l.slots[k];
-  for (std::size_t k = 0; k < N.variables; ++k) t.variables[k] = im.b.variables[k];
-  for (std::size_t k = 0; k < N.fetches; ++k) {
+  for (std::size_t k = 0; k < n.scalars; ++k) t.scalars[k] = im.l.scalars[k];
+  for (std::size_t k = 0; k < n.ranges; ++k) t.ranges[k] = im.l.ranges[k];
+  for (std::size_t k = 0; k < n.slots; ++k) t.slots[k] = im.l.slots[k];
+  for (std::size_t k = 0; k < n.variables; ++k) t.variables[k] = im.b.variables[k];
+  for (std::size_t k = 0; k < n.fetches; ++k) {
     const auto& f = im.b.fetches[k];
     t.fetches[k].name = f.name, t.fetches[k].is_op = f.is_op, t.fetches[k].memory = im.l.fetch_memory[k];
     if (f.node >= 0) {
@@ -254,22 +268,33 @@ constexpr table<N> freeze(const image& im) {
       t.fetches[k].type = n.type, t.fetches[k].shape = n.shape;
     }
   }
-  for (std::size_t k = 0; k < N.nodes; ++k) t.nodes[k] = im.b.nodes[k], t.group_of[k] = im.f.group_of[k];
-  for (std::size_t k = 0; k < N.scopes; ++k) t.scopes[k] = im.b.scopes[k];
+  for (std::size_t k = 0; k < n.nodes; ++k) t.nodes[k] = im.b.nodes[k], t.group_of[k] = im.f.group_of[k];
+  for (std::size_t k = 0; k < n.scopes; ++k) t.scopes[k] = im.b.scopes[k];
   t.fixed_bytes = im.l.fixed_bytes, t.row_bytes = im.l.row_bytes;
   return t;
 }
 
-constexpr table_sizes sizes_of(const image& im) {
-  table_sizes n;
-  n.steps = im.l.steps.size();
-  for (const auto& s : im.l.steps)
-    for (const auto* p : {&s.program, &s.prologue_a, &s.prologue_b})
-      n.inputs += p->inputs.size(), n.lets += p->lets.size(), n.outputs += p->outputs.size();
-  n.scalars = im.l.scalars.size(), n.ranges = im.l.ranges.size(), n.slots = im.l.slots.size();
-  n.variables = im.b.variables.size(), n.fetches = im.l.fetch_memory.size();
-  n.nodes = im.b.nodes.size(), n.scopes = im.b.scopes.size();
-  return n;
+/// Room for the tables of most models, so that one run of the passes gives sizes and contents.
+inline constexpr table_sizes roomy{64, 320, 256, 128, 48, 8, 128, 64, 16, 320, 48};
+
+constexpr bool fits_in(const table_sizes& n, const table_sizes& room) {
+  return n.steps <= room.steps && n.inputs <= room.inputs && n.lets <= room.lets && n.outputs <= room.outputs &&
+         n.scalars <= room.scalars && n.ranges <= room.ranges && n.slots <= room.slots && n.variables <= room.variables &&
+         n.fetches <= room.fetches && n.nodes <= room.nodes && n.scopes <= room.scopes;
+}
+
+/// The first elements of each array.
+template <table_sizes N, table_sizes Room>
+constexpr table<N> shrink(const table<Room>& t) {
+  table<N> r;
+  const auto copy = [](auto& to, const auto& from) {
+    for (std::size_t k = 0; k < to.size(); ++k) to[k] = from[k];
+  };
+  copy(r.steps, t.steps), copy(r.inputs, t.inputs), copy(r.lets, t.lets), copy(r.outputs, t.outputs);
+  copy(r.scalars, t.scalars), copy(r.ranges, t.ranges), copy(r.slots, t.slots), copy(r.variables, t.variables);
+  copy(r.fetches, t.fetches), copy(r.nodes, t.nodes), copy(r.group_of, t.group_of), copy(r.scopes, t.scopes);
+  r.fixed_bytes = t.fixed_bytes, r.row_bytes = t.row_bytes;
+  return r;
 }
 
 }  // namespace detail
@@ -303,6 +328,7 @@ struct compiled {
     table_sizes sizes;
     frozen_failure why;
     bool single_output = false;
+    table<detail::roomy> contents;  ///< when they fit
   };
   static constexpr summary summarize() {
     const image im = run_passes(trace<Model, Inputs...>());
@@ -315,6 +341,7 @@ struct compiled {
       s.why.name = im.b.failed_name;
     } else {
       s.sizes = detail::sizes_of(im);
+      if (detail::fits_in(s.sizes, detail::roomy)) s.contents = detail::freeze<ops, detail::roomy>(im);
     }
     return s;
   }
@@ -369,7 +396,10 @@ struct compiled {
     }
   }
 
-  static constexpr auto tables = detail::freeze<ops, summary_.sizes>(run_passes(trace<Model, Inputs...>()));
+  static constexpr auto tables = [] {
+    if constexpr (detail::fits_in(summary_.sizes, detail::roomy)) return detail::shrink<summary_.sizes>(summary_.contents);
+    else return detail::freeze<ops, summary_.sizes>(run_passes(trace<Model, Inputs...>()));
+  }();
 };
 
 // ---- canonical program types --------------------------------------------------------------------------------------------
