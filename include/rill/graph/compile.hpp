@@ -264,8 +264,8 @@ constexpr table<N> freeze(const image& im) {
     const auto& f = im.b.fetches[k];
     t.fetches[k].name = f.name, t.fetches[k].is_op = f.is_op, t.fetches[k].memory = im.l.fetch_memory[k];
     if (f.node >= 0) {
-      const node& n = im.b.nodes[static_cast<std::size_t>(f.node)];
-      t.fetches[k].type = n.type, t.fetches[k].shape = n.shape;
+      const node& fetched = im.b.nodes[static_cast<std::size_t>(f.node)];
+      t.fetches[k].type = fetched.type, t.fetches[k].shape = fetched.shape;
     }
   }
   for (std::size_t k = 0; k < n.nodes; ++k) t.nodes[k] = im.b.nodes[k], t.group_of[k] = im.f.group_of[k];
