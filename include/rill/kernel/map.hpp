@@ -15,23 +15,55 @@
 #include "row.hpp"
 
 #if defined(__linux__)
+#include <fcntl.h>
 #include <unistd.h>
+#endif
+#if defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 
 namespace rill::kernel {
 
 namespace detail {
 
-/// Bytes of the last-level cache; outputs larger than this are written past it.
+/// A size as Linux writes it ("32768K"), in bytes; 0 when it is none.
+constexpr std::int64_t parse_cache_size(const char* text, std::int64_t length) {
+  std::int64_t n = 0;
+  std::int64_t i = 0;
+  for (; i < length && i < 12 && text[i] >= '0' && text[i] <= '9'; ++i) n = n * 10 + (text[i] - '0');
+  if (i < length && text[i] == 'K') n <<= 10;
+  else if (i < length && text[i] == 'M') n <<= 20;
+  return n;
+}
+
+/// Bytes of one last-level cache. The C library may count those of all groups of cores, the kernel's file does not, and
+/// either may be missing: the smaller one that makes sense is taken.
 inline std::int64_t last_level_cache() {
   static const std::int64_t bytes = [] {
-    std::int64_t n = 0;
+    std::int64_t best = 0;
+    [[maybe_unused]] const auto offer = [&](std::int64_t n) {
+      if (n >= (std::int64_t{1} << 20) && (best == 0 || n < best)) best = n;
+    };
 #if defined(_SC_LEVEL3_CACHE_SIZE)
-    n = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    offer(sysconf(_SC_LEVEL3_CACHE_SIZE));
 #endif
-    return n > (std::int64_t{1} << 20) ? n : std::int64_t{32} << 20;
+#if defined(__linux__)
+    if (const int file = open("/sys/devices/system/cpu/cpu0/cache/index3/size", O_RDONLY | O_CLOEXEC); file >= 0) {
+      char text[16];
+      offer(parse_cache_size(text, read(file, text, sizeof(text))));
+      close(file);
+    }
+#endif
+    return best > 0 ? best : std::int64_t{32} << 20;
   }();
   return bytes;
+}
+
+/// Makes streaming stores of this thread visible to others before what it does next.
+inline void store_fence() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
 }
 
 template <class P, int W, bool Partial, bool Stream, int... O>
@@ -75,6 +107,7 @@ inline void map_row(const void* const* in, const std::int64_t* in_stride, void* 
         whole(i + W);
       }
     for (; i + W <= n; i += W) whole(i);
+    if constexpr (Stream) store_fence();
   }
   for (; i < n; i += W) {
     const std::int64_t m = n - i < W ? n - i : W;
@@ -141,22 +174,87 @@ inline void map_range(const map_call& c, std::int64_t begin, std::int64_t end) {
   }
 }
 
+/// Strides of operands that are contiguous.
+inline constexpr std::int64_t unit_strides[static_cast<std::size_t>(max_map_operands)] = {
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+/// A flat program at run time: operands are contiguous or constant.
+struct flat_call {
+  int inputs, outputs;
+  const void* const* in;
+  void* const* out;
+  const std::int64_t* width;
+  const expr::walk* walks;
+  row_function row;
+};
+
+/// [0, n) in tasks of `grain` elements; the same code for every program.
+inline void map_flat_tasks(const flat_call& c, std::int64_t n, std::int64_t grain) {
+  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+    const void* in[max_map_operands];
+    void* out[max_map_operands];
+    for (int k = 0; k < c.inputs; ++k)
+      in[k] = static_cast<const unsigned char*>(c.in[k]) + (c.walks[k] == expr::walk::constant ? 0 : begin * c.width[k]);
+    for (int k = 0; k < c.outputs; ++k)
+      out[k] = static_cast<unsigned char*>(c.out[k]) + begin * c.width[c.inputs + k];
+    c.row(in, unit_strides, out, unit_strides, true, end - begin, begin);
+  });
+}
+
 template <class I>
 inline constexpr bool any_strided = false;
 template <class... I>
 inline constexpr bool any_strided<expr::list<I...>> = ((I::inner == expr::walk::strided) || ...);
 
-/// Work of some 20 microseconds, in elements: limited by memory or by arithmetic, a multiple of 1024.
+/// Elements whose operands are `bytes` of memory, or fewer where the arithmetic takes 80000 cycles; a multiple of 1024.
 template <class P>
-constexpr std::int64_t grain_v = [] {
-  const std::int64_t bytes = bytes_of<typename P::inputs>::value + bytes_of<typename P::outputs>::value + 1;
-  const std::int64_t by_memory = (std::int64_t{400} << 10) / bytes;
+constexpr std::int64_t elements_of(std::int64_t bytes) {
+  const std::int64_t each = bytes_of<typename P::inputs>::value + bytes_of<typename P::outputs>::value + 1;
+  const std::int64_t by_memory = bytes / each;
   const std::int64_t by_cost = (std::int64_t{80000} * lanes_v<P>) / (expr::cost_v<P> + 1);
   const std::int64_t n = by_memory < by_cost ? by_memory : by_cost;
   return n < 1024 ? std::int64_t{1024} : n / 1024 * 1024;
-}();
+}
+
+/// Work of one task, some 20 microseconds from memory.
+template <class P>
+inline constexpr std::int64_t grain_v = elements_of<P>(std::int64_t{400} << 10);
+
+/// Up to here one thread is faster: what a second-level cache holds is done before other threads wake up.
+template <class P>
+inline constexpr std::int64_t serial_v = elements_of<P>(std::int64_t{1200} << 10);
+
+/// Whether results that no cache will hold are to be written past the caches: `total` elements of the program, whose
+/// contiguous outputs are aligned and replace no input. A cache that most of the operands flow through keeps little.
+template <class P>
+bool worth_streaming(std::int64_t total, const void* const* in, void* const* out) {
+  const std::int64_t bytes = bytes_of<typename P::inputs>::value + bytes_of<typename P::outputs>::value;
+  if (total < 3 * last_level_cache() / (2 * bytes)) return false;
+  for (int o = 0; o < P::outputs::size; ++o) {
+    if (reinterpret_cast<std::uintptr_t>(out[o]) % 64 != 0) return false;
+    for (int i = 0; i < P::inputs::size; ++i)
+      if (in[i] == out[o]) return false;
+  }
+  return true;
+}
 
 }  // namespace detail
+
+/// The program over n elements, of which every operand is contiguous, or constant where the program says so.
+template <class P>
+void map_flat(std::int64_t n, const void* const* in, void* const* out) {
+  static_assert(operands_v<P> <= detail::max_map_operands, "a program has at most 40 operands");
+  static_assert(!detail::any_strided<typename P::inputs>, "the walks of a flat program are known");
+  if (n <= detail::serial_v<P>) {
+    if (n > 0) detail::map_row<P, false>(in, detail::unit_strides, out, detail::unit_strides, true, n, 0);
+    return;
+  }
+  const auto row = detail::worth_streaming<P>(n, in, out) ? &detail::map_row<P, true> : &detail::map_row<P, false>;
+  detail::map_flat_tasks({P::inputs::size, P::outputs::size, in, out,
+                          detail::widths_of<typename P::inputs, typename P::outputs>::value,
+                          detail::walks_of<P>::value, row},
+                         n, detail::grain_v<P>);
+}
 
 /// Runs the program over the nest. `in[k]` and `out[k]` point to the element at index 0 of every dimension. The walks in
 /// the program are promises about the innermost stride; the nest may be given in full, it is collapsed here.
@@ -165,7 +263,7 @@ void map(const nest<operands_v<P>>& given, const void* const* in, void* const* o
   static_assert(operands_v<P> <= detail::max_map_operands, "a program has at most 40 operands");
   const std::int64_t total = given.size();
   if (total == 0) return;
-  if (given.rank == 1 && total <= detail::grain_v<P>) {  // small and flat: nothing to prepare
+  if (given.rank == 1 && total <= detail::serial_v<P>) {  // small and flat: nothing to prepare
     std::int64_t inner[static_cast<std::size_t>(operands_v<P>)];
     bool unit = true;
     for (int k = 0; k < operands_v<P>; ++k) {
@@ -176,27 +274,21 @@ void map(const nest<operands_v<P>>& given, const void* const* in, void* const* o
   }
   auto n = given;
   collapse<P>(n);
-  detail::map_call call{n.rank,
-                        n.extents,
-                        n.strides,
-                        P::inputs::size,
-                        P::outputs::size,
-                        in,
-                        out,
-                        detail::widths_of<typename P::inputs, typename P::outputs>::value,
-                        &detail::map_row<P, false>};
   if constexpr (!detail::any_strided<typename P::inputs>) {
-    // Results that no cache will hold are written past the caches, unless they replace an input.
-    if (n.rank == 1 && total * detail::bytes_of<typename P::outputs>::value > detail::last_level_cache()) {
-      bool stream = true;
-      for (int o = 0; o < P::outputs::size; ++o) {
-        stream = stream && n.strides[P::inputs::size + o][0] == 1 && reinterpret_cast<std::uintptr_t>(out[o]) % 64 == 0;
-        for (int i = 0; i < P::inputs::size; ++i) stream = stream && in[i] != out[o];
-      }
-      if (stream) call.row = &detail::map_row<P, true>;
-    }
+    bool flat = n.rank == 1;
+    for (int o = P::inputs::size; o < operands_v<P>; ++o) flat = flat && n.strides[o][0] == 1;
+    if (flat) return map_flat<P>(total, in, out);
   }
-  if (total <= detail::grain_v<P>) return detail::map_range(call, 0, total);
+  const detail::map_call call{n.rank,
+                              n.extents,
+                              n.strides,
+                              P::inputs::size,
+                              P::outputs::size,
+                              in,
+                              out,
+                              detail::widths_of<typename P::inputs, typename P::outputs>::value,
+                              &detail::map_row<P, false>};
+  if (total <= detail::serial_v<P>) return detail::map_range(call, 0, total);
   parallel_for(total, detail::grain_v<P>, [&](std::int64_t b, std::int64_t e) { detail::map_range(call, b, e); });
 }
 

@@ -22,11 +22,12 @@ namespace nn {
 class activation {
  public:
   constexpr activation() = default;
-  constexpr activation(symbol (*function)(symbol)) : function_(function) {}  // NOLINT: implicit on purpose
-  constexpr symbol operator()(symbol x) const { return function_ == nullptr || x.id < 0 ? x : function_(x); }
+  constexpr activation(symbol (*function)(symbol)) : function_(function), given_(true) {}  // NOLINT: implicit on purpose
+  constexpr symbol operator()(symbol x) const { return given_ && x.id >= 0 ? function_(x) : x; }
 
  private:
   symbol (*function_)(symbol) = nullptr;
+  bool given_ = false;  // g++ under -fsanitize=undefined does not compare function pointers in constants
 };
 
 }  // namespace nn
