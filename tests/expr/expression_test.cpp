@@ -120,9 +120,9 @@ TEST_CASE("expression: aliasing is decided") {
   v = v * v + v;  // same indices: in place
   CHECK(v.data() == p);
   CHECK(to_string(v) == "[ 2.  6. 12. 20. 30.]");
-  v(slice{1, none}) = v(slice{0, -1}) + v(slice{1, none});  // other indices: as if copied first
+  v(slice{1, slice::none}) = v(slice{0, -1}) + v(slice{1, slice::none});  // other indices: as if copied first
   CHECK(to_string(v) == "[ 2.  8. 18. 32. 50.]");
-  v = v(slice{none, none, -1}) + 0;
+  v = v(slice{slice::none, slice::none, -1}) + 0;
   CHECK(to_string(v) == "[50. 32. 18.  8.  2.]");
   v += v;
   v -= 1;
@@ -144,7 +144,7 @@ TEST_CASE("expression: noalias is a checked promise") {
   CHECK(w(3) == 8);
   noalias(v) = v + 1;
   CHECK(v(0) == 2);
-  auto part = v(slice{1, none});
+  auto part = v(slice{1, slice::none});
   CHECK_THROWS_WITH_AS(noalias(part) = v(slice{0, -1}) * 1,
                        "noalias: the destination of shape [3] overlaps an operand that is read at other indices", invalid_argument);
   CHECK_THROWS_AS(noalias(w) = part * 1, invalid_argument);

@@ -10,7 +10,7 @@ using namespace rill;
 TEST_CASE("shape: reshape, also of strided views") {
   const tensor<int, 2, 3> x{{1, 2, 3}, {4, 5, 6}};
   CHECK(to_string(reshape(x, {3, -1})) == "[[1 2]\n [3 4]\n [5 6]]");
-  CHECK(to_string(reshape(x(all, slice{none, none, -1}), {6})) == "[3 2 1 6 5 4]");
+  CHECK(to_string(reshape(x(all, slice{slice::none, slice::none, -1}), {6})) == "[3 2 1 6 5 4]");
   CHECK(to_string(reshape(x * 2, tensor_shape{1, 6})) == "[[ 2  4  6  8 10 12]]");
   CHECK(reshape(tensor<int, 0, 3>(), {-1, 3}).shape() == tensor_shape{0, 3});
   CHECK_THROWS_WITH_AS(reshape(x, {4, -1}), "reshape: a tensor of shape [2, 3] has 6 elements, which do not fill the shape [4, ?]", invalid_argument);
