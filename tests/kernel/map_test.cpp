@@ -153,3 +153,80 @@ TEST_CASE("nest: collapsing keeps the order and the promises") {
   kernel::collapse<p>(row);
   CHECK(row.rank == 1);
 }
+
+TEST_CASE("map: results beyond every cache are written past them, to the last element") {
+  CHECK(kernel::detail::parse_cache_size("32768K\n", 7) == 32 << 20);
+  CHECK(kernel::detail::parse_cache_size("96M", 3) == 96 << 20);
+  CHECK(kernel::detail::parse_cache_size("512", 2) == 51);
+  CHECK(kernel::detail::parse_cache_size("", 0) == 0);
+  CHECK(kernel::detail::parse_cache_size("", -1) == 0);
+  const std::int64_t cache = kernel::detail::last_level_cache();
+  CHECK(cache >= 1 << 20);
+
+  using p = program<list<in<std::uint8_t, c>, in<std::uint8_t, k>>,
+                    list<let<ops::cast<float>, ~0>, let<ops::cast<float>, ~1>, let<ops::add, 0, 1>>,
+                    list<out<float, 2>, out<float, 0>>>;
+  const std::int64_t large = cache / 6 + 77;  // 9 bytes per element and 1.5 caches
+  std::vector<std::uint8_t> x(static_cast<std::size_t>(large));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<std::uint8_t>(i * 7 % 251);
+  std::vector<float> memory(static_cast<std::size_t>(2 * large + 64));
+  const std::uint8_t five = 5;
+  const void* in[] = {x.data(), &five};
+  for (const std::int64_t shift : {0, 1}) {  // aligned, and not
+    CAPTURE(shift);
+    memory.assign(memory.size(), -1.0F);
+    float* y = memory.data();
+    while (reinterpret_cast<std::uintptr_t>(y) % 64 != 0) ++y;
+    y += shift;
+    float* z = y + (large / 16 + 1) * 16;
+    void* out[] = {y, z};
+    CHECK(kernel::detail::worth_streaming<p>(large, in, out) == (shift == 0));
+    CHECK_FALSE(kernel::detail::worth_streaming<p>(large / 2, in, out));
+    void* in_place[] = {y, x.data()};
+    CHECK_FALSE(kernel::detail::worth_streaming<p>(large, in, in_place));
+    kernel::map<p>({1, {large}, {{1}, {0}, {1}, {1}}}, in, out);
+    std::int64_t wrong = 0;
+    for (std::int64_t i = 0; i < large; ++i) {
+      const float want = static_cast<float>(x[static_cast<std::size_t>(i)]);
+      wrong += y[i] != want + 5 || z[i] != want;
+    }
+    CHECK(wrong == 0);
+    for (float* q = y + large; q < z; ++q) CHECK(*q == -1);
+    CHECK(z[large] == -1);
+  }
+}
+
+TEST_CASE("map_flat: as map, on one thread and in tasks") {
+  using p = program<list<f<c>, f<k>>, list<let<ops::mul, ~0, ~1>, let<ops::add, 0, ~0>>, list<out<float, 1>>>;
+  for (const std::int64_t n : {0, 1, 31, 32, 33, 48, 1000, 500001}) {
+    CAPTURE(n);
+    std::vector<float> x(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 1021);
+    std::vector<float> y(static_cast<std::size_t>(n + 1), -1.0F);
+    const float three = 3;
+    const void* in[] = {x.data(), &three};
+    void* out[] = {y.data()};
+    kernel::map_flat<p>(n, in, out);
+    std::int64_t wrong = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) wrong += y[i] != x[i] * 4;
+    CHECK(wrong == 0);
+    CHECK(y.back() == -1);
+  }
+}
+
+TEST_CASE("map: an element has the same bits wherever in a row it lies") {
+  using p = program<list<f<c>, f<c>, f<c>>, list<let<ops::mul, ~0, ~1>, let<ops::add, 0, ~2>>, list<out<float, 1>>>;
+  std::vector<float> x(100);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = 1.0F / static_cast<float>(i + 3);  // products are not exact
+  std::vector<float> whole(64);
+  const void* in[] = {x.data(), x.data() + 7, x.data() + 20};
+  void* out[] = {whole.data()};
+  kernel::map<p>({1, {64}, {{1}, {1}, {1}, {1}}}, in, out);
+  for (std::int64_t n = 1; n < 64; ++n) {
+    CAPTURE(n);
+    std::vector<float> y(static_cast<std::size_t>(n));
+    void* part[] = {y.data()};
+    kernel::map<p>({1, {n}, {{1}, {1}, {1}, {1}}}, in, part);
+    CHECK(std::memcmp(y.data(), whole.data(), y.size() * sizeof(float)) == 0);
+  }
+}

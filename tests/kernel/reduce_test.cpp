@@ -19,6 +19,7 @@ namespace {
 
 using s = in<float, walk::strided>;
 using c = in<float, walk::contiguous>;
+using k = in<float, walk::constant>;
 using plain = program<list<s>, list<>, list<out<float, ~0>>>;
 using squares = program<list<s>, list<let<ops::square, ~0>>, list<out<float, 0>>>;
 using positive = program<list<s, in<float, walk::constant>>, list<let<ops::greater, ~0, ~1>>, list<out<bool, 0>>>;
@@ -148,4 +149,129 @@ TEST_CASE("reduce: every reducer on its edge cases") {
   CHECK_FALSE(b);
   kernel::reduce<positive, ops::any>({1, {37}, {{1}, {0}, {0}}}, 1, above_two, &b);
   CHECK_FALSE(b);
+}
+
+namespace {
+
+/// Sums of rows of x * scale, of every length around the blocks, against a double loop.
+template <class T>
+void check_rows(std::int64_t outer, std::int64_t rows, std::int64_t length) {
+  CAPTURE(outer);
+  CAPTURE(rows);
+  CAPTURE(length);
+  using p = program<list<in<T, walk::contiguous>, in<T, walk::constant>>, list<let<ops::mul, ~0, ~1>>, list<out<T, 0>>>;
+  // Rows lie 3 elements apart, blocks of rows 5; the results are strided, too.
+  const std::int64_t pitch = length + 3;
+  const std::int64_t block = rows * pitch + 5;
+  std::vector<T> x(static_cast<std::size_t>(outer * block + 1));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(static_cast<int>(i * 7919 % 1009) - 504);
+  std::vector<T> scale(static_cast<std::size_t>(rows));
+  for (std::size_t i = 0; i < scale.size(); ++i) scale[i] = static_cast<T>(i % 3 + 1);
+  std::vector<T> y(static_cast<std::size_t>(2 * outer * rows), static_cast<T>(-1));
+  const void* in[] = {x.data(), scale.data()};
+  kernel::reduce<p, ops::sum>(
+      {3, {outer, rows, length}, {{block, pitch, 1}, {0, 1, 0}, {2 * rows, 2, 0}}}, 0b100, in, y.data());
+  std::int64_t wrong = 0;
+  for (std::int64_t o = 0; o < outer; ++o)
+    for (std::int64_t r = 0; r < rows; ++r) {
+      double want = 0;
+      for (std::int64_t i = 0; i < length; ++i)
+        want += static_cast<double>(x[static_cast<std::size_t>(o * block + r * pitch + i)]) *
+                static_cast<double>(scale[static_cast<std::size_t>(r)]);
+      const auto at = static_cast<std::size_t>(2 * (o * rows + r));
+      wrong += static_cast<double>(y[at]) != want || y[at + 1] != static_cast<T>(-1);  // small integers: exact
+    }
+  CHECK(wrong == 0);
+}
+
+}  // namespace
+
+TEST_CASE("reduce: many rows, side by side") {
+  for (const std::int64_t length : {0, 1, 7, 15, 16, 17, 127, 128, 129, 511, 4097})
+    for (const std::int64_t rows : {1, 3, 16, 17, 37}) {
+      check_rows<float>(2, rows, length);
+      if (length < 200) check_rows<double>(3, rows, length), check_rows<std::int32_t>(1, rows, length);
+    }
+  check_rows<float>(3, 1001, 130);  // several tasks, cut inside blocks of rows
+}
+
+TEST_CASE("reduce: rows of every lane number meet in the right place") {
+  // max of a row is at a lane of its own; any is evaluated on bits
+  using largest = program<list<c>, list<>, list<out<float, ~0>>>;
+  using above = program<list<c, k>, list<let<ops::greater, ~0, ~1>>, list<out<bool, 0>>>;
+  constexpr std::int64_t n = 70;
+  std::vector<float> x(static_cast<std::size_t>(n * n), -5.0F);
+  for (std::int64_t i = 0; i < n; ++i) x[static_cast<std::size_t>(i * n + i * 3 % n)] = static_cast<float>(i - 20);
+  const float limit = 0;
+  const void* in[] = {x.data(), &limit};
+  float y[n];
+  bool b[n];
+  kernel::reduce<largest, ops::max>({2, {n, n}, {{n, 1}, {1, 0}}}, 0b10, in, y);
+  kernel::reduce<above, ops::any>({2, {n, n}, {{n, 1}, {0, 0}, {1, 0}}}, 0b10, in, b);
+  for (std::int64_t i = 0; i < n; ++i) {
+    CHECK(y[i] == static_cast<float>(i < 15 ? -5 : i - 20));
+    CHECK(b[i] == (i > 20));
+  }
+}
+
+TEST_CASE("reduce: columns over several reduced dimensions") {
+  // [4, rows, 6, columns] over axes 0 and 2: the odometer of a strip turns over
+  for (const std::int64_t columns : {1, 16, 63, 64, 70, 200}) {
+    CAPTURE(columns);
+    const std::int64_t rows = 3;
+    using p = program<list<c>, list<>, list<out<float, ~0>>>;
+    std::vector<float> x(static_cast<std::size_t>(4 * rows * 6 * columns));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 31 % 1013) - 500;
+    std::vector<float> y(static_cast<std::size_t>(rows * columns));
+    const void* in[] = {x.data()};
+    const std::int64_t a = columns, b = 6 * a, d = rows * b;
+    kernel::reduce<p, ops::sum>({4, {4, rows, 6, columns}, {{d, b, a, 1}, {0, columns, 0, 1}}}, 0b0101, in, y.data());
+    std::int64_t wrong = 0;
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t j = 0; j < columns; ++j) {
+        float want = 0;
+        for (std::int64_t o = 0; o < 4; ++o)
+          for (std::int64_t i = 0; i < 6; ++i) want += x[static_cast<std::size_t>(o * d + r * b + i * a + j)];
+        wrong += y[static_cast<std::size_t>(r * columns + j)] != want;
+      }
+    CHECK(wrong == 0);
+  }
+}
+
+namespace {
+
+/// Its operand times (index mod 7): shows which linear position a kernel hands to each element.
+struct times_index : elementwise<1> {
+  static constexpr bool indexed = true;
+  template <class V, class A>
+  static V eval_at(std::int64_t index, A x) {
+    if constexpr (std::is_arithmetic_v<V>) return static_cast<V>(index % 7) * x;
+    else return V::each_lane([&](int i) { return static_cast<typename V::value_type>((index + i) % 7); }) * x;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("reduce: indexed ops see the linear position, whichever axes go") {
+  using p = program<list<c>, list<let<times_index, ~0>>, list<out<float, 0>>>;
+  const std::int64_t e[] = {3, 5, 2, 33};
+  std::vector<float> x(3 * 5 * 2 * 33, 1.0F);
+  const void* in[] = {x.data()};
+  for (unsigned mask = 1; mask < 16; ++mask) {
+    CAPTURE(mask);
+    kernel::nest<2> n{4, {e[0], e[1], e[2], e[3]}, {{330, 66, 33, 1}, {}}};
+    std::int64_t outputs = 1;
+    for (int d = 3; d >= 0; --d)
+      if ((mask >> d & 1U) == 0) n.strides[1][d] = outputs, outputs *= e[d];
+    std::vector<float> want(static_cast<std::size_t>(outputs), 0.0F);
+    for (std::int64_t i = 0; i < 990; ++i) {
+      std::int64_t o = 0;
+      for (std::int64_t d = 3, rest = i; d >= 0; rest /= e[d], --d)
+        if ((mask >> d & 1U) == 0) o += rest % e[d] * n.strides[1][d];
+      want[static_cast<std::size_t>(o)] += static_cast<float>(i % 7);
+    }
+    std::vector<float> y(static_cast<std::size_t>(outputs));
+    kernel::reduce<p, ops::sum>(n, mask, in, y.data());
+    CHECK(y == want);
+  }
 }

@@ -77,6 +77,54 @@ struct binder {
   }
 };
 
+template <class T>
+bool is_row_major(const rill::detail::strided<T>& s) {
+  std::int64_t dense = 1;
+  for (int d = s.shape.rank() - 1; d >= 0; --d) {
+    if (s.shape[d] != 1 && s.strides[d] != dense) return false;
+    dense *= s.shape[d];
+  }
+  return true;
+}
+
+template <class A, class B, int... D>
+[[gnu::always_inline]] constexpr bool equal_extents(const A& a, const B& b, std::integer_sequence<int, D...>) {
+  return ((a[D] == b[D]) && ...);
+}
+/// Whether extents are equal, without making shapes of them; false when a rank is only known at run time.
+template <class A, class B>
+[[gnu::always_inline]] constexpr bool equal_extents([[maybe_unused]] const A& a, [[maybe_unused]] const B& b) {
+  if constexpr (A::has_any_rank || B::has_any_rank || A::rank != B::rank) return false;
+  else return equal_extents(a, b, std::make_integer_sequence<int, A::rank>{});
+}
+
+/// What the usual evaluation learns instead of all that: the pointers of operands that are plain memory of the result's
+/// shape R, or single. `good` becomes false at any other operand, and at one that overlaps the destination elsewhere.
+template <class R>
+struct flat_binder {
+  const void** in;
+  const R& shape;
+  rill::detail::byte_range target;
+  std::int64_t size;
+  std::size_t target_width;
+  int count = 0;
+  bool good = true;
+
+  [[gnu::always_inline]] void number(const void* p) { in[count++] = p; }
+  template <class E>
+  [[gnu::always_inline]] void operand(const void* p, std::size_t width, const E& e) {
+    const auto at = reinterpret_cast<std::uintptr_t>(p);
+    if constexpr (E::is_static && E().size() == 1) {
+      good = good && !target.overlaps({at, at + width});
+    } else {
+      const bool same = at == target.begin && width == target_width;
+      good = good && equal_extents(e, shape) &&
+             (same || !target.overlaps({at, at + static_cast<std::size_t>(size) * width}));
+    }
+    in[count++] = p;
+  }
+};
+
 /// A plain number with the dtype of the other operands.
 template <class T>
 struct number_leaf {
@@ -86,7 +134,12 @@ struct number_leaf {
   static constexpr bool contiguous = true;
   T value;
   [[nodiscard]] tensor_shape shape() const { return {}; }
+  [[nodiscard]] extents_type dims() const { return {}; }
   void bind(binder& b) const { b.number(&value); }
+  template <class R>
+  void bind_flat(flat_binder<R>& b) const {
+    b.number(&value);
+  }
 };
 
 /// A tensor's elements, kept alive by their block.
@@ -98,9 +151,14 @@ struct tensor_leaf {
   static constexpr bool contiguous = true;
   storage owner;
   const T* data;
-  extents_type dims;
-  explicit tensor_leaf(const tensor<T, E...>& t) : owner(t.owner()), data(t.data()), dims(t.shape()) {}
-  [[nodiscard]] tensor_shape shape() const { return dims.shape(); }
+  extents_type extents_of_data;
+  explicit tensor_leaf(const tensor<T, E...>& t) : owner(t.owner()), data(t.data()), extents_of_data(t.shape()) {}
+  [[nodiscard]] tensor_shape shape() const { return extents_of_data.shape(); }
+  [[nodiscard]] const extents_type& dims() const { return extents_of_data; }
+  template <class R>
+  void bind_flat(flat_binder<R>& b) const {
+    b.operand(data, sizeof(T), extents_of_data);
+  }
   void bind(binder& b) const {
     rill::detail::strided<const T> s;
     s.data = data;
@@ -119,6 +177,11 @@ struct small_leaf {
   static constexpr bool contiguous = true;
   tensor<T, E...> value;
   [[nodiscard]] tensor_shape shape() const { return value.shape(); }
+  [[nodiscard]] extents_type dims() const { return {}; }
+  template <class R>
+  void bind_flat(flat_binder<R>& b) const {
+    b.operand(value.data(), sizeof(T), extents_type{});
+  }
   void bind(binder& b) const {
     const auto s = value.strided();
     b.operand(s.data, sizeof(T), s.shape, s.strides, {}, false);
@@ -133,6 +196,13 @@ struct view_leaf {
   static constexpr bool contiguous = false;
   view<const T, E...> value;
   [[nodiscard]] tensor_shape shape() const { return value.shape(); }
+  [[nodiscard]] extents_type dims() const { return extents_type(value.shape()); }
+  template <class R>
+  void bind_flat(flat_binder<R>& b) const {
+    const auto s = value.strided_const();
+    b.good = b.good && is_row_major(s);
+    b.operand(s.data, sizeof(T), extents_type(s.shape));
+  }
   void bind(binder& b) const {
     const auto s = value.strided_const();
     b.operand(s.data, sizeof(T), s.shape, s.strides, rill::detail::touched(s), false);
@@ -248,14 +318,17 @@ struct linearity_of<node<Op, list<A...>, T, E...>, R> {
   }();
 };
 
-/// Runs `body(program type, nest, inputs)` for an expression: with the linear program and a nest of one dimension when
-/// every operand is plain memory in the order of the result and `flat_result` holds, with the general program otherwise.
-template <class X, class P>
+/// What `with_program` chose: a program, and whether its nest is a single contiguous dimension.
+template <class X, class P, bool Flat>
 struct chosen {
   using program = P;
+  static constexpr bool flat = Flat;
 };
 
-template <class X, class Body>
+/// Runs `body(chosen, nest, inputs)` for an expression. When every operand is plain memory in the order of the result:
+/// with the linear program, over one dimension when `flat_result` holds and over all of them when `Rows` asks for that;
+/// with the general program otherwise.
+template <bool Rows, class X, class Body>
 void with_program(const X& x, const tensor_shape& shape, const rill::detail::byte_range& target, const void* target_data,
                   const std::int64_t* target_strides, std::size_t target_width, bool flat_result, bool& conflict,
                   const Body& body) {
@@ -269,6 +342,13 @@ void with_program(const X& x, const tensor_shape& shape, const rill::detail::byt
   x.bind(b);
   conflict = b.conflict;
   if (b.conflict) return;
+  const auto bind_result = [&] {
+    n.rank = shape.rank();
+    for (int d = 0; d < shape.rank(); ++d) {
+      n.extents[d] = shape[d];
+      n.strides[inputs][d] = target_strides[d];
+    }
+  };
   constexpr linearity known = linearity_of<X, typename X::extents_type>::value;
   if constexpr (known != linearity::never) {
     if (b.linear && flat_result) {
@@ -278,36 +358,30 @@ void with_program(const X& x, const tensor_shape& shape, const rill::detail::byt
       for (int k = 0; k < inputs; ++k)
         n.strides[k][0] = kernel::detail::walks_of<linear>::value[k] == walk::constant ? 0 : 1;
       n.strides[inputs][0] = 1;
-      return body(chosen<X, linear>{}, n, in);
+      return body(chosen<X, linear, true>{}, n, in);
+    }
+    if constexpr (Rows) {
+      if (b.linear) {
+        bind_result();
+        return body(chosen<X, linear, false>{}, n, in);
+      }
     }
   }
-  n.rank = shape.rank();
-  for (int d = 0; d < shape.rank(); ++d) {
-    n.extents[d] = shape[d];
-    n.strides[inputs][d] = target_strides[d];
-  }
-  body(chosen<X, general>{}, n, in);
+  bind_result();
+  body(chosen<X, general, false>{}, n, in);
 }
 
-template <class T>
-bool is_row_major(const rill::detail::strided<T>& s) {
-  std::int64_t dense = 1;
-  for (int d = s.shape.rank() - 1; d >= 0; --d) {
-    if (s.shape[d] != 1 && s.strides[d] != dense) return false;
-    dense *= s.shape[d];
-  }
-  return true;
-}
-
-/// Evaluates into a destination of the expression's shape.
+/// Evaluates with whatever strides and overlaps there are.
 template <class X, class T>
-void evaluate(const X& x, const rill::detail::strided<T>& to, bool promised) {
+[[gnu::noinline]] void evaluate_any(const X& x, const rill::detail::strided<T>& to, bool promised) {
   bool conflict = false;
   const auto run = [](auto which, const auto& n, const void* const* in, void* out) {
     void* outs[] = {out};
-    kernel::map<typename decltype(which)::program>(n, in, outs);
+    using P = typename decltype(which)::program;
+    if constexpr (decltype(which)::flat) kernel::map_flat<P>(n.extents[0], in, outs);
+    else kernel::map<P>(n, in, outs);
   };
-  with_program(x, to.shape, rill::detail::touched(to), to.data, to.strides, sizeof(T), is_row_major(to), conflict,
+  with_program<false>(x, to.shape, rill::detail::touched(to), to.data, to.strides, sizeof(T), is_row_major(to), conflict,
                [&](auto which, const auto& n, const void* const* in) { run(which, n, in, to.data); });
   if (!conflict) return;
   if (promised)
@@ -318,13 +392,34 @@ void evaluate(const X& x, const rill::detail::strided<T>& to, bool promised) {
   middle.data = static_cast<T*>(block.data());
   middle.shape = to.shape;
   rill::detail::row_major_strides(middle.shape, middle.strides);
-  with_program(x, to.shape, {}, middle.data, middle.strides, sizeof(T), true, conflict,
+  with_program<false>(x, to.shape, {}, middle.data, middle.strides, sizeof(T), true, conflict,
                [&](auto which, const auto& n, const void* const* in) { run(which, n, in, middle.data); });
   rill::detail::strided<const T> from;
   from.data = middle.data;
   from.shape = middle.shape;
   rill::detail::row_major_strides(from.shape, from.strides);
   rill::detail::strided_copy(from, to);
+}
+
+/// Evaluates into a destination of the expression's shape.
+template <class X, class T>
+void evaluate(const X& x, const rill::detail::strided<T>& to, bool promised) {
+  if constexpr (linearity_of<X, typename X::extents_type>::value != linearity::never) {
+    if (is_row_major(to)) {
+      using linear = typename program_of<X, true>::type;
+      const void* in[static_cast<std::size_t>(linear::inputs::size) + 1];
+      const std::int64_t size = x.size();
+      const auto at = reinterpret_cast<std::uintptr_t>(to.data);
+      flat_binder<typename X::extents_type> b{
+          in, x.dims(), {at, at + static_cast<std::size_t>(size) * sizeof(T)}, size, sizeof(T)};
+      x.bind_flat(b);
+      if (b.good) {
+        void* outs[] = {to.data};
+        return kernel::map_flat<linear>(size, in, outs);
+      }
+    }
+  }
+  evaluate_any(x, to, promised);
 }
 
 // ---- operands ---------------------------------------------------------------------------------------------------------
@@ -434,12 +529,17 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
 
   template <class... B>
     requires(sizeof...(B) == sizeof...(A) && (std::is_same_v<A, std::remove_cvref_t<B>> && ...))
-  explicit node(B&&... a) : dims_(common_shape(a.shape()...)), operands_(std::forward<B>(a)...) {}
+  explicit node(B&&... a) : dims_(common_extents(a...)), operands_(std::forward<B>(a)...) {}
   [[nodiscard]] tensor_shape shape() const { return dims_.shape(); }
   [[nodiscard]] int rank() const { return shape().rank(); }
   [[nodiscard]] std::int64_t size() const { return dims_.size(); }
+  [[nodiscard]] const extents_type& dims() const { return dims_; }
   void bind(detail::binder& b) const {
     std::apply([&](const auto&... a) { (a.bind(b), ...); }, operands_);
+  }
+  template <class R>
+  void bind_flat(detail::flat_binder<R>& b) const {
+    std::apply([&](const auto&... a) { (a.bind_flat(b), ...); }, operands_);
   }
   void assign_to(const rill::detail::strided<T>& to) const { detail::evaluate(*this, to, false); }
   void assign_to_noalias(const rill::detail::strided<T>& to) const { detail::evaluate(*this, to, true); }
@@ -451,6 +551,28 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
   }
 
  private:
+  template <class B>
+  static constexpr bool like_result = std::is_same_v<typename B::extents_type, extents_type>;
+  /// Operands of one shape, and scalars, are compared without making shapes of them.
+  static extents_type common_extents(const A&... a) {
+    if constexpr (((like_result<A> || A::extents_type::rank == 0) && ...) && (like_result<A> || ...)) {
+      extents_type s;
+      if constexpr (extents_type::is_static) return s;
+      else if constexpr (!extents_type::has_any_rank) {
+        bool first = true;
+        bool same = true;
+        (..., [&](const auto& operand) {
+          if constexpr (like_result<std::remove_cvref_t<decltype(operand)>>) {
+            if (first) s = operand.dims();
+            else same = same && detail::equal_extents(s, operand.dims());
+            first = false;
+          }
+        }(a));
+        if (same) return s;
+      }
+    }
+    return extents_type(common_shape(a.shape()...));
+  }
   template <class... S>
   static tensor_shape common_shape(const tensor_shape& first, const S&... rest) {
     tensor_shape s = first;

@@ -94,7 +94,7 @@ void with_reduction(const X& x, const tensor_shape& shape, unsigned mask, const 
   }
   bool conflict = false;
   const bool everything = shape.rank() > 0 && mask == (1U << shape.rank()) - 1U;
-  with_program(x, shape, {}, nullptr, strides, 0, everything, conflict,
+  with_program<true>(x, shape, {}, nullptr, strides, 0, everything, conflict,
                [&](auto which, auto& n, const void* const* in) { body(which, n, in, n.rank == shape.rank() ? mask : 1U); });
 }
 

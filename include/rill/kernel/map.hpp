@@ -83,9 +83,10 @@ template <class P, int W, bool Partial, bool Stream, int... O>
   }());
 }
 
-/// Elements [0, n) of one row.
+/// Elements [0, n) of one row. All is inlined (`flatten`), so that the compiler contracts multiplications and additions in
+/// the same way everywhere in the row.
 template <class P, bool Stream>
-inline void map_row(const void* const* in, const std::int64_t* in_stride, void* const* out_pointers,
+[[gnu::flatten]] inline void map_row(const void* const* in, const std::int64_t* in_stride, void* const* out_pointers,
                     const std::int64_t* out_strides, bool unit, std::int64_t n, std::int64_t index) {
   constexpr int W = lanes_v<P>;
   constexpr auto O = std::make_integer_sequence<int, P::outputs::size>{};
@@ -101,12 +102,13 @@ inline void map_row(const void* const* in, const std::int64_t* in_stride, void* 
     store_outputs<P, W, false, Stream>(v, out, out_stride, at, W, O);
   };
   if (unit) {
-    if constexpr (expr::cost_v<P> <= 16)
-      for (; i + 2 * W <= n; i += 2 * W) {
+    if constexpr (expr::cost_v<P> <= 16) {
+      for (; i + 2 * W <= n; i += 2 * W) {  // what is left, two packs at most, goes with the end of the row
         whole(i);
         whole(i + W);
       }
-    for (; i + W <= n; i += W) whole(i);
+    } else
+      for (; i + W <= n; i += W) whole(i);
     if constexpr (Stream) store_fence();
   }
   for (; i < n; i += W) {
@@ -261,17 +263,18 @@ void map_flat(std::int64_t n, const void* const* in, void* const* out) {
 template <class P>
 void map(const nest<operands_v<P>>& given, const void* const* in, void* const* out) {
   static_assert(operands_v<P> <= detail::max_map_operands, "a program has at most 40 operands");
+  if (given.rank == 1 && given.extents[0] <= detail::serial_v<P>) {  // small and flat: nothing to prepare
+    bool unit = true;
+    for (int k = P::inputs::size; k < operands_v<P>; ++k) unit = unit && given.strides[k][0] == 1;
+    if constexpr (!detail::any_strided<typename P::inputs>)
+      if (unit)
+        return detail::map_row<P, false>(in, detail::unit_strides, out, detail::unit_strides, true, given.extents[0], 0);
+    std::int64_t inner[static_cast<std::size_t>(operands_v<P>)];
+    for (int k = 0; k < operands_v<P>; ++k) inner[k] = given.strides[k][0];
+    return detail::map_row<P, false>(in, inner, out, inner + P::inputs::size, unit, given.extents[0], 0);
+  }
   const std::int64_t total = given.size();
   if (total == 0) return;
-  if (given.rank == 1 && total <= detail::serial_v<P>) {  // small and flat: nothing to prepare
-    std::int64_t inner[static_cast<std::size_t>(operands_v<P>)];
-    bool unit = true;
-    for (int k = 0; k < operands_v<P>; ++k) {
-      inner[k] = given.strides[k][0];
-      if (k >= P::inputs::size) unit = unit && inner[k] == 1;
-    }
-    return detail::map_row<P, false>(in, inner, out, inner + P::inputs::size, unit, total, 0);
-  }
   auto n = given;
   collapse<P>(n);
   if constexpr (!detail::any_strided<typename P::inputs>) {

@@ -22,7 +22,9 @@ namespace rill::kernel {
 
 namespace detail {
 
-inline constexpr std::int64_t reduce_chunk = 32768;     ///< elements of one task, at least
+/// Elements of one task, at least: some 10 microseconds from memory, or of arithmetic.
+template <class P>
+inline constexpr std::int64_t reduce_chunk = expr::cost_v<P> <= 4 ? 131072 : 32768;
 inline constexpr std::int64_t partial_bytes = 16384;    ///< stack memory for partial results
 inline constexpr int max_reduce_operands = 40;
 
@@ -32,7 +34,26 @@ struct reduce_dims {
   std::int64_t size = 1;
   std::int64_t extents[max_rank] = {};
   int dim[max_rank] = {};
+  std::int64_t weight[max_rank] = {};  ///< linear positions per step of each dimension
+
+  /// The linear position, in the whole iteration space, of position p here.
+  [[nodiscard]] std::int64_t linear(std::int64_t p) const {
+    std::int64_t at = 0;
+    for (int i = rank - 1; i >= 0; --i) {
+      at += p % extents[i] * weight[i];
+      p /= extents[i];
+    }
+    return at;
+  }
 };
+
+template <class L>
+inline constexpr bool any_indexed = false;
+template <class... L>
+inline constexpr bool any_indexed<expr::list<L...>> = (L::op::indexed || ...);
+/// Whether a program asks for the linear position of its elements.
+template <class P>
+inline constexpr bool indexed_v = any_indexed<typename P::lets>;
 
 struct reduce_plan {
   int operands = 0, inputs = 0;
@@ -68,10 +89,14 @@ inline reduce_plan plan_reduce(int rank, const std::int64_t* extents, const stri
   p.inner_dim = rank - 1;
   p.inner_reduced = reduced[rank - 1];
   p.inner = extents[rank - 1];
+  std::int64_t weight = 1;
+  for (int d = 0; d < rank; ++d) weight *= extents[d] > 0 ? extents[d] : 1;
   for (int d = 0; d < rank; ++d) {
     reduce_dims& g = reduced[d] ? p.gone : p.kept;
     g.size *= extents[d];
     if (d == rank - 1) break;  // the innermost one is walked by the rows
+    weight /= extents[d] > 0 ? extents[d] : 1;
+    g.weight[g.rank] = weight;
     g.extents[g.rank] = extents[d];
     g.dim[g.rank++] = d;
   }
@@ -149,39 +174,42 @@ inline void inner_strides(const reduce_plan& p, std::int64_t* inner) {
   for (int k = 0; k < p.operands; ++k) inner[k] = p.strides[k][p.inner_dim];
 }
 
-/// Elements [begin, end) of the reduced space of one output, innermost dimension reduced, combined.
+inline constexpr int row_accumulators = 8;
+
+/// Elements of a row that are added up one after the other, 32 in each lane of an accumulator.
+template <class P>
+inline constexpr std::int64_t row_block = std::int64_t{row_accumulators} * lanes_v<P> * 32;
+
+/// Combines n <= row_block elements of each of `rows` rows into one pack per row. Row r lies r * step[k] elements from
+/// where `offset` points for operand k; `index` is the linear position of the first row, and grows by n.
 template <class P, class R>
-reduced_type<P> reduce_span(const reduce_plan& p, const void* const* in, const std::int64_t* base, std::int64_t begin,
-                            std::int64_t end) {
+[[gnu::flatten]] void reduce_rows(const reduce_plan& p, const void* const* in, const std::int64_t* offset, const std::int64_t* inner,
+                 const std::int64_t* step, int rows, std::int64_t n, std::int64_t index,
+                pack<reduced_type<P>, lanes_v<P>>* to) {
   constexpr int W = lanes_v<P>;
-  constexpr int accumulators = 8;
-  constexpr std::int64_t block = std::int64_t{accumulators} * W * 16;
-  using T = reduced_type<P>;
-  using V = pack<T, W>;
-  const V identity(R::template identity<T>());
-  std::int64_t inner[max_reduce_operands];
-  inner_strides(p, inner);
-  pairwise<R, V, 1> sum;
-  V total = identity;
-  bool single = true;
-  while (begin < end) {
-    const std::int64_t row_index = begin / p.inner;
-    const std::int64_t first = begin - row_index * p.inner;
-    std::int64_t n = p.inner - first < end - begin ? p.inner - first : end - begin;
-    if (n > block) n = block;
-    std::int64_t offset[max_reduce_operands];
-    for (int k = 0; k < p.operands; ++k) offset[k] = base[k] + first * inner[k];
-    p.advance(p.gone, row_index, offset);
+  constexpr int A = row_accumulators;
+  using V = pack<reduced_type<P>, W>;
+  const V identity(R::template identity<reduced_type<P>>());
+  const void* at[static_cast<std::size_t>(P::inputs::size) + 1];
+  std::int64_t walk[static_cast<std::size_t>(P::inputs::size) + 1];
+  std::int64_t jump[static_cast<std::size_t>(P::inputs::size) + 1];
+  for (int k = 0; k < P::inputs::size; ++k) {
+    at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
+    walk[k] = inner[k];
+    jump[k] = step ? step[k] * p.width[k] : 0;
+  }
+  for (int r = 0; r < rows; ++r, index += n) {
     row_value<P> value;
-    value.bind(p, in, offset, inner);
-    value.index = begin;
+    value.r.bind(at, walk);
+    value.index = index;
+    for (int k = 0; k < P::inputs::size; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + jump[k];
     std::int64_t i = 0;
     V result = identity;
-    if (n >= accumulators * W) {
-      V acc[accumulators];
-      unrolled<accumulators>([&](auto a) __attribute__((always_inline)) { acc[a] = value(std::int64_t{a} * W); });
-      for (i = accumulators * W; i + accumulators * W <= n; i += accumulators * W)
-        unrolled<accumulators>([&](auto a) __attribute__((always_inline)) {
+    if (n >= A * W) {
+      V acc[A];
+      unrolled<A>([&](auto a) __attribute__((always_inline)) { acc[a] = value(std::int64_t{a} * W); });
+      for (i = A * W; i + A * W <= n; i += A * W)
+        unrolled<A>([&](auto a) __attribute__((always_inline)) {
           acc[a] = R::combine(acc[a], value(i + std::int64_t{a} * W));
         });
       unrolled<4>([&](auto a) __attribute__((always_inline)) { acc[a] = R::combine(acc[a], acc[a + 4]); });
@@ -190,23 +218,91 @@ reduced_type<P> reduce_span(const reduce_plan& p, const void* const* in, const s
     }
     for (; i + W <= n; i += W) result = R::combine(result, value(i));
     if (i < n) result = R::combine(result, select(first_lanes<W>(n - i), value(i, n - i), identity));
-    begin += n;
-    if (single && begin >= end) {
-      total = result;
-      break;
-    }
-    single = false;
-    sum.push(&result);
+    to[r] = result;
   }
-  if (!single) sum.finish(&total);
-  return combine_lanes(total, [](V a, V b) { return R::combine(a, b); });
 }
 
-/// Columns [column, column + n) of the innermost (kept) dimension over rows [begin, end) of the reduced space; the
+#if defined(__clang__) || __GNUC__ >= 12
+/// Combines the lanes of W packs at once: level by level, lanes whose numbers differ in one bit meet, and packs whose
+/// numbers differ in that bit become one. Lane r of the result is pack r combined.
+template <class R, int Bit, class T, int W, int... I>
+[[gnu::always_inline]] inline pack<T, W> combine_pair(const pack<T, W>& a, const pack<T, W>& b,
+                                                      std::integer_sequence<int, I...>) {
+  using batch = typename pack<T, W>::batch;
+  typedef T vector __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(W))));
+  const auto x = std::bit_cast<vector>(a.b[0].data);
+  const auto y = std::bit_cast<vector>(b.b[0].data);
+  const auto here = __builtin_shufflevector(x, y, ((I & Bit) == 0 ? I : W + (I ^ Bit))...);
+  const auto there = __builtin_shufflevector(x, y, ((I & Bit) == 0 ? (I ^ Bit) : W + I)...);
+  using data = decltype(a.b[0].data);
+  return R::combine(pack<T, W>(batch(std::bit_cast<data>(here))), pack<T, W>(batch(std::bit_cast<data>(there))));
+}
+template <class R, int Bit, class T, int W>
+[[gnu::always_inline]] inline void combine_tree(pack<T, W>* x) {
+  if constexpr (Bit > 0) {
+    unrolled<Bit>([&](auto k) __attribute__((always_inline)) {
+      x[k] = combine_pair<R, Bit>(x[k], x[k + Bit], std::make_integer_sequence<int, W>{});
+    });
+    combine_tree<R, Bit / 2>(x);
+  }
+}
+#endif
+
+template <class R, class V>
+auto combine_pack(const V& v) {
+  return combine_lanes(v, [](V a, V b) { return R::combine(a, b); });
+}
+
+/// The lanes of each of `rows` packs combined, to one number per pack.
+template <class R, class T, int W>
+[[gnu::flatten]] void combine_packs(pack<T, W>* x, int rows, T* to) {
+#if defined(__clang__) || __GNUC__ >= 12
+  if constexpr (rill::detail::batched<T> && rill::detail::native_lanes<T> == W) {
+    for (int r = rows; r < W; ++r) x[r] = x[0];
+    combine_tree<R, W / 2>(x);
+    return x[0].store(to);
+  }
+#endif
+  for (int r = 0; r < rows; ++r) to[r] = combine_pack<R>(x[r]);
+}
+
+/// Elements [begin, end) of the reduced space of one output, innermost dimension reduced, combined. `origin` is the
+/// linear position of the output's first element.
+template <class P, class R>
+reduced_type<P> reduce_span(const reduce_plan& p, const void* const* in, const std::int64_t* base, std::int64_t origin,
+                            std::int64_t begin, std::int64_t end) {
+  using T = reduced_type<P>;
+  using V = pack<T, lanes_v<P>>;
+  std::int64_t inner[max_reduce_operands];
+  inner_strides(p, inner);
+  pairwise<R, V, 1> sum;
+  V total(R::template identity<T>());
+  std::int64_t row_index = begin / p.inner;
+  std::int64_t first = begin - row_index * p.inner;
+  while (begin < end) {
+    std::int64_t n = p.inner - first < end - begin ? p.inner - first : end - begin;
+    if (n > row_block<P>) n = row_block<P>;
+    std::int64_t offset[max_reduce_operands];
+    for (int k = 0; k < p.inputs; ++k) offset[k] = base[k] + first * inner[k];
+    p.advance(p.gone, row_index, offset);
+    const std::int64_t index = indexed_v<P> ? origin + p.gone.linear(row_index) + first : 0;
+    reduce_rows<P, R>(p, in, offset, inner, nullptr, 1, n, index, &total);
+    begin += n;
+    first += n;
+    if (first == p.inner) first = 0, ++row_index;
+    if (begin >= end && sum.count == 0) break;
+    sum.push(&total);
+  }
+  if (sum.count > 0) sum.finish(&total);
+  return combine_pack<R>(total);
+}
+
+/// Columns [column, column + n) of the innermost (kept) dimension, at linear position `origin`, over rows [begin, end) of the reduced space; the
 /// results go to `to`, one element each. `Packs` whole packs with `Rows` accumulators each, or one partial pack.
 template <class P, class R, int Packs, int Rows>
-void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_t* base, std::int64_t column,
-                  std::int64_t n, std::int64_t begin, std::int64_t end, reduced_type<P>* to) {
+[[gnu::flatten]] void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_t* base,
+                  [[maybe_unused]] std::int64_t origin, std::int64_t column, std::int64_t n, std::int64_t begin,
+                  std::int64_t end, reduced_type<P>* to) {
   constexpr int W = lanes_v<P>;
   constexpr std::int64_t block = std::int64_t{Rows} * 32;
   using T = reduced_type<P>;
@@ -218,23 +314,38 @@ void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_
   V total[static_cast<std::size_t>(Packs)];
   for (V& t : total) t = identity;
   const bool partial = Packs == 1 && n < W;
-  // The position in the reduced space moves as an odometer; offsets move with it.
+  // The position in the reduced space moves as an odometer: pointers along its last dimension, offsets along the others.
+  constexpr int inputs = P::inputs::size;
+  const int last = p.gone.rank - 1;
   std::int64_t index[max_rank] = {};
-  std::int64_t offset[max_reduce_operands];
-  for (int k = 0; k < p.operands; ++k) offset[k] = base[k] + column * inner[k];
+  std::int64_t offset[static_cast<std::size_t>(inputs) + 1];
+  std::int64_t walk[static_cast<std::size_t>(inputs) + 1];
+  std::int64_t jump[static_cast<std::size_t>(inputs) + 1];
+  const void* at[static_cast<std::size_t>(inputs) + 1];
+  for (int k = 0; k < inputs; ++k) {
+    offset[k] = base[k] + column * inner[k];
+    walk[k] = inner[k];
+    jump[k] = last >= 0 ? p.strides[k][p.gone.dim[last]] * p.width[k] : 0;
+  }
   std::int64_t rest = begin;
-  for (int d = p.gone.rank - 1; d >= 0; --d) {
+  for (int d = last; d >= 0; --d) {
     index[d] = rest % p.gone.extents[d];
     rest /= p.gone.extents[d];
-    for (int k = 0; k < p.inputs; ++k) offset[k] += index[d] * p.strides[k][p.gone.dim[d]];
+    for (int k = 0; k < inputs && d < last; ++k) offset[k] += index[d] * p.strides[k][p.gone.dim[d]];
   }
-  const auto next = [&] {
-    for (int d = p.gone.rank - 1; d >= 0; --d) {
-      for (int k = 0; k < p.inputs; ++k) offset[k] += p.strides[k][p.gone.dim[d]];
-      if (++index[d] < p.gone.extents[d]) return;
-      for (int k = 0; k < p.inputs; ++k) offset[k] -= p.strides[k][p.gone.dim[d]] * p.gone.extents[d];
+  const std::int64_t run = last >= 0 ? p.gone.extents[last] : 1;
+  std::int64_t left = last >= 0 ? run - index[last] : 1;
+  for (int k = 0; k < inputs; ++k)
+    at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k] + (run - left) * jump[k];
+  const auto next_run = [&] {
+    for (int d = last - 1; d >= 0; --d) {
+      for (int k = 0; k < inputs; ++k) offset[k] += p.strides[k][p.gone.dim[d]];
+      if (++index[d] < p.gone.extents[d]) break;
+      for (int k = 0; k < inputs; ++k) offset[k] -= p.strides[k][p.gone.dim[d]] * p.gone.extents[d];
       index[d] = 0;
     }
+    for (int k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
+    left = run;
   };
   while (begin < end) {
     const std::int64_t stop = begin + block < end ? begin + block : end;
@@ -243,8 +354,8 @@ void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_
       for (V& a : row_acc) a = identity;
     const auto one = [&](int r) __attribute__((always_inline)) {
       row_value<P> value;
-      value.bind(p, in, offset, inner);
-      value.index = begin * p.inner + column;
+      value.r.bind(at, walk);
+      if constexpr (indexed_v<P>) value.index = origin + p.gone.linear(begin) + column;
       if constexpr (Packs == 1) {
         if (partial) acc[r][0] = R::combine(acc[r][0], value(0, n));
         else acc[r][0] = R::combine(acc[r][0], value(0));
@@ -253,10 +364,11 @@ void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_
           acc[r][q] = R::combine(acc[r][q], value(std::int64_t{q} * W));
         });
       ++begin;
-      next();
+      if (--left == 0) return next_run();
+      for (int k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + jump[k];
     };
     while (begin + Rows <= stop) unrolled<Rows>([&](auto r) __attribute__((always_inline)) { one(r); });
-    for (int r = 0, left = static_cast<int>(stop - begin); r < left; ++r) one(r);
+    for (int r = 0, more = static_cast<int>(stop - begin); r < more; ++r) one(r);
     for (int step = Rows / 2; step > 0; step /= 2)
       for (int r = 0; r < step; ++r)
         for (int q = 0; q < Packs; ++q) acc[r][q] = R::combine(acc[r][q], acc[r + step][q]);
@@ -289,25 +401,54 @@ void reduce_inner(const reduce_plan& p, const void* const* in, reduced_type<P>* 
   using T = reduced_type<P>;
   const std::int64_t outputs = p.kept.size;
   const std::int64_t length = p.gone.size;
-  const std::int64_t pieces = pieces_of(length, reduce_chunk, outputs, static_cast<std::int64_t>(sizeof(T)));
+  const std::int64_t pieces = pieces_of(length, reduce_chunk<P>, outputs, static_cast<std::int64_t>(sizeof(T)));
   const std::int64_t piece = (length + pieces - 1) / pieces;
   alignas(64) unsigned char memory[static_cast<std::size_t>(partial_bytes)];
   T* const partial = reinterpret_cast<T*>(memory);
+  const auto short_rows = [&](std::int64_t first, std::int64_t last) {
+    constexpr int W = lanes_v<P>;
+    const int d = p.kept.rank - 1;  // the rows next to each other
+    std::int64_t inner[max_reduce_operands];
+    inner_strides(p, inner);
+    std::int64_t step[max_reduce_operands] = {};
+    for (int k = 0; k < p.operands && d >= 0; ++k) step[k] = p.strides[k][p.kept.dim[d]];
+    const std::int64_t beside = d >= 0 ? p.kept.extents[d] : 1;
+    while (first < last) {
+      std::int64_t base[max_reduce_operands];
+      p.locate(first, base);
+      std::int64_t left = beside - first % beside;
+      if (left > last - first) left = last - first;
+      while (left > 0) {
+        const int rows = left < W ? static_cast<int>(left) : W;
+        pack<T, W> x[static_cast<std::size_t>(W)];
+        reduce_rows<P, R>(p, in, base, inner, step, rows, length, first * length, x);
+        alignas(64) T y[static_cast<std::size_t>(W)];
+        combine_packs<R>(x, rows, y);
+        T* const to = out + base[p.inputs];
+        for (int r = 0; r < rows; ++r) to[r * step[p.inputs]] = finish_reduction<R>(y[r], length);
+        for (int k = 0; k < p.operands; ++k) base[k] += rows * step[k];
+        first += rows;
+        left -= rows;
+      }
+    }
+  };
   const auto run = [&](std::int64_t first, std::int64_t last) {
+    if (p.gone.rank == 0 && pieces == 1 && length <= row_block<P>) return short_rows(first, last);
     for (std::int64_t task = first; task < last; ++task) {
       const std::int64_t output = task / pieces;
       const std::int64_t k = task - output * pieces;
       std::int64_t base[max_reduce_operands];
       p.locate(output, base);
       const std::int64_t end = (k + 1) * piece < length ? (k + 1) * piece : length;
-      const T x = k * piece < end ? reduce_span<P, R>(p, in, base, k * piece, end) : R::template identity<T>();
+      const std::int64_t origin = indexed_v<P> ? p.kept.linear(output) : 0;
+      const T x = k * piece < end ? reduce_span<P, R>(p, in, base, origin, k * piece, end) : R::template identity<T>();
       if (pieces == 1) out[base[p.inputs]] = finish_reduction<R>(x, length);
       else partial[task] = x;
     }
   };
   const std::int64_t tasks = outputs * pieces;
-  if (tasks * piece <= reduce_chunk) run(0, tasks);
-  else parallel_for(tasks, piece >= reduce_chunk ? 1 : reduce_chunk / (piece + 1) + 1, run);
+  if (tasks * piece <= reduce_chunk<P>) run(0, tasks);
+  else parallel_for(tasks, piece >= reduce_chunk<P> ? 1 : reduce_chunk<P> / (piece + 1) + 1, run);
   if (pieces == 1) return;
   for (std::int64_t output = 0; output < outputs; ++output) {
     T* const x = partial + output * pieces;
@@ -328,7 +469,7 @@ void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* 
   const std::int64_t rows = p.gone.size;
   const std::int64_t strips = p.inner / wide + (p.inner % wide + W - 1) / W;
   const std::int64_t across = p.inner < wide ? p.inner : wide;
-  std::int64_t pieces = pieces_of(rows, reduce_chunk / across + 1, p.kept.size, static_cast<std::int64_t>(sizeof(T)));
+  std::int64_t pieces = pieces_of(rows, reduce_chunk<P> / across + 1, p.kept.size, static_cast<std::int64_t>(sizeof(T)));
   if (outer * strips >= 64) pieces = 1;
   const std::int64_t piece = (rows + pieces - 1) / pieces;
   alignas(64) unsigned char memory[static_cast<std::size_t>(partial_bytes)];
@@ -351,8 +492,9 @@ void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* 
       const std::int64_t begin = k * piece < rows ? k * piece : rows;
       const std::int64_t end = begin + piece < rows ? begin + piece : rows;
       alignas(64) T x[static_cast<std::size_t>(wide)];
-      if (whole) reduce_strip<P, R, 4, 2>(p, in, base, column, n, begin, end, x);
-      else reduce_strip<P, R, 1, 4>(p, in, base, column, n, begin, end, x);
+      const std::int64_t origin = indexed_v<P> ? p.kept.linear(o) : 0;
+      if (whole) reduce_strip<P, R, 4, 2>(p, in, base, origin, column, n, begin, end, x);
+      else reduce_strip<P, R, 1, 4>(p, in, base, origin, column, n, begin, end, x);
       if (pieces == 1) deliver(base, column, n, x);
       else
         for (std::int64_t i = 0; i < n; ++i) partial[(k * outer + o) * p.inner + column + i] = x[i];
@@ -360,8 +502,8 @@ void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* 
   };
   const std::int64_t tasks = outer * strips * pieces;
   const std::int64_t work = piece * across;
-  if (tasks * work <= reduce_chunk) run(0, tasks);
-  else parallel_for(tasks, work >= reduce_chunk ? 1 : reduce_chunk / (work + 1) + 1, run);
+  if (tasks * work <= reduce_chunk<P>) run(0, tasks);
+  else parallel_for(tasks, work >= reduce_chunk<P> ? 1 : reduce_chunk<P> / (work + 1) + 1, run);
   if (pieces == 1) return;
   const std::int64_t row_size = outer * p.inner;
   for (std::int64_t step = 1; step < pieces; step *= 2)
@@ -410,7 +552,8 @@ template <bool Largest, class V>
 
 /// The first index in the reduced space at which one output's extremum lies, innermost dimension reduced.
 template <class P, bool Largest>
-std::int64_t arg_span(const reduce_plan& p, const void* const* in, const std::int64_t* base) {
+std::int64_t arg_span(const reduce_plan& p, const void* const* in, const std::int64_t* base,
+                      [[maybe_unused]] std::int64_t origin) {
   constexpr int W = lanes_v<P>;
   using V = pack<reduced_type<P>, W>;
   std::int64_t inner[max_reduce_operands];
@@ -424,7 +567,7 @@ std::int64_t arg_span(const reduce_plan& p, const void* const* in, const std::in
     p.advance(p.gone, row_index, offset);
     row_value<P> value;
     value.bind(p, in, offset, inner);
-    value.index = begin;
+    if constexpr (indexed_v<P>) value.index = origin + p.gone.linear(row_index);
     for (std::int64_t i = 0; i < p.inner; i += W) {
       const std::int64_t n = p.inner - i < W ? p.inner - i : W;
       const V v = n == W ? value(i) : value(i, n);
@@ -461,13 +604,13 @@ void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, 
   const auto p = plan_reduce(n.rank, n.extents, n.strides, operands_v<P>,
                              widths_of<typename P::inputs, typename P::outputs>::value, group);
   if (p.kept.size == 0) return;
-  const std::int64_t grain = reduce_chunk / (p.gone.size + 1) + 1;
+  const std::int64_t grain = reduce_chunk<P> / (p.gone.size + 1) + 1;
   if (p.inner_reduced) {
     const auto run = [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t output = first; output < last; ++output) {
         std::int64_t base[max_reduce_operands];
         p.locate(output, base);
-        out[base[p.inputs]] = static_cast<Index>(arg_span<P, Largest>(p, in, base));
+        out[base[p.inputs]] = static_cast<Index>(arg_span<P, Largest>(p, in, base, p.kept.linear(output)));
       }
     };
     return parallel_for(p.kept.size, grain, run);
@@ -489,7 +632,7 @@ void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, 
         p.advance(p.gone, r, offset);
         row_value<P> value;
         value.bind(p, in, offset, inner);
-        value.index = r * p.inner + column;
+        if constexpr (indexed_v<P>) value.index = p.kept.linear(task / strips) + p.gone.linear(r) + column;
         const V v = lanes == W ? value(0) : value(0, lanes);
         const auto better = r == 0 ? pack<bool, W>(true) : beats<Largest>(v, best) || (v != v && best == best);
         best = select(better, v, best);
