@@ -13,6 +13,9 @@
 
 namespace rill::graph {
 
+/// Loads and results of one kernel, at most: the limit of kernel::map and kernel::reduce.
+inline constexpr int max_kernel_operands = 40;
+
 enum class group_kind : std::uint8_t {
   map,     ///< an element-wise program over a space
   reduce,  ///< a program, then a reduction over some axes of its space
@@ -65,50 +68,6 @@ constexpr void row_major(const tensor_shape& s, std::int64_t* strides) {
   }
 }
 
-/// Follows views from a node to the memory that holds its elements. Fails (base = the node itself, ok = false) where two
-/// broadcasts are separated by a reshape that strides cannot express.
-constexpr operand_ref resolve(const builder& b, int id, const tensor_shape& space, bool& ok) {
-  operand_ref r;
-  row_major(space, r.strides);
-  r.linear = true;
-  bool matches = true;  // r.strides index the current node's own shape, axis by axis
-  ok = true;
-  for (;;) {
-    const node& n = b.nodes[static_cast<std::size_t>(id)];
-    if (n.op == &info_of<op::reshape>) {
-      const node& below = b.nodes[static_cast<std::size_t>(n.in[0])];
-      matches = matches && r.linear && below.shape == space;
-      id = n.in[0];
-    } else if (n.op == &info_of<op::broadcast_in_dim>) {
-      const node& below = b.nodes[static_cast<std::size_t>(n.in[0])];
-      if (below.shape.num_elements() == 1) {
-        for (std::int64_t& s : r.strides) s = 0;
-        r.linear = false;
-        matches = false;
-        id = n.in[0];
-        continue;
-      }
-      if (!(r.linear && (matches || n.shape == space))) {
-        ok = false;
-        break;
-      }
-      std::int64_t from[max_rank] = {};
-      row_major(below.shape, from);
-      for (std::int64_t& s : r.strides) s = 0;
-      for (int k = 0; k < below.shape.rank(); ++k)
-        if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
-      r.linear = false;
-      matches = false;
-      id = n.in[0];
-    } else {
-      break;
-    }
-  }
-  r.base = id;
-  if (b.nodes[static_cast<std::size_t>(id)].shape.num_elements() == 1 && space.num_elements() != 1) r.linear = false;
-  return r;
-}
-
 /// The (rows, columns) view of a strided operand over a space whose last axis is the column; false if there is none.
 constexpr bool as_rows_columns(const operand_ref& r, const tensor_shape& space, std::int64_t& row, std::int64_t& column) {
   const int rank = space.rank();
@@ -134,17 +93,16 @@ class fuser {
   constexpr explicit fuser(builder& b) : b_(b) {}
 
   constexpr fusion run() {
-    f_.groups.emplace_back();
     const auto n = b_.nodes.size();
     f_.group_of.assign(n, -1);
-    materialized_.assign(n, 0);
-    find_kept();
+    find_views();
+    collect_reads();
+    open_group({});
     for (std::size_t id = 0; id < n; ++id) place(static_cast<int>(id));
-    for (std::size_t id = 0; id < n; ++id)
-      if (b_.nodes[id].op->kind == op_kind::assign) settle(contiguous_base(b_.nodes[id].in[0]));
+    for (const node& a : b_.nodes)
+      if (a.op->kind == op_kind::assign) settle(contiguous_base(a.in[0]));
     for (const auto& fe : b_.fetches)
       if (fe.node >= 0) settle(contiguous_base(fe.node));
-    collect_reads();
     merge_prologues();
     place_assigns();
     collect_stores();
@@ -154,118 +112,241 @@ class fuser {
  private:
   [[nodiscard]] constexpr const node& at(int id) const { return b_.nodes[static_cast<std::size_t>(id)]; }
   [[nodiscard]] constexpr int group_of(int id) const { return f_.group_of[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] constexpr bool is_scalar(int id) const { return at(id).shape.num_elements() == 1; }
 
-  /// Like resolve, but stops at views that were given memory of their own.
-  constexpr operand_ref operand(int id, const tensor_shape& space) {
-    bool ok = true;
-    operand_ref r = resolve(b_, id, space, ok);
-    for (int v = id; v != r.base;) {
-      if (materialized_[static_cast<std::size_t>(v)]) {
-        ok = false;
-        break;
-      }
-      v = at(v).in[0];
-    }
-    if (ok) return r;
-    return materialize_inner(id, space);
-  }
-  /// Gives memory to the view nearest to `id` that makes the rest expressible.
-  constexpr operand_ref materialize_inner(int id, const tensor_shape& space) {
-    // Walk down to the first broadcast that can no longer be expressed and store its result.
-    std::vector<int> chain;
-    for (int v = id;; v = at(v).in[0]) {
-      chain.push_back(v);
-      if (at(v).op != &info_of<op::reshape> && at(v).op != &info_of<op::broadcast_in_dim>) break;
-    }
-    for (std::size_t k = 0; k < chain.size(); ++k) {
-      const int v = chain[k];
-      const bool broken = materialized_[static_cast<std::size_t>(v)] != 0;
-      if (!broken && k + 1 < chain.size()) {
-        bool ok = true;
-        partial(id, v, space, ok);
-        if (ok) {
-          bool next = true;
-          partial(id, chain[k + 1], space, next);
-          if (next) continue;
-        }
-      }
-      if (!broken) {
-        store_view(v);
-      }
-      bool ok = true;
-      return partial(id, v, space, ok);
-    }
-    return {};
-  }
-  /// resolve from `id` down to `stop`, which is taken as memory.
-  constexpr operand_ref partial(int id, int stop, const tensor_shape& space, bool& ok) {
+  // ---- views: which of them need memory, and who reads what through the others -----------------------------------------
+
+  /// Follows views from a node to the memory that holds its elements: a node that is none, or a view with memory of its
+  /// own (the node itself excepted when `through`). Where strides cannot express a broadcast, because a reshape or another
+  /// broadcast lies above it, the result is that broadcast and `ok` is false.
+  constexpr operand_ref resolve(int id, const tensor_shape& space, bool& ok, bool through = false) const {
     operand_ref r;
     row_major(space, r.strides);
     r.linear = true;
     ok = true;
-    bool matches = true;
-    while (id != stop) {
+    for (;; through = false) {
       const node& n = at(id);
-      const node& below = at(n.in[0]);
-      if (n.op == &info_of<op::reshape>) {
-        matches = matches && r.linear && below.shape == space;
-      } else {
-        if (!(r.linear && (matches || n.shape == space))) ok = false;
-        std::int64_t from[max_rank] = {};
-        row_major(below.shape, from);
-        for (std::int64_t& s : r.strides) s = 0;
-        for (int k = 0; k < below.shape.rank(); ++k)
-          if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
+      if (!through && materialized_[static_cast<std::size_t>(id)]) break;
+      if (n.op == &info_of<op::broadcast_in_dim>) {
+        const node& below = at(n.in[0]);
+        if (below.shape.num_elements() == 1) {
+          for (std::int64_t& s : r.strides) s = 0;
+        } else if (!(r.linear && n.shape == space)) {
+          ok = false;
+          break;
+        } else {
+          std::int64_t from[max_rank] = {};
+          row_major(below.shape, from);
+          for (std::int64_t& s : r.strides) s = 0;
+          for (int k = 0; k < below.shape.rank(); ++k)
+            if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
+        }
         r.linear = false;
-        matches = false;
+      } else if (n.op != &info_of<op::reshape>) {
+        break;
       }
       id = n.in[0];
     }
-    r.base = stop;
+    r.base = id;
+    if (is_scalar(id) && space.num_elements() != 1) r.linear = false;
     return r;
   }
-  constexpr void store_view(int v) {
-    settle(contiguous_base(at(v).in[0]));
-    materialized_[static_cast<std::size_t>(v)] = 1;
-    group g;
-    g.kind = group_kind::map;
-    g.space = at(v).shape;
-    g.members.push_back(v);  // a view among the members is lowered to a copy
-    f_.group_of[static_cast<std::size_t>(v)] = static_cast<int>(f_.groups.size());
-    f_.groups.push_back(g);
+  /// Marks every view that must be computed after all, before anything is placed: a view that got memory only when its
+  /// second reader came would be written after its first one.
+  constexpr void find_views() {
+    materialized_.assign(b_.nodes.size(), 0);
+    for (const node& n : b_.nodes) {
+      const bool own_kernel = n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction;
+      for (int k = 0; k < n.arity; ++k) {
+        if (own_kernel || n.op->kind == op_kind::assign) {
+          need_contiguous(n.in[k]);
+        } else if (n.op->kind == op_kind::elementwise) {
+          bool ok = true;
+          const operand_ref r = resolve(n.in[k], n.shape, ok);
+          if (!ok) give_memory(r.base);
+        }
+      }
+    }
+    for (const auto& fe : b_.fetches)
+      if (fe.node >= 0) need_contiguous(fe.node);
   }
-  /// An operand of a root must lie in memory in row-major order.
-  constexpr int contiguous(int id) {
+  constexpr void give_memory(int view) {
+    materialized_[static_cast<std::size_t>(view)] = 1;
     bool ok = true;
-    operand_ref r = resolve(b_, id, at(id).shape, ok);
-    for (int v = id; ok && v != r.base; v = at(v).in[0])
-      if (materialized_[static_cast<std::size_t>(v)]) return v;
-    if (ok && (r.linear || at(r.base).shape.num_elements() == at(id).shape.num_elements())) return r.base;
-    if (!materialized_[static_cast<std::size_t>(id)]) store_view(id);
+    const operand_ref r = resolve(view, at(view).shape, ok, true);
+    if (!ok) give_memory(r.base);
+  }
+  /// What kernels, variables and fetches read as it lies: only a broadcast that repeats elements stands in the way.
+  constexpr void need_contiguous(int id) {
+    id = below_reshapes(id);
+    if (at(id).op != &info_of<op::broadcast_in_dim> || materialized_[static_cast<std::size_t>(id)]) return;
+    bool ok = true;
+    const operand_ref r = resolve(id, at(id).shape, ok);
+    if (!ok || at(r.base).shape.num_elements() != at(id).shape.num_elements()) give_memory(id);
+  }
+  [[nodiscard]] constexpr int below_reshapes(int id) const {
+    while (at(id).op == &info_of<op::reshape>) id = at(id).in[0];
     return id;
   }
+  [[nodiscard]] constexpr int contiguous_base(int id) const {
+    id = below_reshapes(id);
+    bool ok = true;
+    return resolve(id, at(id).shape, ok).base;
+  }
+
+  /// One operand of a root, an element-wise node or a view with memory: kept by user, chained by what it reads.
+  struct read {
+    int user = -1;
+    bool by_root = false;
+    operand_ref ref;
+    int next = -1;  ///< the next read of the same base
+  };
+  constexpr void collect_reads() {
+    const auto count = b_.nodes.size();
+    first_read_.assign(count, -1);
+    reads_by_.assign(count, -1);
+    prologue_.assign(count, 0);
+    kept_.assign(count, 0);
+    uses_.assign(count, 0);
+    weight_.assign(count, 0);
+    assigns_of_.assign(count, 0);
+    for (std::size_t id = 0; id < count; ++id) {
+      const node& n = b_.nodes[id];
+      reads_by_[id] = static_cast<int>(reads_.size());
+      bool ok = true;
+      if (n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction) {
+        for (int k = 0; k < n.arity; ++k) {
+          operand_ref r;
+          r.base = contiguous_base(n.in[k]);
+          r.linear = true;
+          add_read(static_cast<int>(id), r, true);
+          kept_[static_cast<std::size_t>(r.base)] = 1;
+        }
+      } else if (n.op->kind == op_kind::elementwise) {
+        for (int k = 0; k < n.arity; ++k) add_read(static_cast<int>(id), resolve(n.in[k], n.shape, ok), false);
+      } else if (materialized_[id]) {
+        add_read(static_cast<int>(id), resolve(static_cast<int>(id), n.shape, ok, true), false);
+      } else if (n.op->kind == op_kind::assign) {
+        ++assigns_of_[static_cast<std::size_t>(contiguous_base(n.in[0]))];
+      }
+    }
+    for (const auto& fe : b_.fetches)
+      if (fe.node >= 0) uses_[static_cast<std::size_t>(contiguous_base(fe.node))] += 2;  // never inside of a reader
+    remaining_ = uses_;
+  }
+  constexpr void add_read(int user, const operand_ref& ref, bool by_root) {
+    int& first = first_read_[static_cast<std::size_t>(ref.base)];
+    reads_.push_back({user, by_root, ref, first});
+    first = static_cast<int>(reads_.size()) - 1;
+    ++uses_[static_cast<std::size_t>(ref.base)];
+  }
+  [[nodiscard]] constexpr const read& read_at(int k) const { return reads_[static_cast<std::size_t>(k)]; }
+  [[nodiscard]] constexpr int reads_of(int id) const {
+    const node& n = at(id);
+    return n.op->kind == op_kind::broadcast ? 1 : n.arity;
+  }
+  [[nodiscard]] constexpr const operand_ref& operand(int id, int k) const {
+    return read_at(reads_by_[static_cast<std::size_t>(id)] + k).ref;
+  }
+
+  // ---- groups and what they may hold -------------------------------------------------------------------------------------
+
+  /// The operands that a group's kernel has so far: what it loads, and the members that something else still wants.
+  struct operand_count {
+    std::vector<operand_ref> loads;
+    int outputs = 0;
+  };
+  constexpr int open_group(const tensor_shape& space, group_kind kind = group_kind::map, int root = -1) {
+    group g;
+    g.space = space;
+    g.kind = kind;
+    g.root = root;
+    f_.groups.push_back(g);
+    operands_.emplace_back();
+    const int index = static_cast<int>(f_.groups.size()) - 1;
+    if (root >= 0) {
+      f_.group_of[static_cast<std::size_t>(root)] = index;
+      operands_.back().outputs = 2;  // the accumulator, which is an input, and the result
+    }
+    return index;
+  }
+  [[nodiscard]] constexpr bool wanted(int id) const {
+    return remaining_[static_cast<std::size_t>(id)] > 0 || assigns_of_[static_cast<std::size_t>(id)] > 0;
+  }
+  static constexpr bool same_load(const operand_ref& a, const operand_ref& b) {
+    return a.base == b.base && a.linear == b.linear && (a.linear || a == b);
+  }
+  /// Whether these nodes, operands first, fit into a group (-1: a new one) with what they load and leave behind.
+  [[nodiscard]] constexpr bool has_room(int target, const std::vector<int>& arriving) const {
+    int operands = 0, members = static_cast<int>(arriving.size());
+    if (target >= 0) {
+      const operand_count& c = operands_[static_cast<std::size_t>(target)];
+      operands = c.outputs + static_cast<int>(c.loads.size());
+      members += static_cast<int>(f_.groups[static_cast<std::size_t>(target)].members.size());
+    }
+    if (members > max_members) return false;
+    std::vector<operand_ref> fresh;
+    for (int a : arriving) {
+      for (int k = 0; k < reads_of(a); ++k) {
+        const operand_ref& r = operand(a, k);
+        bool known = target >= 0 && group_of(r.base) == target;
+        for (int o : arriving) known = known || o == r.base;
+        if (target >= 0)
+          for (const operand_ref& l : operands_[static_cast<std::size_t>(target)].loads) known = known || same_load(l, r);
+        for (const operand_ref& l : fresh) known = known || same_load(l, r);
+        if (!known) fresh.push_back(r);
+      }
+    }
+    for (int a : arriving) {
+      int inside = 0;
+      for (int o : arriving)
+        for (int k = 0; k < reads_of(o); ++k) inside += operand(o, k).base == a;
+      operands += remaining_[static_cast<std::size_t>(a)] > inside || assigns_of_[static_cast<std::size_t>(a)] > 0;
+    }
+    return operands + static_cast<int>(fresh.size()) <= max_kernel_operands;
+  }
+  constexpr void join(int id, int target) {
+    operand_count& c = operands_[static_cast<std::size_t>(target)];
+    for (int k = 0; k < reads_of(id); ++k) {
+      const operand_ref& r = operand(id, k);
+      if (group_of(r.base) == target) {
+        const bool before = wanted(r.base);
+        --remaining_[static_cast<std::size_t>(r.base)];
+        c.outputs -= before && !wanted(r.base);
+      } else {
+        bool known = false;
+        for (const operand_ref& l : c.loads) known = known || same_load(l, r);
+        if (!known) c.loads.push_back(r);
+      }
+    }
+    c.outputs += wanted(id);
+    f_.groups[static_cast<std::size_t>(target)].members.push_back(id);
+    f_.group_of[static_cast<std::size_t>(id)] = target;
+  }
+
+  // ---- placing nodes -------------------------------------------------------------------------------------------------------
 
   constexpr void place(int id) {
-    const node n = at(id);
+    const node& n = at(id);
     switch (n.op->kind) {
       case op_kind::source:
-      case op_kind::broadcast:
       case op_kind::assign: return;
       case op_kind::alias:
         if (n.op == &info_of<ops::softmax_cross_entropy_backprop_op>)
           f_.group_of[static_cast<std::size_t>(id)] = group_of(n.in[0]);
         return;
+      case op_kind::broadcast:
+        if (!materialized_[static_cast<std::size_t>(id)]) return;
+        settle(operand(id, 0).base);
+        join(id, open_group(n.shape));  // a view among the members is lowered to a copy
+        return;
       case op_kind::opaque:
       case op_kind::reduction: {
-        for (int k = 0; k < n.arity; ++k) settle(contiguous(n.in[k]));
-        group g;
-        g.root = id;
-        g.kind = n.op->kind == op_kind::reduction ? group_kind::reduce
-                 : is_tile_op(n.op)               ? group_kind::tile
-                                                  : group_kind::opaque;
-        g.space = g.kind == group_kind::reduce ? at(n.in[0]).shape : n.shape;
-        f_.group_of[static_cast<std::size_t>(id)] = static_cast<int>(f_.groups.size());
-        f_.groups.push_back(g);
+        for (int k = 0; k < n.arity; ++k) settle(operand(id, k).base);
+        const group_kind kind = n.op->kind == op_kind::reduction ? group_kind::reduce
+                                : is_tile_op(n.op)               ? group_kind::tile
+                                                                 : group_kind::opaque;
+        open_group(kind == group_kind::reduce ? at(n.in[0]).shape : n.shape, kind, id);
         return;
       }
       case op_kind::elementwise: place_elementwise(id, n); return;
@@ -273,6 +354,9 @@ class fuser {
   }
 
   static constexpr int floating = -2;
+  /// Larger trees of floating nodes get a kernel, which bounds the work of following them.
+  static constexpr int max_floating = 8;
+  static constexpr int max_members = 48;  ///< keeps kernels within registers and compile time
 
   /// A node that needs nothing computed before it (a random mask, a slot times its decay, a scaled input) has no place of
   /// its own: it floats until something reads it, and is then computed there.
@@ -280,149 +364,96 @@ class fuser {
   /// A comparison floats too when what it compares stays in memory anyway: reading that again is cheaper than keeping a
   /// mask (which is kept where only the mask is needed later).
   constexpr void place_elementwise(int id, const node& n) {
-    int latest = -1;
-    bool floats = n.shape.rank() > 0;
-    operand_ref refs[max_operands];
+    bool floats = n.shape.rank() > 0 && n.op != &info_of<op::copy>;
+    int weight = 1;
     for (int k = 0; k < n.arity; ++k) {
-      refs[k] = operand(n.in[k], n.shape);
-      const int g = group_of(refs[k].base);
-      if (g == floating && !(refs[k].linear && at(refs[k].base).shape == n.shape)) settle(refs[k].base);
-      if (const int r = ready(refs[k].base); r > latest) latest = r;
-      const bool at_hand = n.type == dtype::boolean && refs[k].linear && kept_[static_cast<std::size_t>(refs[k].base)] &&
-                           at(refs[k].base).shape == n.shape;
-      floats = floats && (group_of(refs[k].base) == floating || at(refs[k].base).shape.num_elements() == 1 || at_hand ||
-                          at(refs[k].base).op->kind == op_kind::source);
+      const operand_ref& r = operand(id, k);
+      const node& base = at(r.base);
+      if (group_of(r.base) == floating && !(r.linear && base.shape == n.shape)) settle(r.base);
     }
-    if (floats) {
+    for (int k = 0; k < n.arity; ++k) {
+      const operand_ref& r = operand(id, k);
+      const node& base = at(r.base);
+      const bool at_hand = n.type == dtype::boolean && r.linear && kept_[static_cast<std::size_t>(r.base)] && base.shape == n.shape;
+      if (group_of(r.base) == floating) weight += weight_[static_cast<std::size_t>(r.base)];
+      floats = floats && (group_of(r.base) == floating || is_scalar(r.base) || at_hand || base.op->kind == op_kind::source);
+    }
+    if (floats && weight <= max_floating) {
       f_.group_of[static_cast<std::size_t>(id)] = floating;
+      weight_[static_cast<std::size_t>(id)] = weight;
       return;
     }
+    int latest = -1;
+    std::vector<int> arriving;
+    for (int k = 0; k < n.arity; ++k) {
+      if (const int r = ready(operand(id, k).base); r > latest) latest = r;
+      gather(operand(id, k).base, arriving);
+    }
+    arriving.push_back(id);
     int target = -1;
-    if (latest <= 0 && n.shape.rank() == 0) target = 0;
-    else if (latest > 0 && can_join(f_.groups[static_cast<std::size_t>(latest)], latest, n, refs)) target = latest;
-    for (int k = 0; k < n.arity; ++k)
-      if (target > 0 && !can_land(refs[k].base, target)) target = -1;
-    if (target < 0) target = open_group(n.shape);
-    for (int k = 0; k < n.arity; ++k) land(refs[k].base, target);
-    land_here(id, target);
+    if (latest <= 0 && n.shape.rank() == 0) {
+      if (!has_room(scalars_, arriving)) scalars_ = open_group({});
+      target = scalars_;
+    } else if (latest > 0) {
+      target = latest;
+      for (int a : arriving) {
+        if (!can_join(f_.groups[static_cast<std::size_t>(latest)], latest, a)) target = -1;
+        if (a != id && !(at(a).shape == f_.groups[static_cast<std::size_t>(latest)].space)) target = -1;
+      }
+      if (target > 0 && !has_room(target, arriving)) target = -1;
+    }
+    if (target < 0) {
+      if (!has_room(-1, arriving)) {  // too much for one kernel: what floats is computed by others
+        for (int k = 0; k < n.arity; ++k) settle(operand(id, k).base);
+        arriving.assign(1, id);
+      }
+      target = open_group(n.shape);
+    }
+    for (int a : arriving) join(a, target);
   }
   /// The group after which a value can be computed or read.
-  constexpr int ready(int id) {
+  [[nodiscard]] constexpr int ready(int id) const {
     if (group_of(id) != floating) return group_of(id);
-    const node n = at(id);
     int latest = -1;
-    for (int k = 0; k < n.arity; ++k)
-      if (const int r = ready(operand(n.in[k], n.shape).base); r > latest) latest = r;
+    for (int k = 0; k < reads_of(id); ++k)
+      if (const int r = ready(operand(id, k).base); r > latest) latest = r;
     return latest;
   }
-  /// Marks what lies in memory after its group in any case: operands of roots, and inputs.
-  constexpr void find_kept() {
-    kept_.assign(b_.nodes.size(), 0);
-    for (const node& n : b_.nodes) {
-      const bool root = n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction;
-      for (int k = 0; k < n.arity && root; ++k) {
-        int v = n.in[k];
-        while (at(v).op == &info_of<op::reshape>) v = at(v).in[0];
-        kept_[static_cast<std::size_t>(v)] = 1;
-      }
-    }
-  }
-  constexpr int open_group(const tensor_shape& space) {
-    group g;
-    g.space = space;
-    f_.groups.push_back(g);
-    return static_cast<int>(f_.groups.size()) - 1;
-  }
-  constexpr void land_here(int id, int target) {
-    f_.groups[static_cast<std::size_t>(target)].members.push_back(id);
-    f_.group_of[static_cast<std::size_t>(id)] = target;
-  }
-  /// Places a floating node, operands first, in a group of its shape.
-  constexpr void land(int id, int target) {
+  /// Appends a floating node and the floating ones that it reads, operands first.
+  constexpr void gather(int id, std::vector<int>& list) const {
     if (group_of(id) != floating) return;
-    const node n = at(id);
-    for (int k = 0; k < n.arity; ++k) land(operand(n.in[k], n.shape).base, target);
-    land_here(id, target);
+    for (int l : list)
+      if (l == id) return;
+    for (int k = 0; k < reads_of(id); ++k) gather(operand(id, k).base, list);
+    list.push_back(id);
   }
-  [[nodiscard]] constexpr bool can_land(int id, int target) {
-    if (group_of(id) != floating) return true;
-    const node n = at(id);
-    operand_ref refs[max_operands];
-    for (int k = 0; k < n.arity; ++k) {
-      refs[k] = operand(n.in[k], n.shape);
-      if (!can_land(refs[k].base, target)) return false;
-    }
-    const group& g = f_.groups[static_cast<std::size_t>(target)];
-    return n.shape == g.space && can_join(g, target, n, refs);
-  }
+  /// Gives a floating node a kernel of its own.
   constexpr void settle(int id) {
-    if (group_of(id) == floating) land(id, open_group(at(id).shape));
+    if (group_of(id) != floating) return;
+    std::vector<int> arriving;
+    gather(id, arriving);
+    const int target = open_group(at(id).shape);
+    for (int a : arriving) join(a, target);
   }
 
-  constexpr bool can_join(const group& g, int index, const node& n, const operand_ref* refs) const {
+  [[nodiscard]] constexpr bool can_join(const group& g, int index, int id) const {
     if (g.kind == group_kind::reduce || g.kind == group_kind::opaque) return false;
-    if (g.members.size() + 1 > 48) return false;  // keep kernels within registers and compile time
+    const node& n = at(id);
     if (n.shape.num_elements() != g.space.num_elements()) return false;
     const bool same_shape = n.shape == g.space;
+    if (n.op == &info_of<ops::random_uniform> && !same_shape) return false;
     for (int k = 0; k < n.arity; ++k) {
-      const bool scalar = at(refs[k].base).shape.num_elements() == 1;
-      if (group_of(refs[k].base) == index && !(refs[k].linear || (scalar && n.shape.num_elements() == 1))) return false;
-      if (!same_shape && !refs[k].linear && !scalar) return false;
-      if (n.op->kind == op_kind::elementwise && n.op == &info_of<ops::random_uniform> && !same_shape) return false;
+      const operand_ref& r = operand(id, k);
+      const bool scalar = is_scalar(r.base);
+      if (group_of(r.base) == index && !(r.linear || (scalar && n.shape.num_elements() == 1))) return false;
+      if (!same_shape && !r.linear && !scalar) return false;
       std::int64_t row = 0, column = 0;
-      if (g.kind == group_kind::tile && !refs[k].linear && !scalar && !as_rows_columns(refs[k], g.space, row, column))
-        return false;
+      if (g.kind == group_kind::tile && !r.linear && !scalar && !as_rows_columns(r, g.space, row, column)) return false;
     }
     return true;
   }
 
-  constexpr int contiguous_base(int id) {
-    if (materialized_[static_cast<std::size_t>(id)]) return id;
-    bool ok = true;
-    operand_ref r = resolve(b_, id, at(id).shape, ok);
-    for (int v = id; v != r.base; v = at(v).in[0])
-      if (materialized_[static_cast<std::size_t>(v)]) return v;
-    return r.base;
-  }
-
-  /// Who reads what: one entry per operand of a root or member, kept by user and chained by base.
-  struct read {
-    int user = -1, base = -1;
-    bool linear = false, by_root = false;
-    int next = -1;  ///< the next read of the same base
-  };
-  constexpr void collect_reads() {
-    first_read_.assign(b_.nodes.size(), -1);
-    reads_by_.assign(b_.nodes.size(), -1);
-    prologue_.assign(b_.nodes.size(), 0);
-    uses_.assign(b_.nodes.size(), 0);
-    for (const group& g : f_.groups) {
-      if (g.root >= 0) {
-        reads_by_[static_cast<std::size_t>(g.root)] = static_cast<int>(reads_.size());
-        for (int k = 0; k < at(g.root).arity; ++k) add_read(g.root, contiguous_base(at(g.root).in[k]), true, true);
-      }
-      for (int m : g.members) {
-        const node n = at(m);
-        reads_by_[static_cast<std::size_t>(m)] = static_cast<int>(reads_.size());
-        for (int k = 0; k < arity_of(n); ++k) {
-          const operand_ref r = operand(n.in[k], n.shape);
-          add_read(m, r.base, r.linear, false);
-        }
-      }
-    }
-    for (const auto& fe : b_.fetches)
-      if (fe.node >= 0) uses_[static_cast<std::size_t>(contiguous_base(fe.node))] += 2;
-    for (const node& n : b_.nodes)
-      if (n.op->kind == op_kind::assign) uses_[static_cast<std::size_t>(contiguous_base(n.in[0]))] += 2;
-  }
-  static constexpr int arity_of(const node& n) { return n.op->kind == op_kind::elementwise ? n.arity : 1; }
-  constexpr void add_read(int user, int base, bool linear, bool by_root) {
-    int& first = first_read_[static_cast<std::size_t>(base)];
-    reads_.push_back({user, base, linear, by_root, first});
-    first = static_cast<int>(reads_.size()) - 1;
-    ++uses_[static_cast<std::size_t>(base)];
-  }
-  [[nodiscard]] constexpr const read& read_at(int k) const { return reads_[static_cast<std::size_t>(k)]; }
+  // ---- prologues, assignments, stores --------------------------------------------------------------------------------------
 
   /// A map group with one result that only the root of one later group reads is evaluated inside that reader.
   constexpr void merge_prologues() {
@@ -433,10 +464,11 @@ class fuser {
       group& p = f_.groups[g];
       if (p.kind != group_kind::map || p.members.empty()) continue;
       int result = -1, readers = 0, h = -1;
-      bool pure = true, streams = true;  // streams: the reader may walk it in row-major order
+      bool pure = true, streams = true, random = false;  // streams: the reader may walk it in row-major order
       for (int m : p.members) {
         pure = pure && at(m).op->kind == op_kind::elementwise;
-        int outside = uses_[static_cast<std::size_t>(m)];
+        random = random || at(m).op == &info_of<ops::random_uniform>;
+        int outside = uses_[static_cast<std::size_t>(m)] + 2 * assigns_of_[static_cast<std::size_t>(m)];
         for (int k = first_read_[static_cast<std::size_t>(m)]; k >= 0; k = read_at(k).next) {
           if (group_of(read_at(k).user) == static_cast<int>(g)) --outside;
           else h = group_of(read_at(k).user);
@@ -445,18 +477,21 @@ class fuser {
           result = m;
           readers += outside;
         }
-        for (int k = 0; k < arity_of(at(m)); ++k) {
-          const read& r = read_at(reads_by_[static_cast<std::size_t>(m)] + k);
+        for (int k = 0; k < reads_of(m); ++k) {
+          const operand_ref& r = operand(m, k);
           const node& base = at(r.base);
           if (base.op == &info_of<source::variable> && assigned[static_cast<std::size_t>(base.attr.i[0])]) pure = false;
-          streams = streams && (r.linear || base.shape.num_elements() == 1);
+          streams = streams && (r.linear || is_scalar(r.base));
         }
       }
       if (!pure || readers != 1 || h < 0) continue;
       group& r = f_.groups[static_cast<std::size_t>(h)];
       if (r.root < 0 || !takes_prologue(r, result)) continue;
       if (r.kind == group_kind::reduce) {
-        if (!(p.space == at(at(r.root).in[0]).shape)) continue;
+        const tensor_shape& over = at(at(r.root).in[0]).shape;
+        // a reduction numbers the elements that it combines, not all of them: random numbers only where these are the same
+        const bool whole = at(r.root).attr.i[0] == (std::int64_t{1} << over.rank()) - 1;
+        if (!(p.space == over) || (random && !whole)) continue;
         r.members = p.members;
       } else {
         if (!streams) continue;
@@ -467,19 +502,19 @@ class fuser {
       p.members.clear();
     }
   }
-  constexpr bool takes_prologue(const group& r, int result) {
-    if (r.kind == group_kind::reduce) return true;
+  [[nodiscard]] constexpr bool takes_prologue(const group& r, int result) const {
+    if (r.kind == group_kind::reduce) return operand(r.root, 0).base == result;
     if (r.kind != group_kind::tile) return false;
     const node& root = at(r.root);
     if (root.op == &info_of<ops::max_pool_op> || root.op == &info_of<ops::max_pool_grad_op>) return false;
-    return (contiguous_base(root.in[0]) == result) != (contiguous_base(root.in[1]) == result);
+    return (operand(r.root, 0).base == result) != (operand(r.root, 1).base == result);
   }
 
   /// An assignment happens where its value is computed if nobody reads the variable after that; else at the end.
   constexpr void place_assigns() {
     const std::size_t count = b_.nodes.size();
     for (std::size_t id = 0; id < count; ++id) {
-      const node n = b_.nodes[id];
+      const node& n = b_.nodes[id];
       if (n.op->kind != op_kind::assign) continue;
       const int variable = b_.variables[static_cast<std::size_t>(n.attr.i[0])].node;
       const int value = contiguous_base(n.in[0]);
@@ -487,21 +522,21 @@ class fuser {
       bool in_place = target >= 0;
       if (in_place) {
         const group& g = f_.groups[static_cast<std::size_t>(target)];
-        in_place = g.kind == group_kind::map || (g.kind == group_kind::tile && value != variable);
-        if (g.kind == group_kind::map && !(at(value).shape.num_elements() == g.space.num_elements())) in_place = false;
+        in_place = g.kind == group_kind::map || g.kind == group_kind::tile;
+        if (!(at(value).shape.num_elements() == g.space.num_elements())) in_place = false;
       }
       for (int k = first_read_[static_cast<std::size_t>(variable)]; in_place && k >= 0; k = read_at(k).next) {
         const read& r = read_at(k);
         const int g = group_of(r.user);
-        if (g > target || (g == target && (r.by_root || prologue_[static_cast<std::size_t>(r.user)] || !r.linear)))
+        if (g > target || (g == target && (r.by_root || prologue_[static_cast<std::size_t>(r.user)] || !r.ref.linear)))
           in_place = false;
       }
-      if (!in_place) {
-        group g;
-        g.space = n.shape;
-        target = static_cast<int>(f_.groups.size());
-        f_.groups.push_back(g);
+      if (in_place) {  // one result more, unless it takes the place of the value's own
+        operand_count& c = operands_[static_cast<std::size_t>(target)];
+        const bool instead = remaining_[static_cast<std::size_t>(value)] == 0 && assigns_of_[static_cast<std::size_t>(value)] == 1;
+        if (!instead) in_place = static_cast<int>(c.loads.size()) + ++c.outputs <= max_kernel_operands;
       }
+      if (!in_place) target = open_group(n.shape);
       f_.groups[static_cast<std::size_t>(target)].assigns.push_back(static_cast<int>(id));
     }
   }
@@ -513,10 +548,10 @@ class fuser {
     for (const read& r : reads_) {
       const int g = group_of(r.user);
       // within a group only the root reads memory, and what a prologue computes for it never gets there
-      if (group_of(r.base) != g) need(r.base);
-      else if (r.by_root && !prologue_[static_cast<std::size_t>(r.base)] &&
+      if (group_of(r.ref.base) != g) need(r.ref.base);
+      else if (r.by_root && !prologue_[static_cast<std::size_t>(r.ref.base)] &&
                f_.groups[static_cast<std::size_t>(g)].kind != group_kind::reduce)
-        need(r.base);
+        need(r.ref.base);
     }
     for (const auto& fe : b_.fetches)
       if (fe.node >= 0) need(contiguous_base(fe.node));
@@ -536,9 +571,14 @@ class fuser {
 
   builder& b_;
   fusion f_;
-  std::vector<char> materialized_, kept_, prologue_;
-  std::vector<int> uses_, first_read_, reads_by_;
+  std::vector<char> materialized_;  ///< views that are computed after all
+  std::vector<char> kept_;          ///< operands of roots: in memory after their group in any case
+  std::vector<char> prologue_;
+  std::vector<int> uses_, remaining_;  ///< reads and fetches of a node: all, and those from outside of its group
+  std::vector<int> assigns_of_, weight_, first_read_, reads_by_;
   std::vector<read> reads_;
+  std::vector<operand_count> operands_;  ///< per group
+  int scalars_ = 0;                      ///< the group that takes scalars which depend on no data
 };
 
 }  // namespace detail

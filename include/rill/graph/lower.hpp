@@ -184,12 +184,12 @@ class lowering {
     if (d.memory.kind == memory_ref::slot) out_.slots[static_cast<std::size_t>(d.memory.index)].last = step;
   }
 
-  /// resolve(), stopping at views that have memory.
-  constexpr operand_ref operand(int id, const tensor_shape& space) {
+  /// Follows views to the memory below, as fusion did; `through` the node itself, where that is a view with memory.
+  constexpr operand_ref operand(int id, const tensor_shape& space, bool through = false) {
     operand_ref r;
     row_major(space, r.strides);
     r.linear = true;
-    while (!has_memory(id)) {
+    for (; through || !has_memory(id); through = false) {
       const node& n = at(id);
       const node& below = at(n.in[0]);
       if (n.op == &info_of<op::broadcast_in_dim>) {
@@ -234,7 +234,7 @@ class lowering {
       l.type = n.type;
       l.arity = view ? 1 : n.arity;
       for (int k = 0; k < l.arity; ++k) {
-        operand_ref r = view ? view_operand(m) : operand(n.in[k], n.shape);
+        operand_ref r = view ? operand(m, n.shape, true) : operand(n.in[k], n.shape);
         // shapes differ by a reshape only where every operand is linear or a scalar: then the space's own strides do
         if (r.linear) row_major(space, r.strides);
         const auto base = static_cast<std::size_t>(r.base);
@@ -260,26 +260,6 @@ class lowering {
     }
     return p;
   }
-  constexpr operand_ref view_operand(int m) {
-    const node& n = at(m);
-    operand_ref r;
-    row_major(n.shape, r.strides);
-    r.linear = true;
-    if (n.op == &info_of<op::broadcast_in_dim>) {
-      const node& below = at(n.in[0]);
-      std::int64_t from[max_rank] = {};
-      row_major(below.shape, from);
-      for (std::int64_t& s : r.strides) s = 0;
-      for (int k = 0; k < below.shape.rank(); ++k)
-        if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
-      r.linear = false;
-    }
-    int id = n.in[0];
-    while (!has_memory(id)) id = at(id).in[0];
-    r.base = id;
-    return r;
-  }
-
   static constexpr int unset = -1000000;
 
   constexpr void lower(int index, const group& g) {

@@ -66,6 +66,11 @@ class simplifier {
       }
       return at(n.in[0]).shape == n.shape ? n.in[0] : intern(n);
     }
+    if (n.op == &info_of<op::transpose>) {
+      bool identity = true;
+      for (int k = 0; k < n.shape.rank(); ++k) identity = identity && n.attr.i[k] == k;
+      return identity ? n.in[0] : intern(n);
+    }
     if (n.op == &info_of<ops::matmul_op>) {
       for (int k = 0; k < 2; ++k)
         if (at(n.in[k]).op == &info_of<op::transpose>) {
@@ -148,26 +153,56 @@ class simplifier {
     };
     for (const auto& f : b_.fetches) mark(f.node);
     for (const auto& v : b_.variables) mark(v.node);
+    std::vector<char> written(b_.variables.size(), 0);
     for (std::size_t id = b_.nodes.size(); id-- > 0;) {
       const node& n = b_.nodes[id];
-      if (n.op->kind == op_kind::assign || n.op == &info_of<source::input>) live[id] = 1;
+      if (n.op == &info_of<source::input>) live[id] = 1;
+      if (n.op->kind == op_kind::assign) {  // of several, the last one counts
+        char& done = written[static_cast<std::size_t>(n.attr.i[0])];
+        live[id] = !done;
+        done = 1;
+      }
       if (live[id])
         for (int k = 0; k < n.arity; ++k) mark(n.in[k]);
     }
-    std::vector<int> moved(b_.nodes.size(), -1);
+    // A fetch or an assignment that is nothing but a variable which the step writes takes a copy while it has its old value.
+    std::vector<char> copied(b_.nodes.size(), 0);
+    const auto reads_written = [&](int id) {
+      while (at(id).op == &info_of<op::reshape> || at(id).op == &info_of<op::broadcast_in_dim>) id = at(id).in[0];
+      return at(id).op == &info_of<source::variable> && written[static_cast<std::size_t>(at(id).attr.i[0])] != 0;
+    };
+    for (std::size_t id = 0; id < b_.nodes.size(); ++id)
+      if (live[id] && b_.nodes[id].op->kind == op_kind::assign && reads_written(b_.nodes[id].in[0]))
+        copied[static_cast<std::size_t>(b_.nodes[id].in[0])] = 1;
+    for (const auto& f : b_.fetches)
+      if (f.node >= 0 && reads_written(f.node)) copied[static_cast<std::size_t>(f.node)] = 1;
+
+    std::vector<int> moved(b_.nodes.size(), -1), copies(b_.nodes.size(), -1);
     std::vector<node> kept;
+    const auto value = [&](int id) {
+      const auto k = static_cast<std::size_t>(id);
+      return copies[k] >= 0 ? copies[k] : moved[k];
+    };
     for (std::size_t id = 0; id < b_.nodes.size(); ++id) {
       if (!live[id]) continue;
       node n = b_.nodes[id];
-      for (int k = 0; k < n.arity; ++k) n.in[k] = moved[static_cast<std::size_t>(n.in[k])];
+      for (int k = 0; k < n.arity; ++k)
+        n.in[k] = n.op->kind == op_kind::assign ? value(n.in[k]) : moved[static_cast<std::size_t>(n.in[k])];
       moved[id] = static_cast<int>(kept.size());
       kept.push_back(n);
+      if (copied[id]) {
+        node c;
+        c.op = &info_of<op::copy>, c.type = n.type, c.shape = n.shape, c.scope = n.scope;
+        c.in[0] = moved[id], c.arity = 1;
+        copies[id] = static_cast<int>(kept.size());
+        kept.push_back(c);
+      }
     }
     b_.nodes = kept;
     const auto follow = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(id)]; };
     for (auto& v : b_.variables) v.node = follow(v.node);
     for (auto& l : b_.layers) l.node = follow(l.node);
-    for (auto& f : b_.fetches) f.node = follow(f.node);
+    for (auto& f : b_.fetches) f.node = f.node < 0 ? -1 : value(f.node);
   }
 
   builder& b_;

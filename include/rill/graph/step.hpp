@@ -48,8 +48,8 @@ void* address(const step_context& c, const memory_ref& m) {
 }
 
 /// The operand of a contraction: memory, or an expression evaluated while it is read.
-template <class C, std::size_t S, int K, class T, class F>
-void with_operand(const step_context& c, std::int64_t columns, F&& f) {
+template <class C, std::size_t S, int K, class T>
+auto operand_of(const step_context& c, std::int64_t columns) {
   constexpr auto& s = step_of<C, S>;
   constexpr bool reads = K == 0 ? s.has_prologue_a : K == 1 ? s.has_prologue_b : false;
   if constexpr (reads) {
@@ -61,9 +61,9 @@ void with_operand(const step_context& c, std::int64_t columns, F&& f) {
       const input_desc& d = C::tables.inputs[static_cast<std::size_t>(p.input + k)];
       r.input(k, address<C>(c, d.memory), d.linear ? columns : 0, d.linear ? 1 : 0);
     }
-    f(r);
+    return r;
   } else {
-    f(kernel::plain_operand<T>{static_cast<const T*>(address<C>(c, s.operands[K].memory)), columns});
+    return kernel::plain_operand<T>{static_cast<const T*>(address<C>(c, s.operands[K].memory)), columns};
   }
 }
 
@@ -92,6 +92,38 @@ inline kernel::pool2d_dims pooling_dims(const tensor_shape& x, const attributes&
   return {batch, x[1], x[2], x[3], at.i[0], at.i[1], h.out, w.out, at.i[2], at.i[3], h.pad_before, w.pad_before};
 }
 
+/// A contraction without its programs: what its kernel needs at run time. One function per op and element type serves all
+/// steps of all models.
+template <class T>
+struct contraction {
+  const attributes& attr;
+  tensor_shape in0, in1, out;
+  kernel::detail::operand_ref<T> a, b;
+  kernel::detail::tile_sink<T> sink;
+};
+
+template <class Root, class T>
+[[gnu::noinline]] void run_contraction(const contraction<T>& c) {
+  if constexpr (std::is_same_v<Root, ops::matmul_op>) {
+    const bool ta = Root::trans_a(c.attr), tb = Root::trans_b(c.attr);
+    kernel::detail::multiply<T>({c.out[0], c.out[1], ta ? c.in0[0] : c.in0[1], ta, tb, c.a, c.b, c.sink});
+  } else if constexpr (std::is_same_v<Root, ops::conv2d_op>) {
+    kernel::detail::convolve<T>(convolution_dims(c.in0, c.in1, c.attr, c.in0[0]), c.a, c.b, c.sink);
+  } else if constexpr (std::is_same_v<Root, ops::conv2d_backprop_input_op>) {
+    kernel::detail::convolve_backprop_input<T>(convolution_dims(c.out, c.in0, c.attr, c.in1[0]), c.b, c.a, c.sink);
+  } else {
+    static_assert(std::is_same_v<Root, ops::conv2d_backprop_filter_op>);
+    kernel::detail::convolve_backprop_filter<T>(convolution_dims(c.in0, c.out, c.attr, c.in0[0]), c.a, c.b, c.sink);
+  }
+}
+
+/// Elements of one row of an operand as its kernel reads it: an image row, or a matrix row.
+template <class Root>
+std::int64_t row_length(const tensor_shape& s, bool image) {
+  if (std::is_same_v<Root, ops::matmul_op> || !image) return s[s.rank() - 1];
+  return s[2] * s[3];
+}
+
 template <class C, std::size_t S>
 void run_tile(const step_context& c) {
   constexpr auto& s = step_of<C, S>;
@@ -99,44 +131,20 @@ void run_tile(const step_context& c) {
   using T = type_of_t<s.type>;
   constexpr int rank = s.out.shape.rank();
   const auto epilogue = epilogue_of<C, S, T>(c, c.extent(s.out.shape[rank - 1]));
-  const tensor_shape in0 = s.in[0].shape.with_batch(c.batch), in1 = s.in[1].shape.with_batch(c.batch);
-  if constexpr (std::is_same_v<root_op, ops::matmul_op>) {
-    constexpr bool ta = root_op::trans_a(s.attr), tb = root_op::trans_b(s.attr);
-    const std::int64_t k = ta ? in0[0] : in0[1];
-    with_operand<C, S, 0, T>(c, in0[1], [&](const auto& a) {
-      with_operand<C, S, 1, T>(c, in1[1], [&](const auto& b) {
-        kernel::matmul<ta, tb, T>(c.extent(s.out.shape[0]), c.extent(s.out.shape[1]), k, a, b, epilogue);
-      });
-    });
-  } else if constexpr (std::is_same_v<root_op, ops::conv2d_op>) {
-    const auto d = convolution_dims(in0, in1, s.attr, in0[0]);
-    with_operand<C, S, 0, T>(c, d.in_w * d.in_c, [&](const auto& x) {
-      with_operand<C, S, 1, T>(c, d.out_c, [&](const auto& w) { kernel::conv2d<T>(d, x, w, epilogue); });
-    });
-  } else if constexpr (std::is_same_v<root_op, ops::conv2d_backprop_input_op>) {
-    const auto d = convolution_dims(s.out.shape.with_batch(c.batch), in0, s.attr, in1[0]);
-    with_operand<C, S, 0, T>(c, d.out_c, [&](const auto& w) {
-      with_operand<C, S, 1, T>(c, d.out_w * d.out_c, [&](const auto& dy) {
-        kernel::conv2d_backprop_input<T>(d, dy, w, epilogue);
-      });
-    });
-  } else if constexpr (std::is_same_v<root_op, ops::conv2d_backprop_filter_op>) {
-    const auto d = convolution_dims(in0, s.out.shape, s.attr, in0[0]);
-    with_operand<C, S, 0, T>(c, d.in_w * d.in_c, [&](const auto& x) {
-      with_operand<C, S, 1, T>(c, d.out_w * d.out_c, [&](const auto& dy) {
-        kernel::conv2d_backprop_filter<T>(d, x, dy, epilogue);
-      });
-    });
-  } else if constexpr (std::is_same_v<root_op, ops::max_pool_op>) {
+  const tensor_shape in0 = s.in[0].shape.with_batch(c.batch);
+  if constexpr (std::is_same_v<root_op, ops::max_pool_op>) {
+    kernel::max_pool2d<T>(pooling_dims(in0, s.attr, in0[0]), operand_of<C, S, 0, T>(c, in0[2] * in0[3]), epilogue);
+  } else if constexpr (std::is_same_v<root_op, ops::max_pool_grad_op>) {
     const auto d = pooling_dims(in0, s.attr, in0[0]);
-    with_operand<C, S, 0, T>(c, d.in_w * d.c, [&](const auto& x) { kernel::max_pool2d<T>(d, x, epilogue); });
+    kernel::max_pool2d_grad<T>(d, operand_of<C, S, 0, T>(c, in0[2] * in0[3]), operand_of<C, S, 2, T>(c, d.out_w * d.c), epilogue);
   } else {
-    static_assert(std::is_same_v<root_op, ops::max_pool_grad_op>);
-    const auto d = pooling_dims(in0, s.attr, in0[0]);
-    with_operand<C, S, 0, T>(c, d.in_w * d.c, [&](const auto& x) {
-      kernel::max_pool2d_grad<T>(d, x, kernel::plain_operand<T>{static_cast<const T*>(address<C>(c, s.operands[2].memory)),
-                                                                d.out_w * d.c}, epilogue);
-    });
+    const tensor_shape in1 = s.in[1].shape.with_batch(c.batch);
+    constexpr bool image0 = !std::is_same_v<root_op, ops::conv2d_backprop_input_op>;
+    constexpr bool image1 = !std::is_same_v<root_op, ops::conv2d_op>;
+    const auto a = operand_of<C, S, 0, T>(c, row_length<root_op>(in0, image0));
+    const auto b = operand_of<C, S, 1, T>(c, row_length<root_op>(in1, image1));
+    run_contraction<root_op, T>({s.attr, in0, in1, s.out.shape.with_batch(c.batch), kernel::detail::operand_ref<T>::of(a),
+                                 kernel::detail::operand_ref<T>::of(b), kernel::detail::tile_sink<T>::of(epilogue)});
   }
 }
 

@@ -102,6 +102,12 @@ class builder {
   }
 
   constexpr symbol add(const op_info* op, const signature& s, std::initializer_list<int> in, const attributes& at = {}) {
+    if (!s.shape.valid()) {  // sizes are linear in the batch, and the tables have max_rank axes
+      failure f;
+      f.set(s.shape.overflow_ ? "the result would have more than 8 axes" : "two axes of the result depend on the batch", "", s);
+      fail(op, f);
+      return {this, -1};
+    }
     node n;
     n.op = op, n.type = s.type, n.shape = s.shape, n.attr = at, n.scope = scope;
     for (int i : in) {

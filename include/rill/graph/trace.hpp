@@ -129,11 +129,6 @@ constexpr symbol assign(symbol variable, symbol value) {
     b.fail(&graph::info_of<graph::op::assign>, f);
     return {&b, -1};
   }
-  int from = value.id;  // a value that is a variable, or a view of one, is read before any variable is written
-  while (b.nodes[static_cast<std::size_t>(from)].op->kind == op_kind::alias && b.nodes[static_cast<std::size_t>(from)].arity == 1)
-    from = b.nodes[static_cast<std::size_t>(from)].in[0];
-  if (b.nodes[static_cast<std::size_t>(from)].op == &graph::info_of<graph::source::variable>)
-    value = b.add(&graph::info_of<graph::op::copy>, value.g->at(value).sig(), {value.id});
   attributes at;
   at.i[0] = v.attr.i[0];
   return b.add(&graph::info_of<graph::op::assign>, v.sig(), {value.id}, at);
