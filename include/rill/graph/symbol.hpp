@@ -121,21 +121,57 @@ class builder {
   /// Enters a scope below the present one, made unique as TensorFlow does ("conv2d", "conv2d_1"); returns its parent.
   constexpr int enter(std::string_view base) {
     const int parent = scope;
-    for (int k = 0;; ++k) {
+    // counting from where the last scope of this base ended keeps a loop over many layers from trying every number again
+    std::size_t series = 0;
+    while (series < scope_series_.size() && !(scope_series_[series].parent == parent && scope_series_[series].base == base)) ++series;
+    if (series == scope_series_.size()) scope_series_.push_back({parent, base, 0});
+    for (;;) {
       name_buffer n = scopes[static_cast<std::size_t>(parent)];
       if (n.size > 0) n.append("/");
       n.append(base);
-      if (k > 0) n.append("_").append_number(k);
-      bool taken = false;
-      for (const name_buffer& s : scopes) taken = taken || s == n;
-      if (taken) continue;
+      if (const int k = scope_series_[series].next++; k > 0) n.append("_").append_number(k);
+      if (taken(scope_keys_, scopes, n)) continue;
       scopes.push_back(n);
+      scope_keys_.push_back(key_of(n));
       scope = static_cast<int>(scopes.size()) - 1;
       return parent;
     }
   }
 
+  /// The declaration of the variable of this name, or -1.
+  [[nodiscard]] constexpr int find_variable(const name_buffer& name) const {
+    const std::uint32_t key = key_of(name);
+    for (std::size_t k = 0; k < variables.size(); ++k)
+      if (variable_keys_[k] == key && variables[k].name == name) return static_cast<int>(k);
+    return -1;
+  }
+  constexpr void declare(const variable_decl& v) {
+    variables.push_back(v);
+    variable_keys_.push_back(key_of(v.name));
+  }
+
   [[nodiscard]] constexpr const node& at(symbol s) const { return nodes[static_cast<std::size_t>(s.id)]; }
+
+ private:
+  struct scope_series {
+    int parent = 0;
+    name_buffer base;
+    int next = 0;
+  };
+  /// Names are looked up by a short key first: comparing text is what a trace of many layers would spend its time on.
+  static constexpr std::uint32_t key_of(const name_buffer& n) {
+    std::uint32_t h = 2166136261u;
+    for (int k = 0; k < n.size; ++k) h = (h ^ static_cast<unsigned char>(n.text[k])) * 16777619u;
+    return h;
+  }
+  static constexpr bool taken(const std::vector<std::uint32_t>& keys, const std::vector<name_buffer>& names, const name_buffer& n) {
+    const std::uint32_t key = key_of(n);
+    for (std::size_t k = 0; k < keys.size(); ++k)
+      if (keys[k] == key && names[k] == n) return true;
+    return false;
+  }
+  std::vector<scope_series> scope_series_;
+  std::vector<std::uint32_t> scope_keys_ = std::vector<std::uint32_t>(1, key_of({})), variable_keys_;
 };
 
 namespace detail {

@@ -57,9 +57,10 @@ constexpr symbol variable(symbol context, const variable_options& o) {
   v.name.append(o.name);
   v.type = o.type, v.shape = o.shape, v.trainable = o.trainable, v.init = o.initializer;
   failure f;
-  for (const auto& other : b.variables)
-    if (other.name == v.name)
-      f.set("the name is taken", "give the variable or its scope another name", {v.type, v.shape}, {other.type, other.shape});
+  if (const int k = b.find_variable(v.name); k >= 0) {
+    const graph::variable_decl& other = b.variables[static_cast<std::size_t>(k)];
+    f.set("the name is taken", "give the variable or its scope another name", {v.type, v.shape}, {other.type, other.shape});
+  }
   if (!f && !o.shape.is_static()) f.set("a variable's shape must be static", "only inputs have a batch dimension", {v.type, v.shape});
   if (f) {
     b.fail(&graph::info_of<graph::source::variable>, f, v.name);
@@ -69,15 +70,14 @@ constexpr symbol variable(symbol context, const variable_options& o) {
   at.i[0] = static_cast<std::int64_t>(b.variables.size());
   symbol s = b.add(&graph::info_of<graph::source::variable>, {v.type, v.shape}, {}, at);
   v.node = s.id;
-  b.variables.push_back(v);
+  b.declare(v);
   return s;
 }
 
 namespace graph {
 /// The variable called `name` at the root, created when missing: how slots and counters are shared.
 constexpr symbol shared_variable(builder& b, std::string_view name, const variable_options& o) {
-  for (const auto& v : b.variables)
-    if (v.name.view() == name) return {&b, v.node};
+  if (const int k = b.find_variable(name); k >= 0) return {&b, b.variables[static_cast<std::size_t>(k)].node};
   const int scope = b.scope;
   b.scope = 0;
   variable_options at_root = o;

@@ -489,7 +489,16 @@ template <class T, int W>
     return pack<T, W>::each_lane([&](int i) { return (c.bits >> i & 1U) != 0 ? a.v[i] : b.v[i]; });
   else
     return pack<T, W>::each([&](int k) {
-      return xsimd::select(detail::mask_of<T>(c.bits >> (k * pack<T, W>::lanes)), a.b[k], b.b[k]);
+#if defined(__AVX512F__)
+      // xsimd 8.1 selects integers through macros that do not compile without optimisation
+      const auto bits = c.bits >> (k * pack<T, W>::lanes);
+      if constexpr (std::is_integral_v<T> && sizeof(T) == 8)
+        return xsimd::batch<T>(_mm512_mask_blend_epi64(static_cast<__mmask8>(bits), b.b[k].data, a.b[k].data));
+      else if constexpr (std::is_integral_v<T>)
+        return xsimd::batch<T>(_mm512_mask_blend_epi32(static_cast<__mmask16>(bits), b.b[k].data, a.b[k].data));
+      else
+#endif
+        return xsimd::select(detail::mask_of<T>(c.bits >> (k * pack<T, W>::lanes)), a.b[k], b.b[k]);
     });
 }
 /// The larger operand, the second when they do not compare: one instruction.
