@@ -374,7 +374,8 @@ class fuser {
     for (int k = 0; k < n.arity; ++k) {
       const operand_ref& r = operand(id, k);
       const node& base = at(r.base);
-      const bool at_hand = n.type == dtype::boolean && r.linear && kept_[static_cast<std::size_t>(r.base)] && base.shape == n.shape;
+      const bool at_hand = n.type == dtype::boolean && r.linear && kept_[static_cast<std::size_t>(r.base)] &&
+                           base.shape == n.shape;
       if (group_of(r.base) == floating) weight += weight_[static_cast<std::size_t>(r.base)];
       floats = floats && (group_of(r.base) == floating || is_scalar(r.base) || at_hand || base.op->kind == op_kind::source);
     }
@@ -533,7 +534,8 @@ class fuser {
       }
       if (in_place) {  // one result more, unless it takes the place of the value's own
         operand_count& c = operands_[static_cast<std::size_t>(target)];
-        const bool instead = remaining_[static_cast<std::size_t>(value)] == 0 && assigns_of_[static_cast<std::size_t>(value)] == 1;
+        const auto v = static_cast<std::size_t>(value);
+        const bool instead = remaining_[v] == 0 && assigns_of_[v] == 1;
         if (!instead) in_place = static_cast<int>(c.loads.size()) + ++c.outputs <= max_kernel_operands;
       }
       if (!in_place) target = open_group(n.shape);

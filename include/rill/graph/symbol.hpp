@@ -75,6 +75,15 @@ constexpr symbol cast_like(symbol x, symbol like);
 
 namespace graph {
 
+namespace detail {
+/// Names are looked up by a short key first: comparing text is what a trace of many layers would spend its time on.
+constexpr std::uint32_t key_of(const name_buffer& n) {
+  std::uint32_t h = 2166136261u;
+  for (int k = 0; k < n.size; ++k) h = (h ^ static_cast<unsigned char>(n.text[k])) * 16777619u;
+  return h;
+}
+}  // namespace detail
+
 class builder {
  public:
   std::vector<node> nodes;
@@ -123,7 +132,8 @@ class builder {
     const int parent = scope;
     // counting from where the last scope of this base ended keeps a loop over many layers from trying every number again
     std::size_t series = 0;
-    while (series < scope_series_.size() && !(scope_series_[series].parent == parent && scope_series_[series].base == base)) ++series;
+    for (; series < scope_series_.size(); ++series)
+      if (scope_series_[series].parent == parent && scope_series_[series].base.view() == base) break;
     if (series == scope_series_.size()) scope_series_.push_back({parent, base, 0});
     for (;;) {
       name_buffer n = scopes[static_cast<std::size_t>(parent)];
@@ -132,7 +142,7 @@ class builder {
       if (const int k = scope_series_[series].next++; k > 0) n.append("_").append_number(k);
       if (taken(scope_keys_, scopes, n)) continue;
       scopes.push_back(n);
-      scope_keys_.push_back(key_of(n));
+      scope_keys_.push_back(detail::key_of(n));
       scope = static_cast<int>(scopes.size()) - 1;
       return parent;
     }
@@ -140,38 +150,33 @@ class builder {
 
   /// The declaration of the variable of this name, or -1.
   [[nodiscard]] constexpr int find_variable(const name_buffer& name) const {
-    const std::uint32_t key = key_of(name);
-    for (std::size_t k = 0; k < variables.size(); ++k)
+    const std::uint32_t key = detail::key_of(name);
+    for (std::size_t k = 0; k < variable_keys_.size(); ++k)
       if (variable_keys_[k] == key && variables[k].name == name) return static_cast<int>(k);
     return -1;
   }
   constexpr void declare(const variable_decl& v) {
     variables.push_back(v);
-    variable_keys_.push_back(key_of(v.name));
+    variable_keys_.push_back(detail::key_of(v.name));
   }
 
   [[nodiscard]] constexpr const node& at(symbol s) const { return nodes[static_cast<std::size_t>(s.id)]; }
 
  private:
-  struct scope_series {
+  struct numbered_scopes {
     int parent = 0;
     name_buffer base;
     int next = 0;
   };
-  /// Names are looked up by a short key first: comparing text is what a trace of many layers would spend its time on.
-  static constexpr std::uint32_t key_of(const name_buffer& n) {
-    std::uint32_t h = 2166136261u;
-    for (int k = 0; k < n.size; ++k) h = (h ^ static_cast<unsigned char>(n.text[k])) * 16777619u;
-    return h;
-  }
-  static constexpr bool taken(const std::vector<std::uint32_t>& keys, const std::vector<name_buffer>& names, const name_buffer& n) {
-    const std::uint32_t key = key_of(n);
+  static constexpr bool taken(const std::vector<std::uint32_t>& keys, const std::vector<name_buffer>& names,
+                              const name_buffer& n) {
+    const std::uint32_t key = detail::key_of(n);
     for (std::size_t k = 0; k < keys.size(); ++k)
       if (keys[k] == key && names[k] == n) return true;
     return false;
   }
-  std::vector<scope_series> scope_series_;
-  std::vector<std::uint32_t> scope_keys_ = std::vector<std::uint32_t>(1, key_of({})), variable_keys_;
+  std::vector<numbered_scopes> scope_series_;
+  std::vector<std::uint32_t> scope_keys_ = std::vector<std::uint32_t>(1, detail::key_of({})), variable_keys_;
 };
 
 namespace detail {
