@@ -65,6 +65,10 @@ struct swap_variables {
   }
 };
 
+struct column_sums {
+  constexpr auto operator()(symbol x) const { return outputs(fetch("sum", reduce_sum(x, {.axis = {0}})), fetch("rows", reduce_sum(x, {.axis = {1}}))); }
+};
+
 struct reads_after_update {  // the loss reads w before and after its gradient is known
   constexpr auto operator()(symbol x) const {
     symbol w = variable(x, {.name = "w", .shape = {4, 4}, .initializer = initializers::random_normal()});
@@ -153,6 +157,16 @@ TEST_CASE("a session serves any batch, and inputs must agree on it") {
   }
   tensor<float, dyn> x({3}), y({4});
   CHECK_THROWS_WITH_AS(s.run(x, y), doctest::Contains("batch of 4"), invalid_argument);
+}
+
+TEST_CASE("sums over an empty batch are zero") {
+  graph::session<column_sums, tensor<float, dyn, 5>> s;
+  tensor<float, dyn, 5> empty({0, 5}), one({1, 5});
+  one.fill(2);
+  auto [sum, rows] = s.run(empty);
+  for (float v : sum) CHECK(v == 0);
+  CHECK(rows.size() == 0);
+  CHECK(std::get<0>(s.run(one))(3) == 2);
 }
 
 TEST_CASE("assignments see the values from before the step") {

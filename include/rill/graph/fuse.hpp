@@ -465,10 +465,9 @@ class fuser {
       group& p = f_.groups[g];
       if (p.kind != group_kind::map || p.members.empty()) continue;
       int result = -1, readers = 0, h = -1;
-      bool pure = true, streams = true, random = false;  // streams: the reader may walk it in row-major order
+      bool pure = true, streams = true;  // streams: the reader may walk it in row-major order
       for (int m : p.members) {
         pure = pure && at(m).op->kind == op_kind::elementwise;
-        random = random || at(m).op == &info_of<ops::random_uniform>;
         int outside = uses_[static_cast<std::size_t>(m)] + 2 * assigns_of_[static_cast<std::size_t>(m)];
         for (int k = first_read_[static_cast<std::size_t>(m)]; k >= 0; k = read_at(k).next) {
           if (group_of(read_at(k).user) == static_cast<int>(g)) --outside;
@@ -489,10 +488,7 @@ class fuser {
       group& r = f_.groups[static_cast<std::size_t>(h)];
       if (r.root < 0 || !takes_prologue(r, result)) continue;
       if (r.kind == group_kind::reduce) {
-        const tensor_shape& over = at(at(r.root).in[0]).shape;
-        // a reduction numbers the elements that it combines, not all of them: random numbers only where these are the same
-        const bool whole = at(r.root).attr.i[0] == (std::int64_t{1} << over.rank()) - 1;
-        if (!(p.space == over) || (random && !whole)) continue;
+        if (!(p.space == at(at(r.root).in[0]).shape)) continue;
         r.members = p.members;
       } else {
         if (!streams) continue;

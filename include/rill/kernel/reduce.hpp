@@ -328,7 +328,7 @@ template <class P, class R, int Packs, int Rows>
     jump[k] = last >= 0 ? p.strides[k][p.gone.dim[last]] * p.width[k] : 0;
   }
   std::int64_t rest = begin;
-  for (int d = last; d >= 0; --d) {
+  for (int d = last; d >= 0 && begin < end; --d) {  // nothing to place in an empty space
     index[d] = rest % p.gone.extents[d];
     rest /= p.gone.extents[d];
     for (int k = 0; k < inputs && d < last; ++k) offset[k] += index[d] * p.strides[k][p.gone.dim[d]];
