@@ -17,7 +17,9 @@ endif()
 set(RILL_SANITIZE "" CACHE STRING "Sanitizers for Rill's own programs, as given to -fsanitize=")
 if(RILL_SANITIZE)
   target_compile_options(rill_own INTERFACE
-    -fsanitize=${RILL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    -fsanitize=${RILL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+    # a cast of a number that does not fit gives an unspecified value by contract, as in TensorFlow
+    -fno-sanitize=float-cast-overflow)
   target_link_options(rill_own INTERFACE -fsanitize=${RILL_SANITIZE})
 endif()
 

@@ -18,7 +18,7 @@ struct add : elementwise<2> {
   static constexpr auto name = "Add";
   template <class V>
   static constexpr V eval(V a, V b) {
-    return static_cast<V>(a + b);
+    return static_cast<V>(scalar::wrapping(a) + scalar::wrapping(b));
   }
   static constexpr auto vjp(auto dy, auto, auto, auto) {
     return grads(dy, dy);
@@ -30,7 +30,7 @@ struct sub : elementwise<2> {
   static constexpr auto name = "Sub";
   template <class V>
   static constexpr V eval(V a, V b) {
-    return static_cast<V>(a - b);
+    return static_cast<V>(scalar::wrapping(a) - scalar::wrapping(b));
   }
   static constexpr auto vjp(auto dy, auto, auto, auto) {
     return grads(dy, -dy);
@@ -42,7 +42,7 @@ struct mul : elementwise<2> {
   static constexpr auto name = "Mul";
   template <class V>
   static constexpr V eval(V a, V b) {
-    return static_cast<V>(a * b);
+    return static_cast<V>(scalar::wrapping(a) * scalar::wrapping(b));
   }
   static constexpr auto vjp(auto dy, auto, auto a, auto b) {
     return grads(dy * b, dy * a);
@@ -146,7 +146,8 @@ struct squared_difference : elementwise<2> {
   static constexpr int cost = 2;
   template <class V>
   static constexpr V eval(V a, V b) {
-    return static_cast<V>((a - b) * (a - b));
+    const auto d = scalar::wrapping(a) - scalar::wrapping(b);
+    return static_cast<V>(d * d);
   }
   static constexpr auto vjp(auto dy, auto, auto a, auto b) {
     auto g = dy * (2 * (a - b));

@@ -23,6 +23,12 @@ concept real = std::is_floating_point_v<T>;
 template <class T>
 concept integer = std::is_integral_v<T>;
 
+/// A value whose +, - and * wrap round: signed integers as unsigned ones, everything else as it is.
+template <class V>
+[[gnu::always_inline]] constexpr auto wrapping(V a) {
+  if constexpr (std::is_integral_v<V> && !std::is_same_v<V, bool>) return static_cast<std::make_unsigned_t<V>>(a);
+  else return a;
+}
 template <number T>
 constexpr T select(bool c, T a, T b) {
   return c ? a : b;
@@ -69,7 +75,7 @@ constexpr T remainder(T a, T b) {
 template <number T>
 constexpr T abs(T x) {
   if constexpr (std::is_unsigned_v<T>) return x;
-  else if constexpr (std::is_integral_v<T>) return x < T(0) ? static_cast<T>(-x) : x;
+  else if constexpr (std::is_integral_v<T>) return x < T(0) ? static_cast<T>(-wrapping(x)) : x;
   else return x < T(0) ? -x : x + T(0);
 }
 template <number T>

@@ -17,7 +17,7 @@ struct neg : elementwise<1> {
   static constexpr auto name = "Neg";
   template <class V>
   static constexpr V eval(V x) {
-    return static_cast<V>(-x);
+    return static_cast<V>(-scalar::wrapping(x));
   }
   static constexpr auto vjp(auto dy, auto, auto) { return grads(-dy); }
 };
@@ -50,7 +50,7 @@ struct square : elementwise<1> {
   static constexpr auto name = "Square";
   template <class V>
   static constexpr V eval(V x) {
-    return static_cast<V>(x * x);
+    return static_cast<V>(scalar::wrapping(x) * scalar::wrapping(x));
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * (2 * x)); }
 };
