@@ -132,6 +132,25 @@ TEST_CASE("saver: keeps the newest five, another number, or all; the same step a
   }
 }
 
+TEST_CASE("saver: never deletes what the state file names outside of its directory") {
+  const temporary_dir dir;
+  io::make_dirs(dir / "mine");
+  io::make_dirs(dir / "other");
+  variable_store store;
+  fill(store, 4);
+  train::saver({.max_to_keep = 5}).save(store, dir / "other/model.ckpt", 1);
+  train::saver saver({.max_to_keep = 1});
+  saver.save(store, dir / "mine/model.ckpt", 1);
+  for (const std::string& victim : {std::string("../other/model.ckpt-1"), dir / "other/model.ckpt-1"}) {
+    io::atomic_write(dir / "mine/checkpoint", "model_checkpoint_path: \"model.ckpt-1\"\nall_model_checkpoint_paths: \"" + victim +
+                                                  "\"\nall_model_checkpoint_paths: \"model.ckpt-1\"\n");
+    saver.save(store, dir / "mine/model.ckpt", 2);
+    CHECK(io::exists(dir / "other/model.ckpt-1.index"));
+    CHECK(io::exists(dir / "other/model.ckpt-1.data-00000-of-00001"));
+    saver.save(store, dir / "mine/model.ckpt", 1);
+  }
+}
+
 TEST_CASE("saver: mismatches name the tensor and both sides, and leave the store as it was") {
   const temporary_dir dir;
   variable_store store;

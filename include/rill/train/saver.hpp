@@ -124,7 +124,9 @@ class saver {
     try {
       if (const auto state = io::read_checkpoint_state(dir))
         for (const std::string& path : state->all_model_checkpoint_paths)
-          if (const std::string full = io::join_path(dir, path); full != prefix && io::exists(full + ".index"))
+          // what the file names outside of this directory is not ours to delete
+          if (const std::string full = io::join_path(dir, path);
+              io::is_beneath(path) && full != prefix && io::exists(full + ".index"))
             kept.push_back(full);
     } catch (const data_loss& e) {
       detail::warn(std::string(e.what()) + "; it is written anew");
