@@ -95,7 +95,7 @@ void fused_kernel(chain_data& x) {
   const float half = 0.5f;
   const void* in[] = {x.a.data(), x.b.data(), x.c.data(), &half};
   void* out[] = {x.d.data()};
-  rill::kernel::map<program>({1, {x.n}, {{1}, {1}, {1}, {0}, {1}}}, in, out);
+  rill::kernel::map_flat<program>(x.n, in, out);
 }
 
 /// Eigen's threads, for its tensors.
@@ -260,7 +260,7 @@ void add_expressions() {
       for (const level l : {level::l1, level::l2, level::l3, level::dram}) {
         if (!eager && threads == 1) continue;
         const std::int64_t n = length(l);
-        add(chain, std::string(eager ? "expression" : "kernel::map") + ", " + name_of(l) + ", " + std::to_string(n), threads,
+        add(chain, std::string(eager ? "expression" : "kernel::map_flat") + ", " + name_of(l) + ", " + std::to_string(n), threads,
             [=] { return prepare_chain(n, threads, eager); });
       }
 

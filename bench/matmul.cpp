@@ -150,6 +150,12 @@ void add_matmul() {
   row({100, 1024, 3136, false, true}, all);
   row({3136, 100, 1024, true, false}, all);
   row({100, 1024, 10}, all);
+  row({100, 10, 1024, false, true}, all);
+  row({1024, 100, 10, true, false}, all);
+  row({32, 3136, 1024}, all);
+  row({32, 1024, 3136, false, true}, all);
+  row({3136, 32, 1024, true, false}, all);
+  row({32, 1024, 10}, all);
   row({1, 3136, 1024}, all);
   row({1, 1024, 3136}, all);
   for (const std::int64_t n : {64, 128, 256, 512, 1024}) row({n, n, n}, all);

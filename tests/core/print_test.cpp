@@ -288,6 +288,44 @@ TEST_CASE("print: options") {
   CHECK(to_string(u, {.line_width = 8}) == "[1 2 3\n 4 5 6]");
 }
 
+TEST_CASE("print: options as numpy.set_printoptions") {
+  const tensor<double, 3> t{1.23456789, 2, -3};
+  const tensor<double, 2> wide{1e-5, 123456};
+  CHECK(to_string(wide) == "[1.00000e-05 1.23456e+05]");
+  CHECK(to_string(wide, {.suppress = true}) == "[     0.00001 123456.     ]");
+  CHECK(to_string(t, {.precision = 3, .sign = '+'}) == "[+1.235 +2.    -3.   ]");
+  CHECK(to_string(t, {.precision = 3, .sign = ' '}) == "[ 1.235  2.    -3.   ]");
+  CHECK(to_string(tensor<double, 2>{1, 2}, {.sign = ' '}) == "[ 1.  2.]");
+  CHECK(to_string(t, {.precision = 2, .floats = float_mode::fixed}) == "[ 1.23  2.00 -3.00]");
+  CHECK(to_string(t, {.precision = 3, .floats = float_mode::maxprec_equal}) == "[ 1.235  2.000 -3.000]");
+  CHECK(to_string(t, {.precision = 1, .floats = float_mode::unique}) == "[ 1.23456789  2.         -3.        ]");
+  CHECK(to_string(tensor<float, 2>{0.1f, 0.12345678f}, {.precision = 10, .floats = float_mode::fixed}) == "[0.1000000015 0.1234567836]");
+  CHECK(to_string(tensor<double, 2>{0.1, 1.2345678901234567e-05}, {.precision = 17}) ==
+        "[1.0000000000000001e-01 1.2345678901234568e-05]");
+  CHECK(to_string(tensor<double, 3>{nan, -inf, 1}, {.sign = '+'}) == "[+nan -inf  +1.]");
+  const tensor<int, 2, 2> i{{3, -20}, {0, 7}};
+  CHECK(to_string(i, {.sign = '+'}) == "[[ +3 -20]\n [ +0  +7]]");
+  CHECK(to_string(i, {.separator = ", "}) == "[[  3, -20],\n [  0,   7]]");
+  CHECK(to_string(i, {.format_int = [](std::int64_t x) { return "<" + std::to_string(x) + ">"; }}) == "[[<3> <-20>]\n [<0> <7>]]");
+  CHECK(to_string(tensor<bool, 2>{true, false}, {.format_bool = [](bool b) { return std::string(b ? "T" : "F"); }}) == "[T F]");
+  CHECK(to_string(tensor<std::uint8_t, 2>{7, 255}, {.format_unsigned = [](std::uint64_t x) { return std::to_string(2 * x); }}) ==
+        "[14 510]");
+  CHECK(to_string(t, {.format_float = [](double x) { return std::to_string(static_cast<int>(x)); }}) == "[1 2 -3]");
+  CHECK(to_string(tensor<int, 5>{0, 1, 2, 3, 4}, {.threshold = 1, .edge_items = 0}) == "[... 4]");
+  CHECK(to_string(tensor<int, 3>{0, 1, 2}, {.line_width = 0}) == "[0\n 1\n 2]");
+  CHECK(to_string(tensor<float, 2>{1234567, 1}, {.suppress = true}) == "[1.234567e+06 1.000000e+00]");
+
+  std::ostringstream out;
+  out << print_options{.precision = 2} << t << " and " << t(slice{0, 1}) << std::endl;
+  out << t(slice{0, 1});
+  CHECK(out.str() == "[ 1.23  2.   -3.  ] and [1.23]\n[1.23456789]");
+
+  CHECK_THROWS_WITH_AS(to_string(t, {.precision = -1}), doctest::Contains("precision is -1"), invalid_argument);
+  CHECK_THROWS_AS(to_string(t, {.edge_items = -1}), invalid_argument);
+  CHECK_THROWS_AS(to_string(t, {.line_width = -1}), invalid_argument);
+  CHECK_THROWS_AS(to_string(t, {.sign = 'x'}), invalid_argument);
+}
+
 TEST_CASE("print: views and streams") {
   tensor<int, 2, 3> t{{1, 2, 3}, {4, 5, 60}};
   std::ostringstream out;

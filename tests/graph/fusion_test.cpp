@@ -62,8 +62,8 @@ struct identities {
 };
 struct broadcasts {  // two broadcasts with a reshape between that strides cannot express
   constexpr auto operator()(symbol x) const {
-    symbol rows = graph::broadcast_to(reshape(x, {1, 6}), {4, 6});
-    return graph::broadcast_to(reshape(rows, {1, 8, 3}), {2, 8, 3}) * 2;
+    symbol rows = rill::broadcast_to(reshape(x, {1, 6}), {4, 6});
+    return rill::broadcast_to(reshape(rows, {1, 8, 3}), {2, 8, 3}) * 2;
   }
 };
 struct columns {

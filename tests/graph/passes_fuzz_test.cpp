@@ -631,7 +631,6 @@ class generator {
   std::vector<signature> inputs;
 
   explicit generator(std::uint64_t seed, int ops = -1) : state_(seed * 0x9e3779b97f4a7c15u + 1) {
-    b.vjp = [](builder& t, int id, int dy, int* g) { return graph::call_vjp_of(graph::library_ops{}, t, id, dy, g); };
     zero_sizes_ = chance(12);
     const int n_inputs = 1 + below(3), n_variables = below(5);
     for (int k = 0; k < n_inputs; ++k) feed(random_shape(below(5), true));
@@ -753,12 +752,12 @@ class generator {
     for (int tries = 0; tries < 4; ++tries) {
       symbol x = some();
       bool ok = true;
-      if (graph::broadcast_shape(x.shape(), s, ok) == s && ok) return graph::broadcast_to(x, s);
+      if (graph::broadcast_shape(x.shape(), s, ok) == s && ok) return rill::broadcast_to(x, s);
       if (x.shape().num_elements() == s.num_elements()) return reshape(x, s);
     }
     symbol scalar = chance(2) ? graph::constant_of(&b, dtype::float64, number()) : graph::parameter(&b, dtype::float64, below(3));
     if (chance(2)) scalar = scalar * reduce_mean(some());
-    return graph::broadcast_to(scalar, s);
+    return rill::broadcast_to(scalar, s);
   }
   symbol condition(symbol x) {
     if (chance(3) && !bools_.empty()) {
@@ -850,7 +849,7 @@ class generator {
         }
       }
       case 12: return keep(reshape(x, reshaped(x.shape())));
-      case 13: return keep(graph::reshape_to(graph::reshape_to(x, reshaped(x.shape())), reshaped(x.shape())));
+      case 13: return keep(rill::reshape_to(rill::reshape_to(x, reshaped(x.shape())), reshaped(x.shape())));
       case 14: {
         tensor_shape s = x.shape();
         for (int d = 0; d < s.rank(); ++d)
@@ -858,7 +857,7 @@ class generator {
         tensor_shape wide;
         if (chance(2)) wide.push_back(s.is_static() && chance(3) ? dyn : 1 + below(3));
         for (std::int64_t d : s) wide.push_back(d);
-        return good(wide) ? keep(graph::broadcast_to(x, wide)) : void();
+        return good(wide) ? keep(rill::broadcast_to(x, wide)) : void();
       }
       case 15: {
         axis_list perm;
@@ -933,14 +932,14 @@ class generator {
         if (x.rank() > 2 || volume(x.shape()) > 40) return;
         tensor_shape wide{2};
         for (std::int64_t d : x.shape()) wide.push_back(d);
-        symbol y = graph::broadcast_to(x, wide);
+        symbol y = rill::broadcast_to(x, wide);
         keep(y);
-        symbol z = graph::reshape_to(y, reshaped(wide));
+        symbol z = rill::reshape_to(y, reshaped(wide));
         if (chance(2)) keep(chance(2) ? z * z : tanh(z));
         tensor_shape wider{1 + below(3)};
         for (std::int64_t d : z.shape()) wider.push_back(d);
         if (!good(wider)) return keep(z);
-        z = graph::broadcast_to(chance(3) ? z * 2 : z, wider);
+        z = rill::broadcast_to(chance(3) ? z * 2 : z, wider);
         keep(z);
         return keep(chance(2) ? z + 1 : reduce_sum(z, {.axis = {0}}));
       }
@@ -988,8 +987,8 @@ class generator {
       }
       case 1: return keep(rill::assign(v, zeros_like(v)));
       case 2: return keep(assign_sub(v, 0.5 * shaped(v.shape())));
-      case 3: return keep(assign_add(v, graph::broadcast_to(reduce_mean(some()), v.shape())));
-      case 4: return keep(rill::assign(v, graph::reshape_to(shaped(v.shape()), v.shape())));
+      case 3: return keep(assign_add(v, rill::broadcast_to(reduce_mean(some()), v.shape())));
+      case 4: return keep(rill::assign(v, rill::reshape_to(shaped(v.shape()), v.shape())));
       default: return keep(rill::assign(v, shaped(v.shape())));
     }
   }
@@ -1067,7 +1066,6 @@ struct small {
   builder b;
   std::vector<values> feeds;
   small() {
-    b.vjp = [](builder& t, int id, int dy, int* g) { return graph::call_vjp_of(graph::library_ops{}, t, id, dy, g); };
   }
   symbol input(const tensor_shape& s) {
     attributes a;
@@ -1174,7 +1172,7 @@ TEST_CASE("what a step fetches or assigns has memory of its own and its old valu
   symbol x = s.input({dyn, 3});
   s.fetch(v);                              // before it is written
   s.fetch(zeros_like(x));                  // a constant, spread
-  s.fetch(graph::broadcast_to(row, {2, 3}));
+  s.fetch(rill::broadcast_to(row, {2, 3}));
   s.fetch(x);
   s.fetch(reshape(v, {6}));
   rill::assign(v, w * 1);  // swapped, behind identities
@@ -1202,7 +1200,7 @@ TEST_CASE("two axes that depend on the batch are refused") {
   CHECK((column * row).poisoned());
   CHECK(s.b.first_failure);
   s.b.first_failure = {};
-  CHECK(graph::broadcast_to(row, {2, 2, 2, 2, 2, 2, 2, 2, dyn}).poisoned());
+  CHECK(rill::broadcast_to(row, {2, 2, 2, 2, 2, 2, 2, 2, dyn}).poisoned());
   CHECK(s.b.first_failure);
 }
 

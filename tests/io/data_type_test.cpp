@@ -6,14 +6,16 @@
 using namespace rill;
 
 TEST_CASE("stored types: sizes and names agree with the computable ones") {
-  for (const dtype d : {dtype::float32, dtype::float64, dtype::int32, dtype::int64, dtype::uint8, dtype::boolean})
+  for (const dtype d : {dtype::float16, dtype::bfloat16, dtype::float32, dtype::float64, dtype::int8, dtype::int16, dtype::int32,
+                        dtype::int64, dtype::uint8, dtype::uint16, dtype::uint32, dtype::uint64, dtype::complex64,
+                        dtype::complex128, dtype::boolean})
     CHECK(io::stored_size_of(d) == size_of(d));
   CHECK(io::stored_size_of(dtype::string) == 0);
   CHECK(io::stored_size_of(dtype::invalid) == 0);
   CHECK(io::stored_size_of(static_cast<dtype>(255)) == 0);
-  CHECK(io::stored_size_of(io::stored_half) == 2);
+  CHECK(io::stored_size_of(dtype::float16) == 2);
   CHECK(io::enum_name_of(dtype::boolean) == "DT_BOOL");
-  CHECK(io::enum_name_of(io::stored_half) == "DT_HALF");
+  CHECK(io::enum_name_of(dtype::float16) == "DT_HALF");
   CHECK(io::enum_name_of(static_cast<dtype>(101)) == "DT_FLOAT_REF");
   CHECK(io::enum_name_of(static_cast<dtype>(77)).empty());
 }

@@ -59,7 +59,7 @@ TEST_CASE("idx: every element type, in the machine's byte order") {
   CHECK(images.dims == std::vector<std::int64_t>{2, 1, 2});
   CHECK(values<std::int8_t>(read(dir, from_hex("00000901 00000001 ff"))) == std::vector<std::int8_t>{-1});
   const io::idx_array shorts = read(dir, from_hex("00000b01 00000002 0102 fffe"));
-  CHECK(shorts.type == io::stored_int16);
+  CHECK(shorts.type == dtype::int16);
   CHECK(values<std::int16_t>(shorts) == std::vector<std::int16_t>{258, -2});
   CHECK(values<std::int32_t>(read(dir, from_hex("00000c01 00000001 01020304"))) ==
         std::vector<std::int32_t>{0x01020304});
@@ -72,7 +72,7 @@ TEST_CASE("idx: every element type, in the machine's byte order") {
 TEST_CASE("idx: encode and read are inverse") {
   const scratch_dir dir;
   for (const dtype t :
-       {dtype::uint8, io::stored_int8, io::stored_int16, dtype::int32, dtype::float32, dtype::float64}) {
+       {dtype::uint8, dtype::int8, dtype::int16, dtype::int32, dtype::float32, dtype::float64}) {
     io::idx_array a{t, {3, 5}, std::vector<std::byte>(15 * io::stored_size_of(t))};
     for (std::size_t i = 0; i < a.data.size(); ++i) a.data[i] = static_cast<std::byte>(i * 7);
     const io::idx_array b = read(dir, io::encode_idx(a));

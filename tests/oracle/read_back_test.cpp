@@ -189,7 +189,7 @@ TEST_CASE("oracle: we read what TensorFlow writes") {
   CHECK(step == 7);
   CHECK(tf1.read_strings("words") == std::vector<std::string>{"ab", "", std::string(300, 'c')});
   CHECK(tf1.entry("parts").sliced);
-  CHECK(tf1.entry("half").type == io::stored_half);
+  CHECK(tf1.entry("half").type == dtype::float16);
   CHECK(io::latest_checkpoint(dir / "made") == (dir / "made/tf1"));
   const io::graph_def meta = io::read_meta_graph(dir / "made/tf1");
   CHECK(meta.nodes.size() > 100);

@@ -6,15 +6,18 @@
 ///
 /// Copying copies the elements, moving is free (a moved-from tensor may only be assigned to or destroyed). Elements start
 /// at a multiple of 64 bytes, except in static tensors of at most 64 bytes, which live in the object itself; taking a
-/// mutable view of such a tensor moves its elements to shared memory, as growing a vector would.
+/// mutable view of such a tensor moves its elements to shared memory, as growing a vector would. Strings always live in
+/// shared memory and start empty.
 ///
 ///   tensor<int, 2, 2> a{{1, 2}, {3, 4}};
 ///   tensor<float, dyn, 784> x({100, 784});    // zeros
 ///   tensor b = a + 1;                         // evaluates the expression
 ///   a(1, 0) = 5;  a(all, 1) = 9;              // elements and views
+///   tensor<std::string, dyn> words{"to", "be"};
 
 #include <initializer_list>
 #include <span>
+#include <string_view>
 
 #include "view.hpp"
 
@@ -34,7 +37,7 @@ struct nested_list<T, 0> {
 template <class T>
 tensor_shape shape_of_list(const std::initializer_list<T>& list) {
   tensor_shape s{static_cast<std::int64_t>(list.size())};
-  if constexpr (!std::is_arithmetic_v<T>) {
+  if constexpr (!element<T>) {
     bool first = true;
     tensor_shape inner;
     for (const T& row : list) {
@@ -50,7 +53,7 @@ tensor_shape shape_of_list(const std::initializer_list<T>& list) {
 }
 template <class T, class U>
 T* copy_list(T* to, const std::initializer_list<U>& list) {
-  if constexpr (std::is_arithmetic_v<U>)
+  if constexpr (element<U>)
     for (const U& v : list) *to++ = v;
   else
     for (const U& row : list) to = copy_list(to, row);
@@ -58,7 +61,18 @@ T* copy_list(T* to, const std::initializer_list<U>& list) {
 }
 
 template <class T, class A>
-concept brace_element = std::is_arithmetic_v<A> && (std::is_integral_v<A> || std::is_floating_point_v<T>);
+concept brace_element = std::is_same_v<A, T> ||
+                        ((std::is_arithmetic_v<A> || is_narrow_v<A>)&&!std::is_same_v<T, std::string> &&
+                         (std::is_integral_v<A> || !std::is_integral_v<T>)) ||
+                        (std::is_same_v<T, std::string> && std::is_convertible_v<const A&, std::string_view>);
+
+/// A complex number in a list; no integer becomes one, so that a list of those can be a shape.
+template <class T>
+struct complex_braces {
+  T value;
+  complex_braces(const T& z) : value(z) {}                                 // NOLINT: implicit on purpose
+  complex_braces(real_type_t<T> re, real_type_t<T> im) : value(re, im) {}  // NOLINT: implicit on purpose
+};
 
 /// Elements in the object (`Inline` of them) or in a counted block.
 template <class T, std::int64_t Inline>
@@ -105,10 +119,10 @@ class elements {
 template <class T>
 class elements<T, 0> {
  public:
-  explicit elements(std::int64_t n) : block_(allocate(n)) {}
+  explicit elements(std::int64_t n) : block_(allocate_elements<T>(n)) {}
   explicit elements(storage block) noexcept : block_(std::move(block)) {}
-  elements(const elements& other, std::int64_t n) : block_(allocate(n)) {
-    if (n > 0) std::memcpy(block_.data(), other.block_.data(), static_cast<std::size_t>(n) * sizeof(T));
+  elements(const elements& other, std::int64_t n) : block_(allocate_elements<T>(n)) {
+    copy_elements(other.data(), data(), n);
   }
   elements(elements&&) noexcept = default;
   elements& operator=(elements&&) noexcept = default;
@@ -117,17 +131,12 @@ class elements<T, 0> {
   [[nodiscard]] const storage& shared() const { return block_; }
 
  private:
-  static storage allocate(std::int64_t n) {
-    std::size_t bytes = 0;
-    if (__builtin_mul_overflow(static_cast<std::size_t>(n), sizeof(T), &bytes)) bytes = SIZE_MAX;
-    return storage::allocate(bytes);
-  }
   storage block_;
 };
 
 template <class T, class X>
 constexpr std::int64_t inline_elements() {
-  if constexpr (X::is_static) {
+  if constexpr (X::is_static && std::is_trivially_copyable_v<T>) {
     const std::int64_t n = X().size();
     return n > 0 && n * static_cast<std::int64_t>(sizeof(T)) <= 64 ? n : 0;
   } else return 0;
@@ -137,7 +146,7 @@ constexpr std::int64_t inline_elements() {
 
 template <class T, std::int64_t... E>
 class tensor {
-  static_assert(element<T>, "a tensor holds float, double, int32, int64, uint8 or bool");
+  static_assert(element<T>, "a tensor holds numbers (float, std::int32_t, half, std::complex<float>, ...), bool or std::string");
   struct raw {};
   using braces = typename detail::nested_list<T, (extents<E...>::rank > 1 ? extents<E...>::rank : 2)>::type;
 
@@ -149,6 +158,8 @@ class tensor {
   /// The number of axes; -1 when only known at run time.
   static constexpr int rank_v = extents_type::rank;
   static constexpr bool is_static = extents_type::is_static;
+  /// Whether the elements live in the object itself.
+  static constexpr bool is_inline = detail::inline_elements<T, extents_type>() > 0;
 
   /// Zeros; a dynamic extent is 0.
   tensor() : tensor(extents_type().shape()) {}
@@ -162,8 +173,12 @@ class tensor {
   tensor(std::type_identity_t<T> value)  // NOLINT: implicit on purpose
     requires(rank_v == 0)
       : tensor(raw{}, tensor_shape{}) {
-    *data() = value;
+    *data() = std::move(value);
   }
+  /// A scalar of text.
+  template <class A>
+    requires(rank_v == 0 && detail::brace_element<T, A> && std::is_same_v<T, std::string> && !std::is_same_v<T, A>)
+  tensor(const A& text) : tensor(std::string(std::string_view(text))) {}  // NOLINT: implicit on purpose
   /// A vector: `tensor<float, 3> v{1, 2, 3}`.
   template <class... A>
     requires(rank_v == 1 && sizeof...(A) > 0) && (detail::brace_element<T, A> && ...)
@@ -172,6 +187,19 @@ class tensor {
                   "the braces hold another number of elements than the tensor");
     T* p = data();
     (..., (*p++ = static_cast<T>(a)));
+  }
+  /// A vector of complex numbers as pairs: `tensor<std::complex<float>, 2> z{{3, 4}, {0, 1}}`.
+  tensor(std::initializer_list<detail::complex_braces<T>> list)
+    requires(rank_v == 1 && is_complex_v<T>)
+      : tensor(raw{}, tensor_shape{static_cast<std::int64_t>(list.size())}) {
+    T* p = data();
+    for (const auto& z : list) *p++ = z.value;
+  }
+  /// A copy of the elements of a vector, array or span: `tensor<float, dyn> t(v)`; see also convert.hpp.
+  explicit tensor(std::span<const T> values)
+    requires(rank_v == 1)
+      : tensor(raw{}, tensor_shape{static_cast<std::int64_t>(values.size())}) {
+    copy_from(values.data());
   }
   /// Nested braces; invalid_argument when rows differ in length or a static extent differs.
   tensor(braces list)
@@ -233,6 +261,12 @@ class tensor {
     return *this = *this / x;
   }
 
+  /// Takes over a block that holds the elements in order and that nobody else will write.
+  static tensor adopt(storage block, const tensor_shape& shape)
+    requires(!is_inline)
+  {
+    return tensor(std::move(block), shape);
+  }
   /// A tensor whose elements have no value yet.
   static tensor uninitialized(const tensor_shape& shape) { return tensor(raw{}, shape); }
 
@@ -258,7 +292,7 @@ class tensor {
     requires(rank_v <= 0)
   {
     if (rank_v != 0 && size() != 1)
-      throw invalid_argument("a tensor of shape " + to_string(shape()) + " is not one number");
+      throw invalid_argument("a tensor of shape " + to_string(shape()) + " is not one element");
     return *data();
   }
 
@@ -297,8 +331,6 @@ class tensor {
   auto operator()(S... s) && {
     return static_cast<tensor&>(*this)(s...);
   }
-  /// Whether the elements live in the object itself.
-  static constexpr bool is_inline = detail::inline_elements<T, extents_type>() > 0;
   /// The block of memory that holds the elements, shared.
   [[nodiscard]] storage owner() const
     requires(!is_inline)
@@ -349,6 +381,9 @@ class tensor {
   static constexpr std::int64_t inline_v = detail::inline_elements<T, extents_type>();
   using elements_type = detail::elements<T, inline_v>;
 
+  tensor(storage block, const tensor_shape& shape)
+    requires(detail::inline_elements<T, extents_type>() == 0)
+      : extents_(checked(shape)), elements_(std::move(block)) {}
   tensor(raw, const tensor_shape& shape) : extents_(checked(shape)), elements_(extents_.size()) {}
   static const tensor_shape& checked(const tensor_shape& shape) {
     checked_size(shape);
@@ -367,15 +402,16 @@ class tensor {
     if constexpr (inline_v == 0 && tensor<T, F...>::inline_v == 0) return elements_type(storage(other.elements_.shared()));
     else {
       elements_type e(other.size());
-      if (other.size() > 0) std::memcpy(e.data(), other.data(), static_cast<std::size_t>(other.size()) * sizeof(T));
+      detail::copy_elements(other.data(), e.data(), other.size());
       return e;
     }
   }
   void copy_from(const T* from) {
-    if (size() > 0) std::memcpy(data(), from, static_cast<std::size_t>(size()) * sizeof(T));
+    detail::copy_elements(from, data(), size());
   }
   void zero() {
-    if (size() > 0) std::memset(static_cast<void*>(data()), 0, static_cast<std::size_t>(size()) * sizeof(T));
+    if constexpr (std::is_trivially_copyable_v<T>)  // others are made empty
+      if (size() > 0) std::memset(static_cast<void*>(data()), 0, static_cast<std::size_t>(size()) * sizeof(T));
   }
   template <class... I>
   std::int64_t offset(I... i) const {

@@ -111,6 +111,23 @@ void for_each_row(const tensor_shape& shape, const std::int64_t* a, const std::i
   }
 }
 
+/// Copies n elements to constructed ones that do not overlap them.
+template <class T>
+void copy_elements(const T* from, T* to, std::int64_t n) {
+  if constexpr (std::is_trivially_copyable_v<T>) {
+    if (n > 0) std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
+  } else
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
+}
+/// A block of n elements: without a value where that is possible, empty strings otherwise.
+template <class T>
+storage allocate_elements(std::int64_t n) {
+  std::size_t bytes = 0;
+  if constexpr (!std::is_trivially_copyable_v<T>) return storage::allocate_objects<T>(static_cast<std::size_t>(n));
+  else if (__builtin_mul_overflow(static_cast<std::size_t>(n), sizeof(T), &bytes)) bytes = SIZE_MAX;
+  return storage::allocate(bytes);
+}
+
 /// Copies elements of equal shape; source and destination do not overlap.
 template <class T>
 void strided_copy(const strided<const T>& from, const strided<T>& to) {
@@ -118,9 +135,9 @@ void strided_copy(const strided<const T>& from, const strided<T>& to) {
                [&](std::int64_t a, std::int64_t b, std::int64_t n, std::int64_t sa, std::int64_t sb) {
                  const T* p = from.data + a;
                  T* q = to.data + b;
-                 if (sa == 1 && sb == 1) std::memcpy(q, p, static_cast<std::size_t>(n) * sizeof(T));
-                 else
-                   for (std::int64_t i = 0; i < n; ++i) q[i * sb] = p[i * sa];
+                 if constexpr (std::is_trivially_copyable_v<T>)
+                   if (sa == 1 && sb == 1) return copy_elements(p, q, n);
+                 for (std::int64_t i = 0; i < n; ++i) q[i * sb] = p[i * sa];
                });
 }
 
@@ -253,6 +270,9 @@ class view : public expression_base<view<T, E...>, std::remove_const_t<T>, E...>
   view(storage owner, const detail::strided<T>& s) : owner_(std::move(owner)), data_(s.data), extents_(s.shape) {
     for (int i = 0; i < s.shape.rank(); ++i) strides_[i] = s.strides[i];
   }
+  /// A view of memory of somebody else's, checked; strides in elements, row-major when left out. Defined in convert.hpp.
+  static view from_pointer(T* data, const tensor_shape& shape, const tensor_shape& strides, storage owner = {});
+  static view from_pointer(T* data, const tensor_shape& shape, storage owner = {});
   view(const view&) = default;
   view(view&&) noexcept = default;
   /// A view of const elements of the same.
@@ -366,7 +386,7 @@ class view : public expression_base<view<T, E...>, std::remove_const_t<T>, E...>
     const detail::strided<const value_type> from = strided_const();
     if (from.data == to.data && same_walk(from, to)) return;
     if (!detail::touched(from).overlaps(detail::touched(to))) return detail::strided_copy(from, to);
-    const storage copy = storage::allocate(static_cast<std::size_t>(size()) * sizeof(value_type));
+    const storage copy = detail::allocate_elements<value_type>(size());
     detail::strided<value_type> middle;
     middle.data = static_cast<value_type*>(copy.data());
     middle.shape = from.shape;

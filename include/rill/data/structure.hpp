@@ -296,7 +296,7 @@ std::int64_t row_size(const L& l, std::int64_t n) {
 
 template <class T>
 void copy_values(const T* from, T* to, std::int64_t n) {
-  if (n > 0) std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
+  rill::detail::copy_elements(from, to, n);
 }
 
 /// Row i of a source becomes an element.

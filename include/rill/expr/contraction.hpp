@@ -88,6 +88,9 @@ auto matmul(const A& a, const B& b, matmul_options o) {
   const auto& x = expr::detail::in_memory(a);
   const auto& y = expr::detail::in_memory(b);
   attributes at;
+  if ((o.transpose_a && o.adjoint_a) || (o.transpose_b && o.adjoint_b))
+    throw invalid_argument("MatMul: an operand is read transposed or adjoint, not both");
+  o = {.transpose_a = o.transpose_a || o.adjoint_a, .transpose_b = o.transpose_b || o.adjoint_b};  // the same for real numbers
   at.i[0] = o.transpose_a, at.i[1] = o.transpose_b;
   const tensor_shape s = expr::detail::result_shape<ops::matmul_op>(at, x, y);
   using T = typename std::remove_cvref_t<decltype(x)>::value_type;

@@ -49,7 +49,7 @@ template <class T>
 tensor<T, dyn> range(T start, std::type_identity_t<T> limit, std::type_identity_t<T> delta = T(1)) {
   if (delta == T(0)) throw invalid_argument("range: the step is 0");
   std::int64_t n = 0;
-  if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (is_floating_v<T>) {
     const double steps = (static_cast<double>(limit) - static_cast<double>(start)) / static_cast<double>(delta);
     if (!(steps < 9e15)) throw invalid_argument("range: more elements than memory can hold");
     n = steps > 0 ? static_cast<std::int64_t>(std::ceil(steps)) : 0;
@@ -65,7 +65,9 @@ tensor<T, dyn> range(T start, std::type_identity_t<T> limit, std::type_identity_
     }
   }
   auto t = tensor<T, dyn>::uninitialized({n});
-  for (std::int64_t i = 0; i < n; ++i) t.data()[i] = static_cast<T>(start + static_cast<T>(i) * delta);
+  using C = compute_t<T>;
+  for (std::int64_t i = 0; i < n; ++i)
+    t.data()[i] = static_cast<T>(static_cast<C>(start) + static_cast<C>(i) * static_cast<C>(delta));
   return t;
 }
 /// 0, 1, ... below limit.
@@ -75,12 +77,13 @@ tensor<T, dyn> range(T limit) {
 }
 /// `num` (at least 1) evenly spaced numbers from start to stop, both included.
 template <class T>
-  requires std::is_floating_point_v<T>
+  requires is_floating_v<T>
 tensor<T, dyn> linspace(T start, std::type_identity_t<T> stop, std::int64_t num) {
   if (num < 1) throw invalid_argument("linspace: needs at least one number, got num = " + std::to_string(num));
   auto t = tensor<T, dyn>::uninitialized({num});
-  const T step = num > 1 ? (stop - start) / static_cast<T>(num - 1) : T(0);
-  for (std::int64_t i = 0; i < num; ++i) t.data()[i] = start + static_cast<T>(i) * step;
+  using C = compute_t<T>;
+  const C step = num > 1 ? (static_cast<C>(stop) - static_cast<C>(start)) / static_cast<C>(num - 1) : C(0);
+  for (std::int64_t i = 0; i < num; ++i) t.data()[i] = static_cast<T>(static_cast<C>(start) + static_cast<C>(i) * step);
   if (num > 1) t.data()[num - 1] = stop;
   return t;
 }

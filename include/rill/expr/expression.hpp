@@ -35,7 +35,14 @@ struct dtypes_differ {
 /// Instantiated when a number with a fraction meets a tensor of integers or bools.
 template <class Number, class T>
 struct number_does_not_fit {
-  static_assert(std::is_void_v<Number>, "a floating-point number cannot take the dtype of the tensor: cast the tensor");
+  static_assert(std::is_void_v<Number>, "the number cannot take the dtype of the tensor: cast the tensor");
+};
+
+/// Instantiated when an op for numbers gets a tensor of strings; its name shows the op.
+template <class Op, class T>
+struct strings_are_not_numbers {
+  static_assert(!std::is_same_v<T, std::string>,
+                "this op works on numbers: string tensors have the functions of <rill/ops/string.hpp>, where add joins them");
 };
 
 namespace detail {
@@ -457,6 +464,11 @@ template <>
 struct number_type<bool> {
   using type = bool;
 };
+template <class Number>
+  requires(is_narrow_v<Number> || is_complex_v<Number>)
+struct number_type<Number> {
+  using type = Number;
+};
 
 /// The dtype that numbers take: that of the first other operand, skipping the condition of a select if possible.
 template <bool SkipFirst, class... A>
@@ -482,9 +494,9 @@ struct first_number<A, R...> : first_number<R...> {};
 
 template <class T, class A>
 auto as_operand(const A& number) {
-  if constexpr (std::is_floating_point_v<A> && !std::is_floating_point_v<T>)
+  if constexpr ((is_floating_v<A> && !is_floating_v<T> && !is_complex_v<T>) || (is_complex_v<A> && !is_complex_v<T>))
     static_assert(sizeof(number_does_not_fit<A, T>) > 0);
-  return number_leaf<T>{static_cast<T>(number)};
+  return number_leaf<T>{number_cast<T>(number)};
 }
 template <class, class T, std::int64_t... E>
 auto as_operand(const tensor<T, E...>& t) {
@@ -591,7 +603,8 @@ struct eager_front_end {
     constexpr bool conditional = Op::arity == 3 && std::is_same_v<Op, ops::select>;
     using common = typename detail::common_element<conditional, A...>::type;
     using T = typename std::conditional_t<std::is_void_v<common>, detail::first_number<A...>, std::type_identity<common>>::type;
-    return build<Op, T, conditional>(std::forward<A>(a)...);
+    if constexpr (std::is_same_v<T, std::string>) static_assert(sizeof(strings_are_not_numbers<Op, T>) > 0);
+    else return build<Op, T, conditional>(std::forward<A>(a)...);
   }
 
  private:

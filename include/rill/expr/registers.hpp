@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../core/dtype.hpp"
 #include "program.hpp"
 
 namespace rill::expr {
@@ -102,9 +103,16 @@ struct registers : detail::cells<P, Lane, std::make_integer_sequence<int, P::inp
   [[gnu::always_inline]] constexpr void run_all([[maybe_unused]] std::int64_t index, std::integer_sequence<int, K...>) {
     (step<K>(index, detail::at<typename P::lets, K>{}), ...);
   }
+  /// What an op sees of value K: floats for half and bfloat16, so that a result is rounded once however much the op does.
+  template <int K>
+  using wide = typename Lane::template of<compute_t<value_type_t<P, K>>>;
   template <int K, class Op, int... Args>
   [[gnu::always_inline]] constexpr void step([[maybe_unused]] std::int64_t index, let<Op, Args...>) {
-    if constexpr (Op::indexed) get<K>() = Op::template eval_at<type<K>>(index, get<Args>()...);
+    if constexpr (is_narrow_v<value_type_t<P, K>> || (is_narrow_v<value_type_t<P, Args>> || ...)) {
+      if constexpr (Op::indexed)
+        get<K>() = static_cast<type<K>>(Op::template eval_at<wide<K>>(index, static_cast<wide<Args>>(get<Args>())...));
+      else get<K>() = static_cast<type<K>>(Op::eval(static_cast<wide<Args>>(get<Args>())...));
+    } else if constexpr (Op::indexed) get<K>() = Op::template eval_at<type<K>>(index, get<Args>()...);
     else get<K>() = Op::eval(get<Args>()...);
   }
 };

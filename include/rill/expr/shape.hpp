@@ -88,7 +88,7 @@ Result reshaped(const V& v, const tensor_shape& shape) {
     to.data = from.data;
     return Result(v.owner(), to);
   }
-  const storage block = storage::allocate(static_cast<std::size_t>(v.size()) * sizeof(T));  // strided: copied first
+  const storage block = rill::detail::allocate_elements<T>(v.size());  // strided: copied first
   rill::detail::strided<T> middle;
   middle.data = static_cast<T*>(block.data());
   middle.shape = from.shape;

@@ -36,7 +36,10 @@ using library_ops =
             ops::erf, ops::logical_not, ops::is_nan, ops::is_inf, ops::is_finite, ops::equal, ops::not_equal,
             ops::less, ops::less_equal, ops::greater, ops::greater_equal, ops::logical_and, ops::logical_or,
             ops::logical_xor, ops::select, ops::cast<float>, ops::cast<double>, ops::cast<std::int32_t>,
-            ops::cast<std::int64_t>, ops::cast<std::uint8_t>, ops::cast<bool>, ops::random_uniform, op::copy,
+            ops::cast<std::int64_t>, ops::cast<std::uint8_t>, ops::cast<bool>, ops::cast<half>, ops::cast<bfloat16>,
+            ops::cast<std::int8_t>, ops::cast<std::int16_t>, ops::cast<std::uint16_t>, ops::cast<std::uint32_t>,
+            ops::cast<std::uint64_t>, ops::cast<std::complex<float>>, ops::cast<std::complex<double>>,
+            ops::random_uniform, op::copy,
             ops::matmul_op, ops::conv2d_op, ops::conv2d_backprop_input_op, ops::conv2d_backprop_filter_op,
             ops::max_pool_op, ops::max_pool_grad_op, ops::softmax_op, ops::sparse_softmax_cross_entropy_op,
             ops::softmax_cross_entropy_backprop_op, reduce_op<ops::sum>, reduce_op<ops::prod>, reduce_op<ops::max>,
@@ -89,9 +92,6 @@ template <class Model, class... Inputs>
 constexpr builder trace() {
   builder b;
   if constexpr (requires { requires Model::training; }) b.training = true;
-  b.vjp = [](builder& at, int id, int dy, int* gradients) {
-    return call_vjp_of(typename detail::ops_of<Model>::type{}, at, id, dy, gradients);
-  };
   Model model{};
   int count = 0;
   for_each_hyperparameter(model, [&](hyperparameter& h) { h.traced = parameter(&b, dtype::float32, count++); });
@@ -144,7 +144,8 @@ struct frozen_let {
 };
 struct frozen_step {
   group_kind kind = group_kind::map;
-  int op = -1;
+  int op = -1;                    ///< index among the model's ops; -1 for an op that brings its own kernel
+  const op_info* info = nullptr;  ///< of an opaque step
   int root = -1;
   attributes attr;
   dtype type = dtype::invalid;
@@ -204,7 +205,7 @@ namespace detail {
 template <class... T>
 constexpr int find_op(op_list<T...>, const op_info* op) {
   int k = 0, found = -1;
-  ((found = op == &info_of<T> ? k : found, ++k), ...);
+  ((found = op->id == id_of<T> ? k : found, ++k), ...);
   return found;
 }
 
@@ -247,6 +248,7 @@ constexpr table<N> freeze(const image& im) {
     r.kind = d.kind;
     r.root = d.root;
     r.op = d.op ? find_op(Ops{}, d.op) : -1;
+    r.info = d.op;
     r.attr = d.attr, r.type = d.type, r.out = d.out;
     for (int k = 0; k < max_operands; ++k) r.in[k] = d.in[k], r.operands[k] = d.operands[k];
     r.rank = d.rank, r.reduced = d.reduced;

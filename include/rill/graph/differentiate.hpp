@@ -50,7 +50,6 @@ constexpr void write_gradients(int* out, const gradient_pack<G, R...>& p) {
 }
 }  // namespace detail
 
-/// Applies the gradient rule of one op; false when it has none.
 template <class Op>
 constexpr bool call_vjp([[maybe_unused]] builder& b, [[maybe_unused]] int id, [[maybe_unused]] int dy,
                         [[maybe_unused]] int* out) {
@@ -71,15 +70,6 @@ constexpr bool call_vjp([[maybe_unused]] builder& b, [[maybe_unused]] int id, [[
     }
     return true;
   }
-}
-
-/// The gradient rule of node `id`, looked up among the ops of a list.
-template <class... Ops>
-constexpr bool call_vjp_of(expr::list<Ops...>, builder& b, int id, int dy, int* out) {
-  const op_info* op = b.nodes[static_cast<std::size_t>(id)].op;
-  bool done = false;
-  static_cast<void>(((op == &info_of<Ops> && ((done = call_vjp<Ops>(b, id, dy, out)), true)) || ...));
-  return done;
 }
 
 /// Gradients of the scalar (or the sum of the elements of) `loss` with respect to each target; -1 where there is none.
@@ -104,23 +94,7 @@ constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<
     if (dy < 0 || !needed[at] || n.arity == 0 || !is_floating(n.type)) continue;
     b.scope = n.scope;
     int g[max_operands] = {-1, -1, -1, -1};
-    const symbol d{&b, dy};
-    if (n.op == &info_of<op::reshape>) {
-      g[0] = reshape_to(d, b.nodes[static_cast<std::size_t>(n.in[0])].shape).id;
-    } else if (n.op == &info_of<op::stop_gradient>) {
-      continue;
-    } else if (n.op == &info_of<op::broadcast_in_dim>) {
-      const tensor_shape from = b.nodes[static_cast<std::size_t>(n.in[0])].shape;
-      std::int64_t repeated = (std::int64_t{1} << n.shape.rank()) - 1;
-      for (int k = 0; k < from.rank(); ++k)
-        if (from[k] == n.shape[static_cast<int>(n.attr.i[k])]) repeated &= ~(std::int64_t{1} << n.attr.i[k]);
-      g[0] = reshape_to(reduce_mask<ops::sum>(d, repeated), from).id;
-    } else if (n.op == &info_of<op::transpose>) {
-      axis_list inverse;
-      inverse.count = n.shape.rank();
-      for (int k = 0; k < inverse.count; ++k) inverse.axes[n.attr.i[k]] = k;
-      g[0] = transpose(d, inverse).id;
-    } else if (!b.vjp(b, id, dy, g)) {
+    if (!n.op->vjp(b, id, dy, g)) {
       failure f;
       f.set("has no gradient", "wrap its result in stop_gradient", n.sig());
       b.fail(n.op, f);

@@ -5,6 +5,7 @@
 /// they do not depend on the order of creation or on anything else in the model.
 
 #include <cmath>
+#include <complex>
 
 #include "../core/philox.hpp"
 #include "node.hpp"
@@ -13,6 +14,14 @@
 namespace rill::graph {
 
 namespace detail {
+
+/// Writes a number as an element of a type: integer types take `integer`, the others `value`.
+inline void write_number(void* p, dtype type, double value, std::int64_t integer) {
+  visit_dtype(type, [&]<class T>(std::type_identity<T>) {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) *static_cast<T*>(p) = static_cast<T>(integer);
+    else *static_cast<T*>(p) = number_cast<T>(value);
+  });
+}
 
 /// FNV-1a of the name, mixed with the seed.
 inline std::uint64_t name_key(std::string_view name, std::uint64_t seed) {
@@ -72,14 +81,8 @@ inline void initialize(stored_variable& v, const initializer& init, std::uint64_
   const auto n = static_cast<std::uint64_t>(v.shape.num_elements());
   for (std::uint64_t i = 0; i < n; ++i) {
     const double x = value(i);
-    switch (v.type) {
-      case dtype::float32: static_cast<float*>(v.data)[i] = static_cast<float>(x); break;
-      case dtype::float64: static_cast<double*>(v.data)[i] = x; break;
-      case dtype::int32: static_cast<std::int32_t*>(v.data)[i] = static_cast<std::int32_t>(x); break;
-      case dtype::int64: static_cast<std::int64_t*>(v.data)[i] = static_cast<std::int64_t>(x); break;
-      case dtype::uint8: static_cast<std::uint8_t*>(v.data)[i] = static_cast<std::uint8_t>(x); break;
-      default: static_cast<bool*>(v.data)[i] = x != 0; break;
-    }
+    if (v.type == dtype::float32) static_cast<float*>(v.data)[i] = static_cast<float>(x);
+    else detail::write_number(static_cast<unsigned char*>(v.data) + i * size_of(v.type), v.type, x, static_cast<std::int64_t>(x));
   }
   v.initialized = true;
 }

@@ -10,9 +10,15 @@
 
 #include "../core/shape.hpp"
 #include "../ops/op.hpp"
+#include "../ops/reduction.hpp"
+#include "../ops/shape.hpp"
 #include "../ops/signature.hpp"
 
 namespace rill::graph {
+
+using ops::arg_reduce_op;
+using ops::reduce_op;
+using ops::reduced_shape;
 
 /// A short string that lives in a constant: names of variables, scopes and fetches. Longer text is cut.
 struct name_buffer {
@@ -42,15 +48,36 @@ struct name_buffer {
 
 class builder;
 
+/// A number of its own for each op type, by which a table's ops are turned back into types.
+template <class Op>
+constexpr std::uint64_t make_id() {
+  std::uint64_t h = 14695981039346656037u;
+  for (const char* p = __PRETTY_FUNCTION__; *p != 0; ++p) h = (h ^ static_cast<unsigned char>(*p)) * 1099511628211u;
+  return h;
+}
+template <class Op>
+inline constexpr std::uint64_t id_of = make_id<Op>();
+
 /// What the passes know of an op besides its type. Nodes hold a pointer to it; `op_list` turns it back into a type.
 struct op_info {
+  std::uint64_t id = 0;  ///< id_of<Op>
   std::string_view name;
   op_kind kind = op_kind::source;
   int cost = 0;
+  bool identity = false;  ///< the first operand, under another name or gradient
   std::int64_t (*flops)(const attributes&, const signature*) = nullptr;
+  /// Appends the gradient node of each operand (-1: none) of node `id` to the graph, given that of its result; false for
+  /// an op without gradients.
+  bool (*vjp)(builder& b, int id, int dy, int* gradients) = nullptr;
+  /// The CPU kernel of an op that brings its own (`Op::run`); null for ops that the compiler fuses or knows.
+  void (*run)(const attributes&, const operand_memory*, const result_memory&) = nullptr;
 };
 
 inline constexpr int max_operands = 4;
+
+/// An op with a kernel of its own: run(attributes, operands, result) beside a shape rule.
+template <class Op>
+concept kernel_op = requires(const attributes& at, const operand_memory* in, const result_memory& out) { Op::run(at, in, out); };
 
 struct node {
   const op_info* op = nullptr;
@@ -130,24 +157,10 @@ struct parameter {
 }  // namespace source
 
 namespace op {
-/// The operand's bytes under the node's shape.
-struct reshape {
-  static constexpr auto name = "Reshape";
-  static constexpr op_kind kind = op_kind::alias;
-  static constexpr int cost = 0;
-};
-/// The operand's bytes; no gradient passes.
-struct stop_gradient {
-  static constexpr auto name = "StopGradient";
-  static constexpr op_kind kind = op_kind::alias;
-  static constexpr int cost = 0;
-};
-/// i[k] = the result's axis that operand axis k becomes; other axes repeat, and so do operand axes of extent 1.
-struct broadcast_in_dim {
-  static constexpr auto name = "BroadcastInDim";
-  static constexpr op_kind kind = op_kind::broadcast;
-  static constexpr int cost = 0;
-};
+using reshape = ops::reshape_op;
+using stop_gradient = ops::stop_gradient_op;
+using broadcast_in_dim = ops::broadcast_in_dim_op;
+using transpose = ops::transpose_op;
 /// Writes variable i[0]; its value is the operand's.
 struct assign {
   static constexpr auto name = "Assign";
@@ -161,12 +174,6 @@ struct copy : elementwise<1> {
   static constexpr V eval(V x) {
     return x;
   }
-};
-/// i[k] = the operand's axis that becomes axis k.
-struct transpose {
-  static constexpr auto name = "Transpose";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 4;
 };
 }  // namespace op
 

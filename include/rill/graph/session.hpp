@@ -55,6 +55,101 @@ inline arena make_arena(std::int64_t bytes) {
   return arena(p);
 }
 
+/// What a session does that depends on no model; the arrays belong to the session, sized by its tables.
+struct session_core {
+  const table_view& tables;
+  session_options options;
+  void** variables;
+  std::int64_t* scalars;
+  const void** ranges;
+  arena* range_memory;
+  const void** outputs;
+  arena fixed = {}, rows = {};
+  const std::int64_t* global_step = nullptr;
+  std::int64_t batch = 1, capacity = 0, steps_run = 0;
+
+  void bind(variable_store& store) {
+    std::size_t k = 0;
+    for (const variable_decl& d : tables.variables) {
+      stored_variable& v = store.get(d.name, d.type, d.shape, d.trainable);
+      if (!v.initialized) initialize(v, d.init, options.seed);
+      variables[k++] = v.data;
+      if (d.name.view() == "global_step") global_step = static_cast<const std::int64_t*>(v.data);
+    }
+    k = 0;
+    for (const scalar_desc& s : tables.scalars) {
+      if (!s.is_parameter) write_number(&scalars[2 * k], s.type, s.value, s.integer);
+      ++k;
+    }
+    k = 0;
+    for (const range_desc& r : tables.ranges) {
+      range_memory[k] = make_arena(r.extent * static_cast<std::int64_t>(size_of(r.type)));
+      for (std::int64_t i = 0; i < r.extent; ++i)
+        write_number(range_memory[k].get() + static_cast<std::size_t>(i) * size_of(r.type), r.type, static_cast<double>(i), i);
+      ranges[k] = range_memory[k].get();
+      ++k;
+    }
+    fixed = make_arena(tables.fixed_bytes);
+  }
+
+  /// Makes the extents that are the batch agree: those of input `position` with what earlier ones said.
+  static void check(const std::int64_t* declared, const std::int64_t* given, int rank, int position, std::int64_t& rows_given) {
+    for (int d = 0; d < rank; ++d) {
+      if (declared[d] >= 0) continue;
+      if (rows_given >= 0 && given[d] != rows_given)
+        throw invalid_argument("session: input " + std::to_string(position) + " has a batch of " + std::to_string(given[d]) +
+                               ", an earlier input one of " + std::to_string(rows_given));
+      rows_given = given[d];
+    }
+  }
+
+  /// One step: `run` makes the calls.
+  void step(std::int64_t rows_given, const void* const* feeds, const double* hyper, void (*run)(const step_context&)) {
+    if (rows_given < 0) rows_given = 1;
+    if (rows_given > capacity || !rows) {
+      rows.reset();
+      rows = make_arena(rows_given * tables.row_bytes);
+      capacity = rows_given;
+    }
+    batch = rows_given;
+    set_parameters(hyper);
+    const step_context c{feeds, variables, scalars, ranges, fixed.get(), rows.get(), batch, &tables};
+    run(c);
+    for (std::size_t k = 0; k < tables.fetches.size(); ++k) outputs[k] = address(c, tables.fetches[k].memory);
+    ++steps_run;
+  }
+  /// Copies output k out.
+  void read(std::size_t k, void* to) const {
+    const frozen_fetch& f = tables.fetches[k];
+    const auto bytes = static_cast<std::size_t>(f.shape.with_batch(batch).num_elements()) * size_of(f.type);
+    if (bytes != 0) std::memcpy(to, outputs[k], bytes);  // an empty tensor has no address to copy to
+  }
+
+ private:
+  void set_parameters(const double* hyper) {
+    std::size_t k = 0;
+    for (const scalar_desc& s : tables.scalars) {
+      std::int64_t* cell = &scalars[2 * k++];
+      if (!s.is_parameter) continue;
+      std::int64_t integer = 0;
+      if (s.parameter == -1) integer = static_cast<std::int64_t>(options.seed);
+      else if (s.parameter == -2) integer = global_step ? *global_step : steps_run;
+      else if (s.parameter == -3) integer = s.scale * batch;
+      if (s.parameter < 0) write_number(cell, s.type, static_cast<double>(integer), integer);
+      else write_number(cell, s.type, hyper[s.parameter], static_cast<std::int64_t>(hyper[s.parameter]));
+    }
+  }
+};
+
+template <class C, std::size_t... S>
+void run_steps(const step_context& c, std::index_sequence<S...>) {
+  (run_step<C, S>(c), ...);
+}
+template <class C>
+void run_all(const step_context& c) {
+  run_steps<C>(c, std::make_index_sequence<C::tables.steps.size()>{});
+}
+
 template <dtype T, std::int64_t... Dims>
 struct fetched_tensor {
   using type = tensor<type_of_t<T>, Dims...>;
@@ -85,18 +180,9 @@ class session {
   /// Binds to the variables of a store, by name; those that are missing are made, and those not yet initialised get the
   /// values of their initializers. `model` carries the values of its hyperparameters.
   explicit session(variable_store& store, const Model& model = {}, session_options options = {})
-      : model_(model), options_(options) {
+      : model_(model), core_{view_, options, variables_.data(), scalars_.data(), ranges_.data(), range_memory_.data(), outputs_.data()} {
     code::require();
-    if constexpr (code::fits) {
-      for (std::size_t k = 0; k < variables_count; ++k) {
-        const variable_decl& d = code::tables.variables[k];
-        stored_variable& v = store.get(d.name, d.type, d.shape, d.trainable);
-        if (!v.initialized) initialize(v, d.init, options.seed);
-        variables_[k] = v.data;
-        if (d.name.view() == "global_step") global_step_ = static_cast<const std::int64_t*>(v.data);
-      }
-      set_constants();
-    }
+    if constexpr (code::fits) core_.bind(store);
   }
   /// Owns its variables.
   explicit session(const Model& model = {}, session_options options = {})
@@ -117,12 +203,13 @@ class session {
     std::int64_t batch = -1;
     int position = 0;
     (check(x, position++, batch), ...);
-    bind_batch(batch < 0 ? 1 : batch);
     const void* feeds[sizeof...(Inputs) + 1] = {static_cast<const void*>(x.data())..., nullptr};
-    set_parameters();
-    step_context c{feeds, variables_.data(), scalars_.data(), ranges_.data(), fixed_.get(), rows_.get(), batch_};
-    run_all(c, std::make_index_sequence<step_count>{});
-    ++steps_run_;
+    double hyper[max_hyperparameters] = {};
+    int count = 0;
+    for_each_hyperparameter(model_, [&](const hyperparameter& h) {
+      if (count < max_hyperparameters) hyper[count++] = h.value;
+    });
+    core_.step(batch, feeds, hyper, &detail::run_all<code>);
   }
 
   /// An output of the last step, by the name it is fetched under (a copy).
@@ -143,14 +230,12 @@ class session {
   [[nodiscard]] Model& model() { return model_; }
   /// Bytes of the arena at the present batch capacity.
   [[nodiscard]] std::int64_t arena_bytes() const {
-    return code::tables.fixed_bytes + capacity_ * code::tables.row_bytes;
+    return code::tables.fixed_bytes + core_.capacity * code::tables.row_bytes;
   }
   /// The store it owns, or nullptr when it was given one.
   [[nodiscard]] variable_store* store() { return own_.get(); }
 
  private:
-  static constexpr std::size_t variables_count = code::tables.variables.size();
-  static constexpr std::size_t step_count = code::tables.steps.size();
   static constexpr std::size_t fetch_count = code::tables.fetches.size();
 
   session(std::unique_ptr<variable_store> store, const Model& model, session_options options)
@@ -158,80 +243,13 @@ class session {
     own_ = std::move(store);
   }
 
-  void set_constants() {
-    for (std::size_t k = 0; k < code::tables.scalars.size(); ++k) {
-      const scalar_desc& s = code::tables.scalars[k];
-      if (!s.is_parameter) write(k, s.type, s.value, s.integer);
-    }
-    for (std::size_t k = 0; k < code::tables.ranges.size(); ++k) {
-      const range_desc& r = code::tables.ranges[k];
-      range_memory_[k] = detail::make_arena(r.extent * 8);
-      for (std::int64_t i = 0; i < r.extent; ++i)
-        write_element(range_memory_[k].get() + static_cast<std::size_t>(i) * size_of(r.type), r.type, static_cast<double>(i), i);
-      ranges_[k] = range_memory_[k].get();
-    }
-    fixed_ = detail::make_arena(code::tables.fixed_bytes);
-  }
-  static void write_element(void* p, dtype type, double value, std::int64_t integer) {
-    switch (type) {
-      case dtype::float32: *static_cast<float*>(p) = static_cast<float>(value); break;
-      case dtype::float64: *static_cast<double*>(p) = value; break;
-      case dtype::int32: *static_cast<std::int32_t*>(p) = static_cast<std::int32_t>(integer); break;
-      case dtype::int64: *static_cast<std::int64_t*>(p) = integer; break;
-      case dtype::uint8: *static_cast<std::uint8_t*>(p) = static_cast<std::uint8_t>(integer); break;
-      default: *static_cast<bool*>(p) = value != 0; break;
-    }
-  }
-  void write(std::size_t cell, dtype type, double value, std::int64_t integer) {
-    write_element(&scalars_[cell], type, value, integer);
-  }
-  void set_parameters() {
-    double hyper[max_hyperparameters] = {};
-    int count = 0;
-    for_each_hyperparameter(model_, [&](const hyperparameter& h) {
-      if (count < max_hyperparameters) hyper[count++] = h.value;
-    });
-    for (std::size_t k = 0; k < code::tables.scalars.size(); ++k) {
-      const scalar_desc& s = code::tables.scalars[k];
-      if (!s.is_parameter) continue;
-      std::int64_t integer = 0;
-      if (s.parameter == -1) integer = static_cast<std::int64_t>(options_.seed);
-      else if (s.parameter == -2) integer = global_step_ ? *global_step_ : steps_run_;
-      else if (s.parameter == -3) integer = s.scale * batch_;
-      if (s.parameter < 0) write(k, s.type, static_cast<double>(integer), integer);
-      else write(k, s.type, hyper[s.parameter], static_cast<std::int64_t>(hyper[s.parameter]));
-    }
-  }
-
   template <class T, std::int64_t... E>
   static void check(const tensor<T, E...>& x, int position, std::int64_t& batch) {
-    constexpr std::int64_t extents[sizeof...(E) + 1] = {E..., 0};
-    for (int d = 0; d < static_cast<int>(sizeof...(E)); ++d) {
-      if (extents[d] >= 0) continue;
-      const std::int64_t n = x.extent(d);
-      if (batch >= 0 && n != batch)
-        throw invalid_argument("session: input " + std::to_string(position) + " has a batch of " + std::to_string(n) +
-                               ", an earlier input one of " + std::to_string(batch));
-      batch = n;
-    }
-  }
-  void bind_batch(std::int64_t batch) {
-    if (batch > capacity_ || !rows_) {
-      rows_.reset();
-      rows_ = detail::make_arena(batch * code::tables.row_bytes);
-      capacity_ = batch;
-    }
-    batch_ = batch;
-  }
-
-  template <std::size_t... S>
-  void run_all(const step_context& c, std::index_sequence<S...>) {
-    (run_step<code, S>(c), ...);
-    bind_outputs(c, std::make_index_sequence<fetch_count>{});
-  }
-  template <std::size_t... K>
-  void bind_outputs(const step_context& c, std::index_sequence<K...>) {
-    ((outputs_[K] = detail::address<code>(c, code::tables.fetches[K].memory)), ...);
+    constexpr int rank = static_cast<int>(sizeof...(E));
+    constexpr std::int64_t declared[sizeof...(E) + 1] = {E..., 0};
+    std::int64_t given[sizeof...(E) + 1] = {};
+    for (int d = 0; d < rank; ++d) given[d] = x.extent(d);
+    detail::session_core::check(declared, given, rank, position, batch);
   }
 
   template <std::size_t K>
@@ -240,10 +258,8 @@ class session {
     if constexpr (std::is_same_v<T, no_value>) {
       return no_value{};
     } else {
-      const tensor_shape shape = code::tables.fetches[K].shape.with_batch(batch_);
-      T t = T::uninitialized(shape);
-      const auto bytes = static_cast<std::size_t>(shape.num_elements()) * size_of(code::tables.fetches[K].type);
-      if (bytes != 0) std::memcpy(t.data(), outputs_[K], bytes);  // an empty tensor has no address to copy to
+      T t = T::uninitialized(code::tables.fetches[K].shape.with_batch(core_.batch));
+      core_.read(K, t.data());
       return t;
     }
   }
@@ -260,17 +276,16 @@ class session {
   }
   static constexpr int max_hyperparameters = 32;
 
+  const table_view view_{code::tables};
+
   Model model_;
-  session_options options_;
   std::unique_ptr<variable_store> own_;
-  std::array<void*, variables_count> variables_{};
-  std::array<std::int64_t, code::tables.scalars.size()> scalars_{};
+  std::array<void*, code::tables.variables.size()> variables_{};
+  std::array<std::int64_t, 2 * code::tables.scalars.size()> scalars_{};
   std::array<const void*, code::tables.ranges.size()> ranges_{};
   std::array<detail::arena, code::tables.ranges.size()> range_memory_{};
   std::array<const void*, fetch_count> outputs_{};
-  detail::arena fixed_, rows_;
-  const std::int64_t* global_step_ = nullptr;
-  std::int64_t batch_ = 1, capacity_ = 0, steps_run_ = 0;
+  detail::session_core core_;
 };
 
 }  // namespace graph

@@ -49,7 +49,7 @@ class simplifier {
   }
 
   constexpr int rewrite(node n) {
-    if (n.op == &info_of<op::stop_gradient>) return n.in[0];
+    if (n.op->identity) return n.in[0];
     if (n.op == &info_of<op::reshape>) {
       while (at(n.in[0]).op == &info_of<op::reshape>) n.in[0] = at(n.in[0]).in[0];
       if (at(n.in[0]).shape == n.shape) return n.in[0];
@@ -115,7 +115,10 @@ class simplifier {
   constexpr int fold(const node& n, double v) {
     node c;
     c.op = &info_of<source::constant>, c.type = n.type, c.scope = n.scope;
-    c.attr.f[0] = n.type == dtype::float32 ? static_cast<double>(static_cast<float>(v)) : v;
+    c.attr.f[0] = n.type == dtype::float32    ? static_cast<double>(static_cast<float>(v))
+                  : n.type == dtype::float16  ? static_cast<double>(half(v))
+                  : n.type == dtype::bfloat16 ? static_cast<double>(bfloat16(v))
+                                              : v;
     c.attr.i[0] = static_cast<std::int64_t>(v);
     return intern(c);
   }

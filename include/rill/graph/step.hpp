@@ -4,6 +4,9 @@
 /// Runs one step of a compiled model: binds pointers and strides, then calls the kernel of the step's canonical program.
 /// Everything but the batch is a constant here; what differs from step to step is this thin binding, not the kernel.
 
+#include <span>
+
+#include "../kernel/batch_matmul.hpp"
 #include "../kernel/convolution.hpp"
 #include "../kernel/map.hpp"
 #include "../kernel/matmul.hpp"
@@ -15,15 +18,34 @@
 
 namespace rill::graph {
 
-/// Where a session's values lie while a step runs.
+/// The tables of a compiled model that are read at run time, without their sizes in the type.
+struct table_view {
+  std::span<const input_desc> inputs = {};
+  std::span<const output_desc> outputs = {};
+  std::span<const scalar_desc> scalars = {};
+  std::span<const range_desc> ranges = {};
+  std::span<const slot_desc> slots = {};
+  std::span<const variable_decl> variables = {};
+  std::span<const frozen_fetch> fetches = {};
+  std::int64_t fixed_bytes = 0, row_bytes = 0;
+
+  table_view() = default;
+  template <table_sizes N>
+  constexpr explicit table_view(const table<N>& t)
+      : inputs(t.inputs), outputs(t.outputs), scalars(t.scalars), ranges(t.ranges), slots(t.slots), variables(t.variables),
+        fetches(t.fetches), fixed_bytes(t.fixed_bytes), row_bytes(t.row_bytes) {}
+};
+
+/// Where a session's values lie while a step runs, and the tables that say how steps read them.
 struct step_context {
   const void* const* feeds = nullptr;
   void* const* variables = nullptr;
-  const std::int64_t* scalars = nullptr;  ///< one 8-byte cell each
+  const std::int64_t* scalars = nullptr;  ///< one cell of 16 bytes each
   const void* const* ranges = nullptr;
   unsigned char* fixed = nullptr;
   unsigned char* rows = nullptr;
   std::int64_t batch = 1;
+  const table_view* tables = nullptr;
 
   [[nodiscard]] std::int64_t extent(std::int64_t n) const { return n < 0 ? -n * batch : n; }
 };
@@ -31,55 +53,73 @@ struct step_context {
 namespace detail {
 
 template <class C, std::size_t S>
-inline constexpr frozen_step step_of = C::tables.steps[S];
+inline constexpr const frozen_step& step_of = C::tables.steps[S];
 
-template <class C>
-void* address(const step_context& c, const memory_ref& m) {
+// Binding is the same code for all steps of all models; only what a kernel is instantiated on is a template argument.
+
+inline void* address(const step_context& c, const memory_ref& m) {
   const auto k = static_cast<std::size_t>(m.index);
   switch (m.kind) {
-    case memory_ref::slot:
-      return C::tables.slots[k].per_row ? c.rows + C::tables.slots[k].offset * c.batch : c.fixed + C::tables.slots[k].offset;
+    case memory_ref::slot: {
+      const slot_desc& s = c.tables->slots[k];
+      return s.per_row ? c.rows + s.offset * c.batch : c.fixed + s.offset;
+    }
     case memory_ref::variable: return c.variables[k];
     case memory_ref::feed: return const_cast<void*>(c.feeds[k]);
-    case memory_ref::scalar: return const_cast<std::int64_t*>(c.scalars + k);
+    case memory_ref::scalar: return const_cast<std::int64_t*>(c.scalars + 2 * k);
     case memory_ref::range: return const_cast<void*>(c.ranges[k]);
     default: return nullptr;
   }
 }
 
-/// The operand of a contraction: memory, or an expression evaluated while it is read.
-template <class C, std::size_t S, int K, class T>
-auto operand_of(const step_context& c, std::int64_t columns) {
-  constexpr auto& s = step_of<C, S>;
-  constexpr bool reads = K == 0 ? s.has_prologue_a : K == 1 ? s.has_prologue_b : false;
-  if constexpr (reads) {
-    constexpr frozen_program p = K == 0 ? s.prologue_a : s.prologue_b;
-    using program = typename program_type<C, p, group_kind::opaque, 1>::type;
-    kernel::operand_reader<program, T> r;
-    r.columns = columns;
-    for (int k = 0; k < p.inputs; ++k) {
-      const input_desc& d = C::tables.inputs[static_cast<std::size_t>(p.input + k)];
-      r.input(k, address<C>(c, d.memory), d.linear ? columns : 0, d.linear ? 1 : 0);
-    }
-    return r;
-  } else {
-    return kernel::plain_operand<T>{static_cast<const T*>(address<C>(c, s.operands[K].memory)), columns};
-  }
+/// Where input k of a step's program lies, and where output k goes.
+inline const void* input_of(const step_context& c, const frozen_step& s, int k) {
+  return address(c, c.tables->inputs[static_cast<std::size_t>(s.program.input + k)].memory);
+}
+inline void* result_of(const step_context& c, const frozen_step& s, int k) {
+  return address(c, c.tables->outputs[static_cast<std::size_t>(s.program.output + k)].memory);
 }
 
+/// The operand of a contraction: memory, or an expression evaluated while it is read.
+template <class C, std::size_t S, int K, class T>
+struct operand_type {
+  using type = kernel::plain_operand<T>;
+};
 template <class C, std::size_t S, class T>
-auto epilogue_of(const step_context& c, std::int64_t columns) {
-  constexpr auto& s = step_of<C, S>;
-  using program = typename program_type<C, s.program, group_kind::tile, 2>::type;
-  kernel::tile_epilogue<program, T> e;
-  e.columns = columns;
-  for (int k = 1; k < s.program.inputs; ++k) {
-    const input_desc& d = C::tables.inputs[static_cast<std::size_t>(s.program.input + k)];
-    e.input(k, address<C>(c, d.memory), c.extent(d.strides[0]), c.extent(d.strides[1]));
+  requires(step_of<C, S>.has_prologue_a)
+struct operand_type<C, S, 0, T> {
+  using type = kernel::operand_reader<typename program_type<C, step_of<C, S>.prologue_a, group_kind::opaque, 1>::type, T>;
+};
+template <class C, std::size_t S, class T>
+  requires(step_of<C, S>.has_prologue_b)
+struct operand_type<C, S, 1, T> {
+  using type = kernel::operand_reader<typename program_type<C, step_of<C, S>.prologue_b, group_kind::opaque, 1>::type, T>;
+};
+
+template <class T>
+void bind_operand(const step_context& c, const frozen_step& s, int k, std::int64_t columns, kernel::plain_operand<T>& o) {
+  o = {static_cast<const T*>(address(c, s.operands[k].memory)), columns};
+}
+inline void bind_reader(const step_context& c, const frozen_program& p, std::int64_t columns, const void** in,
+                        std::int64_t* outer, std::int64_t* inner) {
+  for (int k = 0; k < p.inputs; ++k) {
+    const input_desc& d = c.tables->inputs[static_cast<std::size_t>(p.input + k)];
+    in[k] = address(c, d.memory), outer[k] = d.linear ? columns : 0, inner[k] = d.linear ? 1 : 0;
   }
-  for (int k = 0; k < s.program.outputs; ++k)
-    e.output(k, address<C>(c, C::tables.outputs[static_cast<std::size_t>(s.program.output + k)].memory), columns);
-  return e;
+}
+template <class P, class T>
+void bind_operand(const step_context& c, const frozen_step& s, int k, std::int64_t columns, kernel::operand_reader<P, T>& r) {
+  r.columns = columns;
+  bind_reader(c, k == 0 ? s.prologue_a : s.prologue_b, columns, r.in, r.in_outer, r.in_inner);
+}
+
+inline void bind_epilogue(const step_context& c, const frozen_step& s, std::int64_t columns, const void** in,
+                          std::int64_t* in_row, std::int64_t* in_column, void** out, std::int64_t* out_row) {
+  for (int k = 1; k < s.program.inputs; ++k) {
+    const input_desc& d = c.tables->inputs[static_cast<std::size_t>(s.program.input + k)];
+    in[k] = address(c, d.memory), in_row[k] = c.extent(d.strides[0]), in_column[k] = c.extent(d.strides[1]);
+  }
+  for (int k = 0; k < s.program.outputs; ++k) out[k] = result_of(c, s, k), out_row[k] = columns;
 }
 
 inline kernel::conv2d_dims convolution_dims(const tensor_shape& x, const tensor_shape& w, const attributes& at,
@@ -124,57 +164,72 @@ std::int64_t row_length(const tensor_shape& s, bool image) {
   return s[2] * s[3];
 }
 
-template <class C, std::size_t S>
-void run_tile(const step_context& c) {
-  constexpr auto& s = step_of<C, S>;
-  using root_op = expr::detail::at<typename C::ops, s.op>;
-  using T = type_of_t<s.type>;
-  constexpr int rank = s.out.shape.rank();
-  const auto epilogue = epilogue_of<C, S, T>(c, c.extent(s.out.shape[rank - 1]));
+/// Epilogue, A and B are the types that the kernel sees.
+template <class Root, class T, class Epilogue, class A, class B>
+void run_tile(const step_context& c, const frozen_step& s) {
+  Epilogue epilogue;
+  epilogue.columns = c.extent(s.out.shape[s.out.shape.rank() - 1]);
+  bind_epilogue(c, s, epilogue.columns, epilogue.in, epilogue.in_row, epilogue.in_column, epilogue.out, epilogue.out_row);
   const tensor_shape in0 = s.in[0].shape.with_batch(c.batch);
-  if constexpr (std::is_same_v<root_op, ops::max_pool_op>) {
-    kernel::max_pool2d<T>(pooling_dims(in0, s.attr, in0[0]), operand_of<C, S, 0, T>(c, in0[2] * in0[3]), epilogue);
-  } else if constexpr (std::is_same_v<root_op, ops::max_pool_grad_op>) {
+  A a;
+  B b;
+  if constexpr (std::is_same_v<Root, ops::max_pool_op>) {
+    bind_operand(c, s, 0, in0[2] * in0[3], a);
+    kernel::max_pool2d<T>(pooling_dims(in0, s.attr, in0[0]), a, epilogue);
+  } else if constexpr (std::is_same_v<Root, ops::max_pool_grad_op>) {
     const auto d = pooling_dims(in0, s.attr, in0[0]);
-    kernel::max_pool2d_grad<T>(d, operand_of<C, S, 0, T>(c, in0[2] * in0[3]), operand_of<C, S, 2, T>(c, d.out_w * d.c), epilogue);
+    bind_operand(c, s, 0, in0[2] * in0[3], a);
+    bind_operand(c, s, 2, d.out_w * d.c, b);
+    kernel::max_pool2d_grad<T>(d, a, b, epilogue);
   } else {
     const tensor_shape in1 = s.in[1].shape.with_batch(c.batch);
-    constexpr bool image0 = !std::is_same_v<root_op, ops::conv2d_backprop_input_op>;
-    constexpr bool image1 = !std::is_same_v<root_op, ops::conv2d_op>;
-    const auto a = operand_of<C, S, 0, T>(c, row_length<root_op>(in0, image0));
-    const auto b = operand_of<C, S, 1, T>(c, row_length<root_op>(in1, image1));
-    run_contraction<root_op, T>({s.attr, in0, in1, s.out.shape.with_batch(c.batch), kernel::detail::operand_ref<T>::of(a),
-                                 kernel::detail::operand_ref<T>::of(b), kernel::detail::tile_sink<T>::of(epilogue)});
+    bind_operand(c, s, 0, row_length<Root>(in0, !std::is_same_v<Root, ops::conv2d_backprop_input_op>), a);
+    bind_operand(c, s, 1, row_length<Root>(in1, !std::is_same_v<Root, ops::conv2d_op>), b);
+    run_contraction<Root, T>({s.attr, in0, in1, s.out.shape.with_batch(c.batch), kernel::detail::operand_ref<T>::of(a),
+                              kernel::detail::operand_ref<T>::of(b), kernel::detail::tile_sink<T>::of(epilogue)});
   }
 }
 
-template <class C, std::size_t S, class P, int Operands>
-void bind_nest(const step_context& c, kernel::nest<Operands>& n, const void** in) {
-  constexpr auto& s = step_of<C, S>;
-  n.rank = s.rank;
-  for (int d = 0; d < s.rank; ++d) n.extents[d] = c.extent(s.extents[d]);
+/// The loops of a map or reduction and its inputs.
+inline void bind_nest(const step_context& c, const frozen_step& s, std::int64_t* extents, kernel::detail::stride_row* strides,
+                      const void** in) {
+  for (int d = 0; d < s.rank; ++d) extents[d] = c.extent(s.extents[d]);
   for (int k = 0; k < s.program.inputs; ++k) {
-    const input_desc& d = C::tables.inputs[static_cast<std::size_t>(s.program.input + k)];
-    in[k] = address<C>(c, d.memory);
-    for (int a = 0; a < s.rank; ++a) n.strides[k][a] = c.extent(d.strides[a]);
+    const input_desc& d = c.tables->inputs[static_cast<std::size_t>(s.program.input + k)];
+    in[k] = address(c, d.memory);
+    for (int a = 0; a < s.rank; ++a) strides[k][a] = c.extent(d.strides[a]);
+  }
+}
+/// Row-major strides over the axes that are not in the mask.
+inline void bind_output(int rank, unsigned without, const std::int64_t* extents, std::int64_t* strides) {
+  std::int64_t stride = 1;
+  for (int a = rank - 1; a >= 0; --a) {
+    const bool gone = ((without >> a) & 1) != 0;
+    strides[a] = gone ? 0 : stride;
+    if (!gone) stride *= extents[a];
   }
 }
 
-template <class C, std::size_t S>
-void run_map(const step_context& c) {
-  constexpr auto& s = step_of<C, S>;
-  using P = typename program_type<C, s.program, group_kind::map, s.rank>::type;
+/// One axis and nothing strided: there are no loops to prepare.
+template <class P>
+void run_flat(const step_context& c, const frozen_step& s) {
+  const void* in[static_cast<std::size_t>(P::inputs::size) + 1];
+  void* out[static_cast<std::size_t>(P::outputs::size) + 1];
+  for (int k = 0; k < P::inputs::size; ++k) in[k] = input_of(c, s, k);
+  for (int k = 0; k < P::outputs::size; ++k) out[k] = result_of(c, s, k);
+  kernel::map_flat<P>(c.extent(s.extents[0]), in, out);
+}
+
+template <class P>
+void run_map(const step_context& c, const frozen_step& s) {
   kernel::nest<kernel::operands_v<P>> n;
-  const void* in[static_cast<std::size_t>(s.program.inputs) + 1];
-  void* out[static_cast<std::size_t>(s.program.outputs) + 1];
-  bind_nest<C, S, P>(c, n, in);
-  for (int k = 0; k < s.program.outputs; ++k) {
-    out[k] = address<C>(c, C::tables.outputs[static_cast<std::size_t>(s.program.output + k)].memory);
-    std::int64_t stride = 1;
-    for (int a = s.rank - 1; a >= 0; --a) {
-      n.strides[s.program.inputs + k][a] = stride;
-      stride *= n.extents[a];
-    }
+  const void* in[static_cast<std::size_t>(P::inputs::size) + 1];
+  void* out[static_cast<std::size_t>(P::outputs::size) + 1];
+  n.rank = s.rank;
+  bind_nest(c, s, n.extents, n.strides, in);
+  for (int k = 0; k < P::outputs::size; ++k) {
+    out[k] = result_of(c, s, k);
+    bind_output(s.rank, 0, n.extents, n.strides[P::inputs::size + k]);
   }
   kernel::map<P>(n, in, out);
 }
@@ -186,90 +241,115 @@ struct reducer_of<reduce_op<R>> {
   using type = R;
 };
 
-template <class C, std::size_t S>
-void run_reduce(const step_context& c) {
-  constexpr auto& s = step_of<C, S>;
-  using P = typename program_type<C, s.program, group_kind::reduce, s.rank>::type;
-  using R = typename reducer_of<expr::detail::at<typename C::ops, s.op>>::type;
+template <class P, class R>
+void run_reduce(const step_context& c, const frozen_step& s) {
   kernel::nest<kernel::operands_v<P>> n;
-  const void* in[static_cast<std::size_t>(s.program.inputs) + 1];
-  bind_nest<C, S, P>(c, n, in);
-  std::int64_t stride = 1;
-  for (int a = s.rank - 1; a >= 0; --a) {
-    const bool gone = ((s.reduced >> a) & 1) != 0;
-    n.strides[s.program.inputs][a] = gone ? 0 : stride;
-    if (!gone) stride *= n.extents[a];
-  }
-  kernel::reduce<P, R>(n, s.reduced, in, address<C>(c, s.operands[max_operands - 1].memory));
+  const void* in[static_cast<std::size_t>(P::inputs::size) + 1];
+  n.rank = s.rank;
+  bind_nest(c, s, n.extents, n.strides, in);
+  bind_output(s.rank, s.reduced, n.extents, n.strides[P::inputs::size]);
+  kernel::reduce<P, R>(n, s.reduced, in, address(c, s.operands[max_operands - 1].memory));
 }
 
-template <class C, std::size_t S>
-void run_opaque(const step_context& c) {
-  constexpr auto& s = step_of<C, S>;
-  using root_op = expr::detail::at<typename C::ops, s.op>;
-  using T = type_of_t<s.in[0].type>;
-  const auto* x = static_cast<const T*>(address<C>(c, s.operands[0].memory));
-  const auto result = [&](int k) {
-    return address<C>(c, C::tables.outputs[static_cast<std::size_t>(s.program.output + k)].memory);
-  };
+/// An op with a kernel of its own.
+inline void run_kernel(const step_context& c, const frozen_step& s, int arity) {
+  operand_memory x[max_operands];
+  for (int k = 0; k < arity; ++k) x[k] = {s.in[k].type, s.in[k].shape.with_batch(c.batch), address(c, s.operands[k].memory)};
+  s.info->run(s.attr, x, {s.out.type, s.out.shape.with_batch(c.batch), result_of(c, s, 0)});
+}
+
+template <class T>
+void run_softmax(const step_context& c, const frozen_step& s) {
+  const tensor_shape in = s.in[0].shape.with_batch(c.batch);
+  const std::int64_t columns = in[in.rank() - 1];
+  kernel::softmax<T>(columns == 0 ? 0 : in.num_elements() / columns, columns,
+                     static_cast<const T*>(address(c, s.operands[0].memory)), static_cast<T*>(result_of(c, s, 0)));
+}
+
+template <class T, class L>
+void run_sparse_softmax_cross_entropy(const step_context& c, const frozen_step& s) {
+  const tensor_shape in = s.in[0].shape.with_batch(c.batch);
+  T* loss = nullptr;
+  T* backprop = nullptr;
+  for (int k = 0; k < s.program.outputs; ++k)
+    (c.tables->outputs[static_cast<std::size_t>(s.program.output + k)].node == s.root ? loss : backprop) = static_cast<T*>(result_of(c, s, k));
+  kernel::sparse_softmax_cross_entropy<T, L>(in[0], in[1], static_cast<const T*>(address(c, s.operands[0].memory)),
+                                             static_cast<const L*>(address(c, s.operands[1].memory)), loss, backprop);
+}
+
+template <class T>
+void run_transpose(const step_context& c, const frozen_step& s) {
+  using P = expr::program<expr::list<expr::in<T, expr::walk::strided>>, expr::list<>, expr::list<expr::out<T, ~0>>>;
   const tensor_shape in0 = s.in[0].shape.with_batch(c.batch);
-  if constexpr (std::is_same_v<root_op, ops::softmax_op>) {
-    const std::int64_t columns = in0[in0.rank() - 1];
-    kernel::softmax<T>(columns == 0 ? 0 : in0.num_elements() / columns, columns, x, static_cast<T*>(result(0)));
-  } else if constexpr (std::is_same_v<root_op, ops::sparse_softmax_cross_entropy_op>) {
-    using L = type_of_t<s.in[1].type>;
-    T* loss = nullptr;
-    T* backprop = nullptr;
-    for (int k = 0; k < s.program.outputs; ++k)
-      (C::tables.outputs[static_cast<std::size_t>(s.program.output + k)].node == s.root ? loss : backprop) = static_cast<T*>(result(k));
-    kernel::sparse_softmax_cross_entropy<T, L>(in0[0], in0[1], x, static_cast<const L*>(address<C>(c, s.operands[1].memory)),
-                                               loss, backprop);
-  } else if constexpr (std::is_same_v<root_op, graph::op::transpose>) {
-    using P = expr::program<expr::list<expr::in<T, expr::walk::strided>>, expr::list<>, expr::list<expr::out<T, ~0>>>;
-    kernel::nest<2> n;
-    std::int64_t from[max_rank] = {};
-    row_major(in0, from);
-    n.rank = in0.rank();
-    std::int64_t to = 1;
-    for (int d = n.rank - 1; d >= 0; --d) {
-      n.extents[d] = in0[static_cast<int>(s.attr.i[d])];
-      n.strides[0][d] = from[s.attr.i[d]];
-      n.strides[1][d] = to;
-      to *= n.extents[d];
-    }
-    const void* in[] = {x};
-    void* out[] = {result(0)};
-    kernel::map<P>(n, in, out);
-  } else {
-    constexpr bool largest = std::is_same_v<root_op, arg_reduce_op<ops::argmax>>;
-    static_assert(largest || std::is_same_v<root_op, arg_reduce_op<ops::argmin>>);
-    constexpr int axis = static_cast<int>(s.attr.i[0]);
-    constexpr expr::walk inner = axis == s.in[0].shape.rank() - 1 || s.in[0].shape.rank() == 0 ? expr::walk::contiguous : expr::walk::strided;
-    using P = expr::program<expr::list<expr::in<T, inner>>, expr::list<>, expr::list<expr::out<T, ~0>>>;
-    kernel::nest<2> n;
-    n.rank = in0.rank();
-    row_major(in0, n.strides[0]);
-    std::int64_t to = 1;
-    for (int d = n.rank - 1; d >= 0; --d) {
-      n.extents[d] = in0[d];
-      n.strides[1][d] = d == axis ? 0 : to;
-      if (d != axis) to *= in0[d];
-      if (in0[d] == 1) n.strides[0][d] = 1;
-    }
-    const void* in[] = {x};
-    kernel::arg_reduce<P, largest>(n, 1u << axis, in, static_cast<std::int64_t*>(result(0)));
+  kernel::nest<2> n;
+  std::int64_t from[max_rank] = {};
+  row_major(in0, from);
+  n.rank = in0.rank();
+  for (int d = 0; d < n.rank; ++d) {
+    n.extents[d] = in0[static_cast<int>(s.attr.i[d])];
+    n.strides[0][d] = from[s.attr.i[d]];
   }
+  bind_output(n.rank, 0, n.extents, n.strides[1]);
+  const void* in[] = {address(c, s.operands[0].memory)};
+  void* out[] = {result_of(c, s, 0)};
+  kernel::map<P>(n, in, out);
+}
+
+template <class T, bool Largest, expr::walk Inner>
+void run_arg_reduce(const step_context& c, const frozen_step& s) {
+  using P = expr::program<expr::list<expr::in<T, Inner>>, expr::list<>, expr::list<expr::out<T, ~0>>>;
+  const tensor_shape in0 = s.in[0].shape.with_batch(c.batch);
+  const unsigned axis = 1u << s.attr.i[0];
+  kernel::nest<2> n;
+  n.rank = in0.rank();
+  row_major(in0, n.strides[0]);
+  for (int d = 0; d < n.rank; ++d) {
+    n.extents[d] = in0[d];
+    if (in0[d] == 1) n.strides[0][d] = 1;
+  }
+  bind_output(n.rank, axis, n.extents, n.strides[1]);
+  const void* in[] = {address(c, s.operands[0].memory)};
+  kernel::arg_reduce<P, Largest>(n, axis, in, static_cast<std::int64_t*>(result_of(c, s, 0)));
 }
 
 }  // namespace detail
 
+/// Step S of the compiled model C: picks the types, then runs code that all steps with these types share.
 template <class C, std::size_t S>
 void run_step(const step_context& c) {
-  constexpr group_kind kind = C::tables.steps[S].kind;
-  if constexpr (kind == group_kind::map) detail::run_map<C, S>(c);
-  else if constexpr (kind == group_kind::reduce) detail::run_reduce<C, S>(c);
-  else if constexpr (kind == group_kind::tile) detail::run_tile<C, S>(c);
-  else detail::run_opaque<C, S>(c);
+  constexpr auto& s = detail::step_of<C, S>;
+  if constexpr (s.kind == group_kind::map) {
+    using program = typename detail::program_type<C, s.program, group_kind::map, s.rank>::type;
+    if constexpr (s.rank == 1 && !kernel::detail::any_strided<typename program::inputs>) detail::run_flat<program>(c, s);
+    else detail::run_map<program>(c, s);
+  } else if constexpr (s.op < 0) {
+    detail::run_kernel(c, s, C::tables.nodes[static_cast<std::size_t>(s.root)].arity);
+  } else {
+    using root = expr::detail::at<typename C::ops, s.op>;
+    if constexpr (s.kind == group_kind::reduce) {
+      detail::run_reduce<typename detail::program_type<C, s.program, group_kind::reduce, s.rank>::type,
+                         typename detail::reducer_of<root>::type>(c, s);
+    } else if constexpr (s.kind == group_kind::tile) {
+      using T = type_of_t<s.type>;
+      using epilogue = kernel::tile_epilogue<typename detail::program_type<C, s.program, group_kind::tile, 2>::type, T>;
+      detail::run_tile<root, T, epilogue, typename detail::operand_type<C, S, 0, T>::type,
+                       typename detail::operand_type<C, S, std::is_same_v<root, ops::max_pool_grad_op> ? 2 : 1, T>::type>(c, s);
+    } else {
+      using T = type_of_t<s.in[0].type>;
+      if constexpr (std::is_same_v<root, ops::softmax_op>) {
+        detail::run_softmax<T>(c, s);
+      } else if constexpr (std::is_same_v<root, ops::sparse_softmax_cross_entropy_op>) {
+        detail::run_sparse_softmax_cross_entropy<T, type_of_t<s.in[1].type>>(c, s);
+      } else if constexpr (std::is_same_v<root, graph::op::transpose>) {
+        detail::run_transpose<T>(c, s);
+      } else {
+        constexpr bool largest = std::is_same_v<root, arg_reduce_op<ops::argmax>>;
+        static_assert(largest || std::is_same_v<root, arg_reduce_op<ops::argmin>>);
+        constexpr int rank = s.in[0].shape.rank();
+        detail::run_arg_reduce<T, largest, rank == 0 || s.attr.i[0] == rank - 1 ? expr::walk::contiguous : expr::walk::strided>(c, s);
+      }
+    }
+  }
 }
 
 }  // namespace rill::graph

@@ -91,10 +91,12 @@ constexpr const variable_decl& declaration(symbol variable) {
 }
 }  // namespace graph
 
-/// A scope for the variables and nodes made while it lives, unique among its siblings: "conv2d", then "conv2d_1".
+/// A scope for the variables and nodes made while it lives, unique among its siblings: "conv2d", then "conv2d_1". The
+/// context is a symbol of the trace, or a tensor that an eager module is applied to.
+template <class V>
 class variable_scope {
  public:
-  constexpr variable_scope(symbol context, std::string_view name)
+  constexpr variable_scope(const V& context, std::string_view name)
       : builder_(context.g), parent_(context.g->enter(name)), scope_(context.g->scope) {}
   variable_scope(const variable_scope&) = delete;
   variable_scope& operator=(const variable_scope&) = delete;
@@ -141,7 +143,7 @@ constexpr symbol random_uniform(symbol context, const tensor_shape& shape) {
   graph::builder& b = *context.g;
   symbol key[3] = {graph::parameter(&b, dtype::int64, -1), graph::constant_of(&b, dtype::int64, b.random_ops++),
                    graph::parameter(&b, dtype::int64, -2)};
-  for (symbol& k : key) k = graph::broadcast_to(k, shape);
+  for (symbol& k : key) k = broadcast_to(k, shape);
   return b.add(&graph::info_of<ops::random_uniform>, {dtype::float32, shape}, {key[0].id, key[1].id, key[2].id});
 }
 

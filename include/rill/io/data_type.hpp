@@ -4,7 +4,7 @@
 /// Element types as they occur in files: every number of TensorFlow's DataType, also those that a `tensor` cannot hold
 /// (a `dtype` from a file may have any of these values; `name_of` and `size_of` of core know only the computable ones).
 ///
-///     io::stored_size_of(static_cast<dtype>(5)) == 2;  io::enum_name_of(dtype::float32) == "DT_FLOAT"
+///     io::stored_size_of(static_cast<dtype>(13)) == 4;  io::enum_name_of(dtype::float32) == "DT_FLOAT"
 
 #include <cstddef>
 #include <cstdint>
@@ -15,11 +15,6 @@
 #include "rill/core/dtype.hpp"
 
 namespace rill::io {
-
-/// Types that only occur in files.
-inline constexpr dtype stored_int16 = static_cast<dtype>(5);
-inline constexpr dtype stored_int8 = static_cast<dtype>(6);
-inline constexpr dtype stored_half = static_cast<dtype>(19);
 
 /// Bytes of one stored element; 0 for types without a fixed size (string, resource, variant) and unknown numbers.
 constexpr std::size_t stored_size_of(dtype d) {

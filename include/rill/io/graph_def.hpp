@@ -264,12 +264,16 @@ inline tensor_proto parse_tensor(wire_reader r) {
     switch (r.field()) {
       case 2: parse_shape(r.message(), shape); break;
       case 4: t.content = std::string(r.bytes()); break;
-      case 5: r.each_float32(put); break;
-      case 6: r.each_float64(put); break;
+      case 5:
+      case 9: r.each_float32(put); break;  // of complex numbers, the parts
+      case 6:
+      case 12: r.each_float64(put); break;
       case 7:
       case 10:
       case 11:
-      case 13: r.each_varint(put_int); break;
+      case 13:
+      case 16:
+      case 17: r.each_varint(put_int); break;
       case 8: t.strings.emplace_back(r.bytes()); break;
       default: break;
     }

@@ -25,7 +25,7 @@
 
 namespace rill::io {
 
-/// The content of an IDX file. `type` is uint8, int32, float32, float64, `stored_int8` or `stored_int16`; `data` is
+/// The content of an IDX file. `type` is uint8, int32, float32, float64, int8 or int16; `data` is
 /// row-major in the machine's byte order.
 struct idx_array {
   dtype type = dtype::invalid;
@@ -45,8 +45,8 @@ namespace detail {
 inline dtype idx_type(unsigned code) {
   switch (code) {
     case 0x08: return dtype::uint8;
-    case 0x09: return stored_int8;
-    case 0x0B: return stored_int16;
+    case 0x09: return dtype::int8;
+    case 0x0B: return dtype::int16;
     case 0x0C: return dtype::int32;
     case 0x0D: return dtype::float32;
     case 0x0E: return dtype::float64;

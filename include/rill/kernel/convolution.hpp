@@ -153,6 +153,7 @@ template <class T>
                 const std::int64_t vectors = d.out_w - x0 > w ? 2 : 1;
                 for (std::int64_t t = 0; t < tiles.parts; ++t) {
                   tile_for<T>(tiles.size(t), vectors)({.a = packed + t * tile_size,
+                                                       .a_row = 1,
                                                        .a_step = tiles.size(t),
                                                        .segment = no_offset,
                                                        .segments = 1,
@@ -254,6 +255,7 @@ template <class T>
               const std::int64_t i0 = (image * d.out_h + y) * d.out_w + x0;
               sink.prefetch(rows, i0, p * nr, cols);
               tile_for<T>(rows, vectors)({.a = row + x0,
+                                          .a_row = 1,
                                           .a_step = along_x ? 1 : layout.pitch,
                                           .segment = offset,
                                           .segments = segments,
@@ -377,6 +379,7 @@ template <class T>
                 const std::int64_t r0 = tiles.begin(t), rows = tiles.size(t);
                 const std::int64_t i0 = (image * d.in_h + y) * d.in_w + x_first + r0 * sw;
                 tile_for<T>(rows, vectors)({.a = from + r0,
+                                            .a_row = 1,
                                             .a_step = layout.pitch,
                                             .segment = offset + first,
                                             .segments = count,
@@ -467,6 +470,7 @@ template <class T>
               for (std::int64_t g = g0; g < g1; ++g) {
                 const std::int64_t ky = g / tiles.parts, t = g % tiles.parts;
                 tile_for<T>(tiles.size(t), vectors)({.a = copy + ky * row_size + tiles.begin(t),
+                                                     .a_row = 1,
                                                      .a_step = d.stride_w * d.in_c,
                                                      .segment = offset,
                                                      .segments = rows,

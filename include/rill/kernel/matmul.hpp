@@ -177,6 +177,10 @@ struct operand_ref {
   }
 };
 
+/// An epilogue that stores the result to `memory()`, rows `row_step()` elements apart, and does nothing else.
+template <class E>
+concept only_stores = requires { requires E::plain_store; };
+
 /// An epilogue for the kernels: takes finished tiles. Refers to the epilogue, which must outlive it.
 template <class T>
 struct tile_sink {
@@ -187,12 +191,15 @@ struct tile_sink {
   const void* epilogue;
   finish_function finish_tile;
   prefetch_function prefetch_tile;
+  T* direct = nullptr;  ///< where the epilogue does nothing but store, `direct_ld` elements from row to row
+  std::int64_t direct_ld = 0;
 
   template <class E>
   static tile_sink of(const E& epilogue) {
     prefetch_function prefetch = nullptr;
     if constexpr (requires { epilogue.prefetch(std::int64_t{0}, std::int64_t{0}); }) prefetch = &prefetch_all<E>;
-    return {&epilogue, &finish_all<E>, prefetch};
+    if constexpr (only_stores<E>) return {&epilogue, &finish_all<E>, prefetch, epilogue.memory(), epilogue.row_step()};
+    else return {&epilogue, &finish_all<E>, prefetch};
   }
 
   /// Rows [0, rows) of c, `pitch` elements apart (whole vectors, aligned), are columns [j0, j0 + cols) of the result's
@@ -314,9 +321,11 @@ class call_scratch {
   scratch_lease lease_;
 };
 
-/// How many tasks of `flops` each make a chunk worth handing to another core.
+/// What makes a chunk worth handing to another core: a few microseconds of work.
+inline constexpr std::int64_t flops_per_task = 500'000;
+/// How many tasks of `flops` each make such a chunk.
 constexpr std::int64_t task_grain(std::int64_t flops) {
-  return std::max<std::int64_t>(1, 2'000'000 / std::max<std::int64_t>(1, flops));
+  return std::max<std::int64_t>(1, flops_per_task / std::max<std::int64_t>(1, flops));
 }
 
 // ---- the register tile ----------------------------------------------------------------------------------------------
@@ -329,38 +338,51 @@ template <int N, class F>
   (std::make_integer_sequence<int, N>{});
 }
 
-/// One tile: c[r][x] (+)= sum over steps of a[r * RowStride] * b[x], where step l of segment s reads its rows at
+/// One tile: c[r][x] (+)= sum over steps of a[r * a_row] * b[x], where step l of segment s reads its rows at
 /// a + segment[s] + l * a_step, and b moves on by b_step at every step.
 template <class T>
 struct tile_args {
   const T* a;
-  std::int64_t a_step;
+  std::int64_t a_row, a_step;
   const std::int64_t* segment;
   std::int64_t segments, segment_length;
   const T* b;
   std::int64_t b_step;
-  T* c;  ///< aligned rows of NV vectors, c_pitch apart
+  T* c;  ///< rows of NV vectors, c_pitch apart
   std::int64_t c_pitch;
   bool accumulate;
+  T* to = nullptr;  ///< where the result goes, if not to c
+  std::int64_t to_pitch = 0;
 };
 template <class T>
 using tile_function = void (*)(const tile_args<T>&);
 
 inline constexpr std::int64_t no_offset[1] = {0};
 
+/// Keeps the compiler from making a pointer of its own for every row of a tile: there are not enough registers for them.
+template <class T>
+[[gnu::always_inline]] inline void opaque(const T*& p) {
+#if defined(__GNUC__)
+  asm("" : "+r"(p));
+#endif
+}
+
 // Every loop over the tile must be unrolled, or the accumulators would live in memory.
-template <class T, int MR, int NV, bool Prefetch = false, int RowStride = 1>
-void tile_kernel(const tile_args<T>& t) {
+template <class T, int MR, int NV, bool Prefetch = false>
+[[gnu::noinline]] void tile_kernel(const tile_args<T>& t) {
   using V = vec<T>;
   constexpr int w = lanes<T>;
-  T* const c = t.c;
+  constexpr int groups = (MR + 3) / 4;  // of four rows, which share a pointer
+  const T* const c = t.c;
   const std::int64_t c_pitch = t.c_pitch;
+  T* const to = t.to != nullptr ? t.to : t.c;
+  const std::int64_t to_pitch = t.to != nullptr ? t.to_pitch : t.c_pitch;
   V acc[std::size_t{MR}][std::size_t{NV}];
   if (t.accumulate) {
 #pragma GCC unroll 16
     for (int r = 0; r < MR; ++r)
 #pragma GCC unroll 16
-      for (int v = 0; v < NV; ++v) acc[r][v] = V::load_aligned(c + r * c_pitch + v * w);
+      for (int v = 0; v < NV; ++v) acc[r][v] = V::load_unaligned(c + r * c_pitch + v * w);
   } else {
 #pragma GCC unroll 16
     for (int r = 0; r < MR; ++r)
@@ -369,17 +391,26 @@ void tile_kernel(const tile_args<T>& t) {
   }
   const T* b = t.b;
   const std::int64_t a_step = t.a_step, b_step = t.b_step, length = t.segment_length;
+  const std::int64_t row = t.a_row, row3 = 3 * row;
   for (std::int64_t s = 0; s < t.segments; ++s) {
-    const T* a = t.a + t.segment[s];
+    const T* a[std::size_t{groups}];
+#pragma GCC unroll 16
+    for (int g = 0; g < groups; ++g) a[g] = t.a + t.segment[s] + 4 * g * row;
+    const auto element = [&](int r) __attribute__((always_inline)) {
+      const T* p = a[r / 4];
+      return r % 4 == 0 ? p[0] : r % 4 == 1 ? p[row] : r % 4 == 2 ? p[2 * row] : p[row3];
+    };
     for (std::int64_t l = length; l > 0; --l) {
       if constexpr (Prefetch) {
 #pragma GCC unroll 16
         for (int v = 0; v < NV; ++v) __builtin_prefetch(b + 16 * b_step + v * w);
       }
+#pragma GCC unroll 16
+      for (int g = 0; g < groups; ++g) opaque(a[g]);
       if constexpr (MR < NV) {
         V av[std::size_t{MR}];
 #pragma GCC unroll 16
-        for (int r = 0; r < MR; ++r) av[r] = V(a[r * RowStride]);
+        for (int r = 0; r < MR; ++r) av[r] = V(element(r));
 #pragma GCC unroll 16
         for (int v = 0; v < NV; ++v) {
           const V bv = V::load_unaligned(b + v * w);
@@ -392,19 +423,20 @@ void tile_kernel(const tile_args<T>& t) {
         for (int v = 0; v < NV; ++v) bv[v] = V::load_unaligned(b + v * w);
 #pragma GCC unroll 16
         for (int r = 0; r < MR; ++r) {
-          const V av(a[r * RowStride]);
+          const V av(element(r));
 #pragma GCC unroll 16
           for (int v = 0; v < NV; ++v) acc[r][v] = multiply_add(av, bv[v], acc[r][v]);
         }
       }
-      a += a_step;
+#pragma GCC unroll 16
+      for (int g = 0; g < groups; ++g) a[g] += a_step;
       b += b_step;
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < MR; ++r)
 #pragma GCC unroll 16
-    for (int v = 0; v < NV; ++v) acc[r][v].store_aligned(c + r * c_pitch + v * w);
+    for (int v = 0; v < NV; ++v) acc[r][v].store_unaligned(to + r * to_pitch + v * w);
 }
 
 template <class T, int NV>
@@ -599,8 +631,15 @@ struct product {
   tile_sink<T> sink;
 };
 
-/// The general case: A is packed once for all; B is packed block by block by the task that uses it when all rows fit
-/// one task, else once for all as well.
+/// Asks for lines that will be read later on (into the second-level cache), or written soon (into the first).
+template <bool Write, class T>
+inline void prefetch_lines(const T* from, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; i += 64 / static_cast<std::int64_t>(sizeof(T)))
+    __builtin_prefetch(from + i, Write, Write ? 3 : 2);
+}
+
+/// The general case. A is read where it is, or packed once for all if it is an expression or stored the other way round.
+/// B is packed block by block by the task that uses it when few tasks share it, else once for all as well.
 template <class T>
 [[gnu::noinline]] void matmul_packed(const product<T>& p) {
   const std::int64_t m = p.m, n = p.n, k = p.k;
@@ -610,17 +649,23 @@ template <class T>
   const even_split k_blocks(k, ceil_div(k, depth));
   const std::int64_t m_step = std::max(rows_per_task, packed_limit / k / rows_per_task * rows_per_task);
   const std::int64_t rows_at_once = std::min(m, m_step);
-  const bool share_b = m > rows_per_task;
+  const bool narrow = n <= nr;
+  const bool share_b = m > 2 * rows_per_task || narrow;
   const std::int64_t n_step =
       share_b ? std::min(round_up(n, nr), std::max(nr * most_panels, packed_limit / k / nr * nr)) : round_up(n, nr);
 
-  const std::int64_t most_row_blocks = ceil_div(rows_at_once, rows_per_task);
-  // Wide tasks, because a row of B or C is read or written a task's width at a time.
+  // A narrow result is cut along its rows, a wide one in wide tasks, because a row of B or C is read or written a task's
+  // width at a time.
+  const std::int64_t task_rows =
+      narrow ? std::clamp(flops_per_task / (2 * n * k) / mr * mr, mr, rows_per_task) : share_b ? rows_per_task : m;
+  const std::int64_t most_row_blocks = ceil_div(rows_at_once, task_rows);
   const std::int64_t panels_per_task = std::clamp<std::int64_t>(n_step / nr * most_row_blocks / 8, 1, most_panels);
   const even_split widest(rows_at_once, ceil_div(rows_at_once, mr));
+  // A tile kernel broadcasts single elements of A, wherever they lie: packing pays only for what is read often.
+  const bool pack_a_first = !p.a.in_memory() || (p.trans_a && !narrow);
   const std::int64_t tile_size = packed_tile_size<T>(std::min(mr, rows_at_once), k);
   const std::int64_t tiles_per_task = ceil_div(widest.parts, most_row_blocks) + 1;
-  const std::int64_t a_size = round_up(widest.parts * tile_size, 16);
+  const std::int64_t a_size = pack_a_first ? round_up(widest.parts * tile_size, 16) : 0;
   const std::int64_t b_size = share_b ? n_step * k : 0;
   const std::int64_t own_b = share_b ? 0 : panels_per_task * nr * k_blocks.largest();
   const std::int64_t pitch = panels_per_task * nr;
@@ -637,8 +682,8 @@ template <class T>
   for (std::int64_t first_row = 0; first_row < m; first_row += m_step) {
     const std::int64_t m_here = std::min(m_step, m - first_row);
     const even_split tiles(m_here, ceil_div(m_here, mr));
-    const even_split row_blocks(tiles.parts, ceil_div(m_here, rows_per_task));
-    pack_a(p.trans_a, p.a, tiles, first_row, k, tile_size, packed_a, scratch);
+    const even_split row_blocks(tiles.parts, ceil_div(m_here, task_rows));
+    if (pack_a_first) pack_a(p.trans_a, p.a, tiles, first_row, k, tile_size, packed_a, scratch);
     for (std::int64_t first_col = 0; first_col < n; first_col += n_step) {
       const std::int64_t n_here = std::min(n_step, n - first_col);
       const std::int64_t panels = ceil_div(n_here, nr);
@@ -663,33 +708,56 @@ template <class T>
             const std::int64_t rb = task % row_blocks.parts, cb = task / row_blocks.parts;
             const std::int64_t t0 = row_blocks.begin(rb), t1 = t0 + row_blocks.size(rb);
             const std::int64_t q0 = col_blocks.begin(cb), q1 = q0 + col_blocks.size(cb);
+            const std::int64_t j0 = first_col + q0 * nr, cols = std::min(q1 * nr, n_here) - q0 * nr;
             for (std::int64_t kb = 0; kb < k_blocks.parts; ++kb) {
               const std::int64_t k0 = k_blocks.begin(kb), steps = k_blocks.size(kb);
               const bool last = kb + 1 == k_blocks.parts;
-              if (!share_b) {
-                const std::int64_t j0 = q0 * nr, cols = std::min(q1 * nr, n_here) - j0;
-                pack_b(k0, steps, first_col + j0, cols, block_b, nr * steps, pack_own);
-              }
+              if (!share_b) pack_b(k0, steps, j0, cols, block_b, nr * steps, pack_own);
+              // The next block of B comes from far away while this one is at work.
+              const bool ahead = !share_b && !last && !p.trans_b && p.b.in_memory();
+              const std::int64_t ahead_rows = ahead ? ceil_div(k_blocks.size(kb + 1), t1 - t0) : 0;
               // Strips of rows, so that the epilogue passes along rows of the result.
               for (std::int64_t t = t0; t < t1; ++t) {
-                const std::int64_t rows = tiles.size(t), i0 = first_row + tiles.begin(t), j0 = first_col + q0 * nr;
+                const std::int64_t rows = tiles.size(t), i = tiles.begin(t), i0 = first_row + i;
                 T* const c = block_c + (k_blocks.parts > 1 ? t - t0 : 0) * mr * pitch;
-                const std::int64_t cols = std::min(q1 * nr, n_here) - q0 * nr;
                 if (last) p.sink.prefetch(rows, i0, j0, cols);
-                for (std::int64_t q = q0; q < q1; ++q) {
-                  const T* panel = share_b ? packed_b + q * nr * k + k0 * nr : block_b + (q - q0) * nr * steps;
-                  tile_for<T>(rows, n_here - q * nr > lanes<T> ? 2 : 1)({.a = packed_a + t * tile_size + k0 * rows,
-                                                                         .a_step = rows,
-                                                                         .segment = no_offset,
-                                                                         .segments = 1,
-                                                                         .segment_length = steps,
-                                                                         .b = panel,
-                                                                         .b_step = nr,
-                                                                         .c = c + (q - q0) * nr,
-                                                                         .c_pitch = pitch,
-                                                                         .accumulate = kb > 0});
+                for (std::int64_t l = k0 + steps + (t - t0) * ahead_rows, e = std::min(l + ahead_rows, k); l < e; ++l)
+                  prefetch_lines<false>(p.b.data + l * p.b.ld + j0, cols);
+                tile_args<T> args{.a = packed_a + t * tile_size + k0 * rows,
+                                  .a_row = 1,
+                                  .a_step = rows,
+                                  .segment = no_offset,
+                                  .segments = 1,
+                                  .segment_length = steps,
+                                  .b = nullptr,
+                                  .b_step = nr,
+                                  .c = nullptr,
+                                  .c_pitch = pitch,
+                                  .accumulate = kb > 0};
+                if (!pack_a_first) {
+                  args.a_row = p.trans_a ? 1 : p.a.ld;
+                  args.a_step = p.trans_a ? p.a.ld : 1;
+                  args.a = p.a.data + i0 * args.a_row + k0 * args.a_step;
                 }
-                if (last) p.sink.finish(c, pitch, rows, i0, 1, j0, cols);
+                // Whole vectors that are only to be stored go where they belong at once.
+                const std::int64_t direct = last && p.sink.direct != nullptr ? cols / lanes<T> * lanes<T> : 0;
+                for (std::int64_t q = 0; q < q1 - q0; ++q) {
+                  const std::int64_t vectors = cols - q * nr > lanes<T> ? 2 : 1;
+                  args.b = share_b ? packed_b + (q0 + q) * nr * k + k0 * nr : block_b + q * nr * steps;
+                  args.c = c + q * nr;
+                  args.to = nullptr;
+                  if (q * nr + vectors * lanes<T> <= direct) {
+                    args.to = p.sink.direct + i0 * p.sink.direct_ld + j0 + q * nr;
+                    args.to_pitch = p.sink.direct_ld;
+                    for (std::int64_t r = 0; r < rows; ++r) prefetch_lines<true>(args.to + r * args.to_pitch, vectors * lanes<T>);
+                  } else if (last && direct > 0) {
+                    tile_for<T>(rows, vectors)(args);
+                    p.sink.finish(args.c, pitch, rows, i0, 1, j0 + q * nr, cols - q * nr);
+                    continue;
+                  }
+                  tile_for<T>(rows, vectors)(args);
+                }
+                if (last && direct == 0) p.sink.finish(c, pitch, rows, i0, 1, j0, cols);
               }
             }
           }
@@ -733,6 +801,7 @@ template <class T>
       const std::int64_t end = std::min(n, task1 * task_cols);
       for (std::int64_t j = task0 * task_cols; j < end;) {
         tile_args<T> args{.a = packed_a,
+                          .a_row = 1,
                           .a_step = m,
                           .segment = no_offset,
                           .segments = 1,
@@ -854,8 +923,11 @@ template <class T>
 /// Writes the result to memory: element (i, j) goes to data[i * ld + j].
 template <class T>
 struct store_epilogue {
+  static constexpr bool plain_store = true;
   T* data;
   std::int64_t ld;
+  [[nodiscard]] T* memory() const { return data; }
+  [[nodiscard]] std::int64_t row_step() const { return ld; }
   template <class V>
   void operator()(std::int64_t i, std::int64_t j, V acc) const {
     acc.store_unaligned(data + i * ld + j);

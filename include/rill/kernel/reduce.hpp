@@ -143,8 +143,11 @@ template <int W>
   return pack<bool, W>::from_bits(n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1);
 }
 
+/// The element type of the result in memory, and the type in which values are combined (floats for half and bfloat16).
 template <class P>
-using reduced_type = expr::value_type_t<P, expr::detail::at<typename P::outputs, 0>::value>;
+using stored_type = expr::value_type_t<P, expr::detail::at<typename P::outputs, 0>::value>;
+template <class P>
+using reduced_type = compute_t<stored_type<P>>;
 
 /// The value that a program hands to its reduction, at element i of a bound row.
 template <class P, int W = lanes_v<P>>
@@ -161,12 +164,12 @@ struct row_value {
   [[gnu::always_inline]] auto operator()(std::int64_t i) const {
     typename row<P>::values v;
     r.load_and_run(v, i, index + i);
-    return v.template get<id>();
+    return static_cast<pack<reduced_type<P>, W>>(v.template get<id>());
   }
   [[gnu::always_inline]] auto operator()(std::int64_t i, std::int64_t n) const {
     typename row<P>::values v;
     r.load_and_run(v, i, n, index + i);
-    return v.template get<id>();
+    return static_cast<pack<reduced_type<P>, W>>(v.template get<id>());
   }
 };
 
@@ -397,7 +400,7 @@ constexpr std::int64_t pieces_of(std::int64_t length, std::int64_t unit, std::in
 }
 
 template <class P, class R>
-void reduce_inner(const reduce_plan& p, const void* const* in, reduced_type<P>* out) {
+void reduce_inner(const reduce_plan& p, const void* const* in, stored_type<P>* out) {
   using T = reduced_type<P>;
   const std::int64_t outputs = p.kept.size;
   const std::int64_t length = p.gone.size;
@@ -424,8 +427,8 @@ void reduce_inner(const reduce_plan& p, const void* const* in, reduced_type<P>* 
         reduce_rows<P, R>(p, in, base, inner, step, rows, length, first * length, x);
         alignas(64) T y[static_cast<std::size_t>(W)];
         combine_packs<R>(x, rows, y);
-        T* const to = out + base[p.inputs];
-        for (int r = 0; r < rows; ++r) to[r * step[p.inputs]] = finish_reduction<R>(y[r], length);
+        stored_type<P>* const to = out + base[p.inputs];
+        for (int r = 0; r < rows; ++r) to[r * step[p.inputs]] = static_cast<stored_type<P>>(finish_reduction<R>(y[r], length));
         for (int k = 0; k < p.operands; ++k) base[k] += rows * step[k];
         first += rows;
         left -= rows;
@@ -442,7 +445,7 @@ void reduce_inner(const reduce_plan& p, const void* const* in, reduced_type<P>* 
       const std::int64_t end = (k + 1) * piece < length ? (k + 1) * piece : length;
       const std::int64_t origin = indexed_v<P> ? p.kept.linear(output) : 0;
       const T x = k * piece < end ? reduce_span<P, R>(p, in, base, origin, k * piece, end) : R::template identity<T>();
-      if (pieces == 1) out[base[p.inputs]] = finish_reduction<R>(x, length);
+      if (pieces == 1) out[base[p.inputs]] = static_cast<stored_type<P>>(finish_reduction<R>(x, length));
       else partial[task] = x;
     }
   };
@@ -456,12 +459,12 @@ void reduce_inner(const reduce_plan& p, const void* const* in, reduced_type<P>* 
       for (std::int64_t k = 0; k + step < pieces; k += 2 * step) x[k] = R::combine(x[k], x[k + step]);
     std::int64_t base[max_reduce_operands];
     p.locate(output, base);
-    out[base[p.inputs]] = finish_reduction<R>(x[0], length);
+    out[base[p.inputs]] = static_cast<stored_type<P>>(finish_reduction<R>(x[0], length));
   }
 }
 
 template <class P, class R>
-void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* out) {
+void reduce_outer(const reduce_plan& p, const void* const* in, stored_type<P>* out) {
   constexpr int W = lanes_v<P>;
   constexpr std::int64_t wide = 4 * W;
   using T = reduced_type<P>;
@@ -476,8 +479,8 @@ void reduce_outer(const reduce_plan& p, const void* const* in, reduced_type<P>* 
   T* const partial = reinterpret_cast<T*>(memory);
   const std::int64_t out_step = p.strides[p.inputs][p.inner_dim];
   const auto deliver = [&](const std::int64_t* base, std::int64_t column, std::int64_t n, const T* x) {
-    T* const to = out + base[p.inputs] + column * out_step;
-    for (std::int64_t i = 0; i < n; ++i) to[i * out_step] = finish_reduction<R>(x[i], rows);
+    stored_type<P>* const to = out + base[p.inputs] + column * out_step;
+    for (std::int64_t i = 0; i < n; ++i) to[i * out_step] = static_cast<stored_type<P>>(finish_reduction<R>(x[i], rows));
   };
   const auto run = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t task = first; task < last; ++task) {
@@ -526,7 +529,7 @@ template <class P, class R, bool Everything = false>
 void reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, void* out) {
   static_assert(P::outputs::size == 1, "a reduction has one output");
   static_assert(operands_v<P> <= detail::max_reduce_operands, "a program has at most 40 operands");
-  using T = detail::reduced_type<P>;
+  using T = detail::stored_type<P>;
   static_assert(std::is_same_v<T, typename expr::detail::at<typename P::outputs, 0>::type>);
   bool group[max_rank] = {};
   for (int d = 0; d < n.rank; ++d) {

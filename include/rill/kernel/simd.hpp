@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// `pack<T, W>`: W lanes of float, double, int32, int64, uint8 or bool, the value type that a fused program is evaluated
-/// on. Numbers sit in xsimd batches (several when W is wider than a register), uint8 in an array, bool in a bit mask.
-/// A pack offers what `scalar` offers for one number, found by argument-dependent lookup, with the same meaning: max and
-/// min pass NaN on, integer division by zero gives 0.
+/// `pack<T, W>`: W lanes of an element type, the value that a fused program is evaluated on. Numbers of 4 and 8 bytes sit
+/// in xsimd batches (several when W is wider than a register), smaller integers and complex numbers in an array, bool in a
+/// bit mask. A pack offers what `scalar` offers for one number, found by argument-dependent lookup, with the same meaning:
+/// max and min pass NaN on, integer division by zero gives 0.
+///
+/// A pack of half or bfloat16 holds its values as floats, each rounded to what its type can hold. It is loaded, stored,
+/// made from a pack of floats (rounding) and turned into one; ops see the floats (expr/registers.hpp).
 ///
 /// Partial loads and stores touch exactly the first n lanes in memory, so the end of a row goes through the same
 /// operations as its middle and gives the same bits.
@@ -15,6 +18,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "../core/dtype.hpp"
 #include "../ops/scalar.hpp"
 #include "xsimd.hpp"
 
@@ -23,7 +27,10 @@ namespace rill {
 namespace detail {
 template <class T>
 concept batched = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, std::int32_t> ||
-                  std::is_same_v<T, std::int64_t>;
+                  std::is_same_v<T, std::int64_t> || std::is_same_v<T, std::uint32_t> || std::is_same_v<T, std::uint64_t>;
+template <class T>
+concept arrayed = std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::int8_t> || std::is_same_v<T, std::uint16_t> ||
+                  std::is_same_v<T, std::int16_t> || is_complex_v<T>;
 template <class T>
 concept floating = std::is_same_v<T, float> || std::is_same_v<T, double>;
 template <class T>
@@ -32,11 +39,15 @@ template <batched T>
 inline constexpr int native_lanes<T> = static_cast<int>(xsimd::batch<T>::size);
 }  // namespace detail
 
-/// Lanes of a program that uses these element types: the most that one register of any of the 4- and 8-byte ones holds.
+/// Lanes of a program that uses these element types: the most that one register of any of the 4- and 8-byte ones holds;
+/// half and bfloat16 count as float, a complex number as its parts.
 template <class... T>
 constexpr int lanes_for() {
   int w = 0;
-  ((w = detail::batched<T> && detail::native_lanes<T> > w ? detail::native_lanes<T> : w), ...);
+  ((w = detail::batched<real_type_t<compute_t<T>>> && detail::native_lanes<real_type_t<compute_t<T>>> > w
+            ? detail::native_lanes<real_type_t<compute_t<T>>>
+            : w),
+   ...);
   return w > 0 ? w : detail::native_lanes<float>;
 }
 
@@ -58,9 +69,9 @@ struct pack<T, W> {
 
   pack() = default;
   template <class A>
-    requires std::is_arithmetic_v<A>
+    requires is_number_v<A>
   [[gnu::always_inline]] explicit pack(A a) {
-    for (int k = 0; k < count; ++k) b[k] = batch(static_cast<T>(a));
+    for (int k = 0; k < count; ++k) b[k] = batch(number_cast<T>(a));
   }
   [[gnu::always_inline]] explicit pack(const batch& one)
     requires(count == 1)
@@ -155,20 +166,20 @@ struct pack<T, W> {
   }
 };
 
-// ---- bytes ----------------------------------------------------------------------------------------------------------
+// ---- small integers, complex numbers --------------------------------------------------------------------------------
 
-template <int W>
-struct pack<std::uint8_t, W> {
-  using value_type = std::uint8_t;
-  using T = std::uint8_t;
+template <detail::arrayed T, int W>
+struct pack<T, W> {
+  using value_type = T;
   static constexpr int size = W;
   T v[static_cast<std::size_t>(W)];
 
   pack() = default;
   template <class A>
-    requires std::is_arithmetic_v<A>
+    requires is_number_v<A>
   explicit pack(A a) {
-    std::memset(v, static_cast<int>(static_cast<T>(a)), sizeof(v));
+    const T x = number_cast<T>(a);
+    for (int i = 0; i < W; ++i) v[i] = x;
   }
   static pack load(const T* p) {
     pack r;
@@ -177,12 +188,12 @@ struct pack<std::uint8_t, W> {
   }
   static pack load(const T* p, std::int64_t n) {
     if (n >= W) return load(p);
-    pack r(0);
+    pack r(T(0));
     for (std::int64_t i = 0; i < n; ++i) r.v[i] = p[i];
     return r;
   }
   static pack gather(const T* p, std::int64_t stride, std::int64_t n = W) {
-    pack r(0);
+    pack r(T(0));
     for (std::int64_t i = 0; i < n; ++i) r.v[i] = p[i * stride];
     return r;
   }
@@ -196,11 +207,163 @@ struct pack<std::uint8_t, W> {
   }
   void stream(T* p) const { store(p); }
   template <class F>
-  static pack each_lane(const F& f) {
+  [[gnu::always_inline]] static pack each_lane(const F& f) {
     pack r;
     for (int i = 0; i < W; ++i) r.v[i] = static_cast<T>(f(i));
     return r;
   }
+};
+
+// ---- half and bfloat16 ----------------------------------------------------------------------------------------------
+
+namespace detail {
+
+template <class T, int W>
+struct vector_of {
+  typedef T type __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(W))));  // NOLINT: an attribute of a typedef
+};
+template <class To, class From>
+[[gnu::always_inline]] inline To copy_bits(const From& x) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  std::memcpy(&to, &x, sizeof(To));
+  return to;
+}
+
+/// W floats and the W narrow numbers in memory that they come from or go to. `round` gives every float the value that it
+/// has after a trip to memory and back.
+template <class T, int W>
+struct narrow_memory;
+
+template <int W>
+struct narrow_memory<bfloat16, W> {
+  using words = typename vector_of<std::uint32_t, W>::type;
+  using shorts = typename vector_of<std::uint16_t, W>::type;
+  using floats = pack<float, W>;
+  [[gnu::always_inline]] static floats load(const void* p) {
+    shorts x;
+    std::memcpy(&x, p, sizeof(x));
+    return copy_bits<floats>(__builtin_convertvector(x, words) << 16);
+  }
+  [[gnu::always_inline]] static void store(const floats& a, void* p) {
+    const auto x = __builtin_convertvector(copy_bits<words>(a) >> 16, shorts);
+    std::memcpy(p, &x, sizeof(x));
+  }
+  [[gnu::always_inline]] static floats round(const floats& a) {
+    const words x = copy_bits<words>(a);
+    const words nan = copy_bits<words>((x & 0x7FFFFFFFU) > 0x7F800000U);
+    const words near = x + 0x7FFFU + (x >> 16 & 1U);
+    return copy_bits<floats>(((nan & (x | 0x400000U)) | (~nan & near)) & 0xFFFF0000U);
+  }
+};
+
+template <int W>
+struct narrow_memory<half, W> {
+  using floats = pack<float, W>;
+#if defined(__AVX512F__) || defined(__F16C__)
+  static constexpr int lanes = floats::lanes;
+  static constexpr unsigned short whole = 0xFFFF;  // the unmasked intrinsics make g++ warn of their undefined operand
+  [[gnu::always_inline]] static floats load(const void* p) {
+    const auto* h = static_cast<const std::uint16_t*>(p);
+    return floats::each([&](int k) {
+#if defined(__AVX512F__)
+      return xsimd::batch<float>(_mm512_maskz_cvtph_ps(whole, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(h + k * lanes))));
+#else
+      return xsimd::batch<float>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(h + k * lanes))));
+#endif
+    });
+  }
+  [[gnu::always_inline]] static void store(const floats& a, void* p) {
+    auto* h = static_cast<std::uint16_t*>(p);
+    for (int k = 0; k < floats::count; ++k) {
+#if defined(__AVX512F__)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(h + k * lanes), _mm512_maskz_cvtps_ph(whole, a.b[k], 8));  // to nearest, quietly
+#else
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(h + k * lanes), _mm256_cvtps_ph(a.b[k], 0));
+#endif
+    }
+  }
+  [[gnu::always_inline]] static floats round(const floats& a) {
+    return floats::each([&](int k) {
+#if defined(__AVX512F__)
+      return xsimd::batch<float>(_mm512_maskz_cvtph_ps(whole, _mm512_maskz_cvtps_ph(whole, a.b[k], 8)));
+#else
+      return xsimd::batch<float>(_mm256_cvtph_ps(_mm256_cvtps_ph(a.b[k], 0)));
+#endif
+    });
+  }
+#else
+  static floats load(const void* p) {
+    const auto* h = static_cast<const std::uint16_t*>(p);
+    return floats::each_lane([&](int i) { return half_to_float(h[i]); });
+  }
+  static void store(const floats& a, void* p) {
+    auto* h = static_cast<std::uint16_t*>(p);
+    alignas(64) float t[static_cast<std::size_t>(W)];
+    a.store(t);
+    for (int i = 0; i < W; ++i) h[i] = float_to_half(t[i]);
+  }
+  static floats round(const floats& a) {
+    alignas(64) float t[static_cast<std::size_t>(W)];
+    a.store(t);
+    return floats::each_lane([&](int i) { return half_to_float(float_to_half(t[i])); });
+  }
+#endif
+};
+
+}  // namespace detail
+
+template <class T, int W>
+  requires is_narrow_v<T>
+struct pack<T, W> {
+  using value_type = T;
+  using floats = pack<float, W>;
+  static constexpr int size = W;
+
+  pack() = default;
+  template <class A>
+    requires is_number_v<A>
+  [[gnu::always_inline]] explicit pack(A a) : f(static_cast<float>(number_cast<T>(a))) {}
+  /// Rounds each lane.
+  [[gnu::always_inline]] explicit pack(const floats& x) : f(memory::round(x)) {}
+  [[gnu::always_inline]] explicit operator floats() const { return f; }
+
+  [[gnu::always_inline]] static pack load(const T* p) { return exactly(memory::load(p)); }
+  static pack load(const T* p, std::int64_t n) {
+    if (n >= W) return load(p);
+    T t[static_cast<std::size_t>(W)] = {};
+    for (std::int64_t i = 0; i < n; ++i) t[i] = p[i];
+    return load(t);
+  }
+  static pack gather(const T* p, std::int64_t stride, std::int64_t n = W) {
+    T t[static_cast<std::size_t>(W)] = {};
+    for (std::int64_t i = 0; i < n; ++i) t[i] = p[i * stride];
+    return load(t);
+  }
+  [[gnu::always_inline]] void store(T* p) const { memory::store(f, p); }
+  void store(T* p, std::int64_t n) const {
+    if (n >= W) return store(p);
+    scatter(p, 1, n);
+  }
+  void scatter(T* p, std::int64_t stride, std::int64_t n = W) const {
+    T t[static_cast<std::size_t>(W)];
+    store(t);
+    for (std::int64_t i = 0; i < n; ++i) p[i * stride] = t[i];
+  }
+  [[gnu::always_inline]] void stream(T* p) const { store(p); }
+  template <class F>
+  static pack each_lane(const F& g) {
+    return exactly(floats::each_lane([&](int i) { return static_cast<float>(static_cast<T>(g(i))); }));
+  }
+
+ private:
+  using memory = detail::narrow_memory<T, W>;
+  [[gnu::always_inline]] static pack exactly(const floats& x) {
+    pack r;
+    r.f = x;
+    return r;
+  }
+  floats f;
 };
 
 // ---- truth values ---------------------------------------------------------------------------------------------------
@@ -216,8 +379,8 @@ struct pack<bool, W> {
 
   pack() = default;
   template <class A>
-    requires std::is_arithmetic_v<A>
-  [[gnu::always_inline]] explicit pack(A a) : bits(a ? full : 0) {}
+    requires is_number_v<A>
+  [[gnu::always_inline]] explicit pack(A a) : bits(number_cast<bool>(a) ? full : 0) {}
   [[gnu::always_inline]] static pack from_bits(std::uint64_t b) {
     pack r;
     r.bits = b & full;
@@ -330,11 +493,11 @@ template <batched T, int W, class F>
   for (int k = 0; k < pack<T, W>::count; ++k) r |= bits_of<T>(f(k)) << (k * pack<T, W>::lanes);
   return pack<bool, W>::from_bits(r);
 }
-template <class F, int W>
-inline pack<bool, W> compare_lanes(const pack<std::uint8_t, W>&, const F& f) {
-  std::uint64_t r = 0;
-  for (int i = 0; i < W; ++i) r |= std::uint64_t{f(i)} << i;
-  return pack<bool, W>::from_bits(r);
+template <arrayed T, int W, class F>
+[[gnu::always_inline]] inline pack<bool, W> compare_lanes(const pack<T, W>&, const F& f) {
+  bool t[static_cast<std::size_t>(W)];
+  for (int i = 0; i < W; ++i) t[i] = f(i);
+  return pack<bool, W>::load(t);
 }
 
 }  // namespace detail
@@ -357,27 +520,28 @@ template <detail::batched T, int W>
 [[gnu::always_inline]] inline pack<T, W> operator-(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return -a.b[k]; });
 }
-template <int W>
-inline pack<std::uint8_t, W> operator+(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
-  return pack<std::uint8_t, W>::each_lane([&](int i) { return a.v[i] + b.v[i]; });
+template <detail::arrayed T, int W>
+inline pack<T, W> operator+(pack<T, W> a, pack<T, W> b) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::wrapping(a.v[i]) + scalar::wrapping(b.v[i]); });
 }
-template <int W>
-inline pack<std::uint8_t, W> operator-(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
-  return pack<std::uint8_t, W>::each_lane([&](int i) { return a.v[i] - b.v[i]; });
+template <detail::arrayed T, int W>
+inline pack<T, W> operator-(pack<T, W> a, pack<T, W> b) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::wrapping(a.v[i]) - scalar::wrapping(b.v[i]); });
 }
-template <int W>
-inline pack<std::uint8_t, W> operator*(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
-  return pack<std::uint8_t, W>::each_lane([&](int i) { return a.v[i] * b.v[i]; });
+template <detail::arrayed T, int W>
+inline pack<T, W> operator*(pack<T, W> a, pack<T, W> b) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::wrapping(a.v[i]) * scalar::wrapping(b.v[i]); });
 }
-template <int W>
-inline pack<std::uint8_t, W> operator-(pack<std::uint8_t, W> a) {
-  return pack<std::uint8_t, W>::each_lane([&](int i) { return -a.v[i]; });
+template <detail::arrayed T, int W>
+inline pack<T, W> operator-(pack<T, W> a) {
+  return pack<T, W>::each_lane([&](int i) { return -scalar::wrapping(a.v[i]); });
 }
 
 namespace detail {
 template <class T, int W>
 [[gnu::always_inline]] inline T lane(const pack<T, W>& x, int i) {
-  if constexpr (std::is_same_v<T, std::uint8_t>) return x.v[i];
+  if constexpr (arrayed<T>) return x.v[i];
+  else if constexpr (is_narrow_v<T>) return T(lane(static_cast<pack<float, W>>(x), i));
   else if constexpr (std::is_same_v<T, bool>) return (x.bits >> i & 1U) != 0;
   else {
     T t;
@@ -420,20 +584,20 @@ template <detail::batched T, int W>
 [[gnu::always_inline]] inline pack<bool, W> operator!=(pack<T, W> a, pack<T, W> b) {
   return !(a == b);  // xsimd's own != says that NaN is not different from NaN on AVX-512
 }
-template <int W>
-inline pack<bool, W> operator<(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+template <detail::arrayed T, int W>
+inline pack<bool, W> operator<(pack<T, W> a, pack<T, W> b) {
   return detail::compare_lanes(a, [&](int i) { return a.v[i] < b.v[i]; });
 }
-template <int W>
-inline pack<bool, W> operator<=(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+template <detail::arrayed T, int W>
+inline pack<bool, W> operator<=(pack<T, W> a, pack<T, W> b) {
   return detail::compare_lanes(a, [&](int i) { return a.v[i] <= b.v[i]; });
 }
-template <int W>
-inline pack<bool, W> operator==(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+template <detail::arrayed T, int W>
+inline pack<bool, W> operator==(pack<T, W> a, pack<T, W> b) {
   return detail::compare_lanes(a, [&](int i) { return a.v[i] == b.v[i]; });
 }
-template <int W>
-inline pack<bool, W> operator!=(pack<std::uint8_t, W> a, pack<std::uint8_t, W> b) {
+template <detail::arrayed T, int W>
+inline pack<bool, W> operator!=(pack<T, W> a, pack<T, W> b) {
   return detail::compare_lanes(a, [&](int i) { return a.v[i] != b.v[i]; });
 }
 template <class T, int W>
@@ -485,8 +649,11 @@ template <int W>
 template <class T, int W>
 [[gnu::always_inline]] inline pack<T, W> select(pack<bool, W> c, pack<T, W> a, pack<T, W> b) {
   if constexpr (std::is_same_v<T, bool>) return pack<bool, W>::from_bits((c.bits & a.bits) | (~c.bits & b.bits));
-  else if constexpr (std::is_same_v<T, std::uint8_t>)
-    return pack<T, W>::each_lane([&](int i) { return (c.bits >> i & 1U) != 0 ? a.v[i] : b.v[i]; });
+  else if constexpr (detail::arrayed<T>) {
+    bool first[static_cast<std::size_t>(W)];
+    c.store(first);
+    return pack<T, W>::each_lane([&](int i) { return first[i] ? a.v[i] : b.v[i]; });
+  }
   else
     return pack<T, W>::each([&](int k) {
 #if defined(__AVX512F__)
@@ -524,7 +691,8 @@ template <class T, int W>
 
 template <class T, int W>
 [[gnu::always_inline]] inline pack<T, W> abs(pack<T, W> a) {
-  if constexpr (std::is_same_v<T, std::uint8_t>) return a;
+  if constexpr (std::is_unsigned_v<T>) return a;
+  else if constexpr (detail::arrayed<T>) return pack<T, W>::each_lane([&](int i) { return scalar::abs(a.v[i]); });
   else return pack<T, W>::each([&](int k) { return xsimd::abs(a.b[k]); });
 }
 template <class T, int W>
@@ -555,48 +723,73 @@ template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> round_even(pack<T, W> a) {
   return pack<T, W>::each([&](int k) { return xsimd::nearbyint(a.b[k]); });
 }
-template <detail::floating T, int W>
-inline pack<T, W> exp(pack<T, W> a) {
-  return pack<T, W>::each([&](int k) { return xsimd::exp(a.b[k]); });
-}
-template <detail::floating T, int W>
-inline pack<T, W> expm1(pack<T, W> a) {
-  return pack<T, W>::each([&](int k) { return xsimd::expm1(a.b[k]); });
-}
-template <detail::floating T, int W>
-inline pack<T, W> log(pack<T, W> a) {
-  return pack<T, W>::each([&](int k) { return xsimd::log(a.b[k]); });
-}
-template <detail::floating T, int W>
-inline pack<T, W> log1p(pack<T, W> a) {
-  return pack<T, W>::each([&](int k) { return xsimd::log1p(a.b[k]); });
-}
-template <detail::floating T, int W>
-inline pack<T, W> sin(pack<T, W> a) {
-  return pack<T, W>::each([&](int k) { return xsimd::sin(a.b[k]); });
-}
-template <detail::floating T, int W>
-inline pack<T, W> cos(pack<T, W> a) {
-  return pack<T, W>::each([&](int k) { return xsimd::cos(a.b[k]); });
-}
-template <detail::floating T, int W>
-inline pack<T, W> tanh(pack<T, W> a) {
-  return pack<T, W>::each([&](int k) { return xsimd::tanh(a.b[k]); });
-}
-template <detail::floating T, int W>
-inline pack<T, W> erf(pack<T, W> a) {
-  return pack<T, W>::each([&](int k) { return xsimd::erf(a.b[k]); });
+// Complex numbers, lane by lane.
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<T, W> sqrt(pack<T, W> a) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::sqrt(a.v[i]); });
 }
 template <class T, int W>
-inline pack<T, W> pow(pack<T, W> a, pack<T, W> b) {
-  return pack<T, W>::each_lane([&](int i) { return scalar::pow(detail::lane(a, i), detail::lane(b, i)); });
+  requires is_complex_v<T>
+inline pack<T, W> exp(pack<T, W> a) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::exp(a.v[i]); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<T, W> log(pack<T, W> a) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::log(a.v[i]); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<T, W> sin(pack<T, W> a) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::sin(a.v[i]); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<T, W> cos(pack<T, W> a) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::cos(a.v[i]); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<T, W> tanh(pack<T, W> a) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::tanh(a.v[i]); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<real_type_t<T>, W> real_part(pack<T, W> a) {
+  return pack<real_type_t<T>, W>::each_lane([&](int i) { return a.v[i].real(); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<real_type_t<T>, W> imaginary_part(pack<T, W> a) {
+  return pack<real_type_t<T>, W>::each_lane([&](int i) { return a.v[i].imag(); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<T, W> conjugate(pack<T, W> a) {
+  return pack<T, W>::each_lane([&](int i) { return scalar::conjugate(a.v[i]); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<real_type_t<T>, W> magnitude(pack<T, W> a) {
+  return pack<real_type_t<T>, W>::each_lane([&](int i) { return scalar::magnitude(a.v[i]); });
+}
+template <class T, int W>
+  requires is_complex_v<T>
+inline pack<real_type_t<T>, W> argument(pack<T, W> a) {
+  return pack<real_type_t<T>, W>::each_lane([&](int i) { return scalar::argument(a.v[i]); });
+}
+template <detail::floating T, int W>
+inline pack<complex_type_t<T>, W> make_complex(pack<T, W> re, pack<T, W> im) {
+  using C = complex_type_t<T>;
+  return pack<C, W>::each_lane([&](int i) { return C(detail::lane(re, i), detail::lane(im, i)); });
 }
 
 namespace detail {
-template <class T, int W>
-struct vector_of {
-  typedef T type __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(W))));  // NOLINT: an attribute of a typedef
-};
+/// Pairs of types of one size between which xsimd converts.
+template <class T, class U>
+inline constexpr bool converts = sizeof(T) == sizeof(U) && batched<T> && batched<U> && !std::is_unsigned_v<T> &&
+                                 !std::is_unsigned_v<U>;
 }  // namespace detail
 
 /// Each lane as a U.
@@ -604,8 +797,13 @@ template <class U, class T, int W>
 [[gnu::always_inline]] inline pack<U, W> cast(pack<T, W> a) {
   if constexpr (std::is_same_v<T, U>) return a;
   else if constexpr (std::is_same_v<U, bool>) return a != pack<T, W>(0);
+  else if constexpr (is_narrow_v<T>) return cast<U>(static_cast<pack<float, W>>(a));
+  else if constexpr (is_narrow_v<U> && (std::is_same_v<T, float> || std::is_same_v<T, bool> || sizeof(T) < 4))
+    return pack<U, W>(cast<float>(a));
   else if constexpr (std::is_same_v<T, bool>) return select(a, pack<U, W>(1), pack<U, W>(0));
-  else if constexpr (detail::batched<T> && detail::batched<U> && sizeof(T) == sizeof(U))
+  else if constexpr (is_narrow_v<U> || is_complex_v<T> || is_complex_v<U>)
+    return pack<U, W>::each_lane([&](int i) { return number_cast<U>(detail::lane(a, i)); });
+  else if constexpr (detail::converts<T, U>)
     return pack<U, W>::each([&](int k) { return xsimd::batch_cast<U>(a.b[k]); });
   else {
     typename detail::vector_of<T, W>::type x;
@@ -620,6 +818,8 @@ template <class U, class T, int W>
 namespace detail {
 template <int Step, class T, int W, std::size_t... I>
 [[gnu::always_inline]] inline pack<T, W> rotate_lanes(const pack<T, W>& a, std::index_sequence<I...>) {
+  if constexpr (is_complex_v<T>) return pack<T, W>::each_lane([&](int i) { return a.v[(i + Step) % W]; });
+  else {
   typename vector_of<T, W>::type x;
   std::memcpy(&x, &a, sizeof(x));
   typename vector_of<T, W>::type y;
@@ -631,6 +831,7 @@ template <int Step, class T, int W, std::size_t... I>
   pack<T, W> r;
   std::memcpy(&r, &y, sizeof(y));
   return r;
+  }
 }
 template <int Step, class Combine, class T, int W>
 [[gnu::always_inline]] inline pack<T, W> fold_lanes(const pack<T, W>& a, const Combine& combine) {
@@ -653,7 +854,9 @@ inline T combine_lanes(pack<T, W> a, const Combine& combine) {
 /// The numbers 0, 1, 2, ... plus `first`.
 template <class T, int W>
 inline pack<T, W> iota(T first) {
-  return pack<T, W>::each_lane([&](int i) { return static_cast<T>(first + static_cast<T>(i)); });
+  return pack<T, W>::each_lane([&](int i) { return static_cast<T>(first + number_cast<T>(i)); });
 }
 
 }  // namespace rill
+
+#include "simd_math.hpp"

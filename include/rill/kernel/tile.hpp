@@ -36,7 +36,7 @@ struct tile_epilogue {
   static constexpr int lanes = rill::detail::native_lanes<T>;
   static_assert(inputs >= 1 && std::is_same_v<expr::value_type_t<P, ~0>, T>,
                 "input 0 of an epilogue is the accumulator");
-  /// Whether the program is nothing but the store of the accumulator into one matrix (`data()`, `ld()`).
+  /// Whether the program is nothing but the store of the accumulator into one matrix (`memory()`, `row_step()`).
   static constexpr bool plain_store = detail::passes_on<P>;
 
   const void* in[static_cast<std::size_t>(inputs)] = {};
@@ -50,8 +50,8 @@ struct tile_epilogue {
     in[k] = p, in_row[k] = row_stride, in_column[k] = column_stride;
   }
   void output(int k, void* p, std::int64_t row_stride) { out[k] = p, out_row[k] = row_stride; }
-  [[nodiscard]] T* data() const { return static_cast<T*>(out[0]); }
-  [[nodiscard]] std::int64_t ld() const { return out_row[0]; }
+  [[nodiscard]] T* memory() const { return static_cast<T*>(out[0]); }
+  [[nodiscard]] std::int64_t row_step() const { return out_row[0]; }
 
   [[gnu::always_inline]] void operator()(std::int64_t i, std::int64_t j, const xsimd::batch<T>& acc) const {
     run<false>(i, j, acc, lanes);

@@ -286,6 +286,7 @@ template <class T>
             const bool narrow = d.outs - panel * nr <= w;
             for (std::int64_t g = 0; g < groups; ++g) {
               const tile_args<T> args{.a = in + p * in_stride + g * tile_rows * d.depth(),
+                                      .a_row = d.depth(),
                                       .a_step = 1,
                                       .segment = offset,
                                       .segments = d.blocks(),
@@ -295,13 +296,8 @@ template <class T>
                                       .c = out + p * out_stride + (panel * at_once + g * tile_rows) * nr,
                                       .c_pitch = nr,
                                       .accumulate = false};
-              if (d.depth() == wino_block) {
-                if (narrow) tile_kernel<T, tile_rows, 1, false, 32>(args);
-                else tile_kernel<T, tile_rows, 2, false, 32>(args);
-              } else {
-                if (narrow) tile_kernel<T, tile_rows, 1, false, 16>(args);
-                else tile_kernel<T, tile_rows, 2, false, 16>(args);
-              }
+              if (narrow) tile_kernel<T, tile_rows, 1>(args);
+              else tile_kernel<T, tile_rows, 2>(args);
             }
           }
         for (std::int64_t s = 0; s < count;) {
@@ -390,6 +386,7 @@ template <class T>
                 for (std::int64_t t = 0; t < row_tiles.parts; ++t)
                   tile_for<T>(row_tiles.size(t), d.outs - panel * nr > w ? 2 : 1)(
                       {.a = in + p * in_stride + b * at_once * d.depth() + row_tiles.begin(t),
+                       .a_row = 1,
                        .a_step = d.depth(),
                        .segment = no_offset,
                        .segments = 1,

@@ -7,8 +7,9 @@
 
 namespace rill::losses {
 
-constexpr symbol mean_squared_error(symbol labels, symbol predictions) {
-  symbol d = predictions - labels;
+template <value V>
+constexpr V mean_squared_error(V labels, V predictions) {
+  V d = predictions - labels;
   return reduce_mean(d * d);
 }
 

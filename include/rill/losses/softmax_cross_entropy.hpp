@@ -7,9 +7,10 @@
 
 namespace rill::losses {
 
-constexpr symbol softmax_cross_entropy(symbol onehot_labels, symbol logits) {
-  symbol shifted = logits - stop_gradient(reduce_max(logits, {.axis = {-1}, .keepdims = true}));
-  symbol log_sum = log(reduce_sum(exp(shifted), {.axis = {-1}, .keepdims = true}));
+template <value V>
+constexpr V softmax_cross_entropy(V onehot_labels, V logits) {
+  V shifted = logits - stop_gradient(reduce_max(logits, {.axis = {-1}, .keepdims = true}));
+  V log_sum = log(reduce_sum(exp(shifted), {.axis = {-1}, .keepdims = true}));
   return reduce_mean(reduce_sum(onehot_labels * (log_sum - shifted), {.axis = {-1}}));
 }
 

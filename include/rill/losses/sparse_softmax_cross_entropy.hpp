@@ -8,7 +8,8 @@
 
 namespace rill::losses {
 
-constexpr symbol sparse_softmax_cross_entropy(symbol labels, symbol logits) {
+template <value V>
+constexpr V sparse_softmax_cross_entropy(V labels, V logits) {
   return reduce_mean(sparse_softmax_cross_entropy_with_logits(labels, logits));
 }
 

@@ -18,12 +18,29 @@ constexpr symbol softsign(symbol x) { return apply<ops::softsign>(x); }
 
 namespace nn {
 
-/// An element-wise function of a symbol; the default is the identity (a linear layer).
+/// An element-wise function of a symbol; the default is the identity (a linear layer). Tensors in an eager::module know it
+/// by the library's functions above; another function is unimplemented there.
 class activation {
  public:
   constexpr activation() = default;
   constexpr activation(symbol (*function)(symbol)) : function_(function), given_(true) {}  // NOLINT: implicit on purpose
-  constexpr symbol operator()(symbol x) const { return given_ && x.id >= 0 ? function_(x) : x; }
+  template <value V>
+  constexpr V operator()(V x) const {
+    if (!given_ || V::front_end::failed(x)) return x;
+    if constexpr (std::is_same_v<V, symbol>) {
+      return function_(x);
+    } else {
+      using f = symbol (*)(symbol);
+      if (function_ == static_cast<f>(rill::relu)) return rill::relu(x);
+      if (function_ == static_cast<f>(rill::tanh)) return rill::tanh(x);
+      if (function_ == static_cast<f>(rill::sigmoid)) return rill::sigmoid(x);
+      if (function_ == static_cast<f>(rill::elu)) return rill::elu(x);
+      if (function_ == static_cast<f>(rill::relu6)) return rill::relu6(x);
+      if (function_ == static_cast<f>(rill::softplus)) return rill::softplus(x);
+      if (function_ == static_cast<f>(rill::softsign)) return rill::softsign(x);
+      throw unimplemented("activation: a function that is not the library's takes symbols only; apply it beside the layer");
+    }
+  }
 
  private:
   symbol (*function_)(symbol) = nullptr;

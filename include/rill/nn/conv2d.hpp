@@ -19,16 +19,17 @@ struct conv2d {
   graph::initializer bias_initializer = initializers::zeros();
   std::string_view name = "conv2d";
 
-  constexpr symbol operator()(symbol x) const {
-    if (x.id < 0) return x;
+  template <value V>
+  constexpr V operator()(V x) const {
+    if (V::front_end::failed(x)) return x;
     variable_scope scope(x, name);
     if (x.rank() != 4)
-      return detail::reject<ops::conv2d_op>(x, "a conv2d layer needs [batch, height, width, channels]", "put nn::reshape before it");
-    symbol kernel = variable(x, {.name = "kernel",
+      return rill::detail::fail<ops::conv2d_op>(x, "a conv2d layer needs [batch, height, width, channels]", "put nn::reshape before it");
+    V kernel = variable(x, {.name = "kernel",
                                  .shape = {kernel_size.h, kernel_size.w, x.shape()[3], filters},
                                  .initializer = kernel_initializer,
                                  .type = x.type()});
-    symbol y = rill::conv2d(x, kernel, {.strides = {strides.h, strides.w}, .padding = padding});
+    V y = rill::conv2d(x, kernel, {.strides = {strides.h, strides.w}, .padding = padding});
     if (use_bias) y = y + variable(x, {.name = "bias", .shape = {filters}, .initializer = bias_initializer, .type = x.type()});
     return scope.layer("conv2d", activation(y));
   }

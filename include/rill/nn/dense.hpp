@@ -16,12 +16,13 @@ struct dense {
   graph::initializer bias_initializer = initializers::zeros();
   std::string_view name = "dense";
 
-  constexpr symbol operator()(symbol x) const {
-    if (x.id < 0) return x;
+  template <value V>
+  constexpr V operator()(V x) const {
+    if (V::front_end::failed(x)) return x;
     variable_scope scope(x, name);
-    if (x.rank() != 2) return detail::reject<ops::matmul_op>(x, "a dense layer needs [batch, features]", "put nn::flatten before it");
-    symbol kernel = variable(x, {.name = "kernel", .shape = {x.shape()[1], units}, .initializer = kernel_initializer, .type = x.type()});
-    symbol y = matmul(x, kernel);
+    if (x.rank() != 2) return rill::detail::fail<ops::matmul_op>(x, "a dense layer needs [batch, features]", "put nn::flatten before it");
+    V kernel = variable(x, {.name = "kernel", .shape = {x.shape()[1], units}, .initializer = kernel_initializer, .type = x.type()});
+    V y = matmul(x, kernel);
     if (use_bias) y = y + variable(x, {.name = "bias", .shape = {units}, .initializer = bias_initializer, .type = x.type()});
     return scope.layer("dense", activation(y));
   }

@@ -12,10 +12,11 @@ struct dropout {
   float rate = 0.5f;
   std::string_view name = "dropout";
 
-  constexpr symbol operator()(symbol x) const {
-    if (x.id < 0) return x;
+  template <value V>
+  constexpr V operator()(V x) const {
+    if (V::front_end::failed(x)) return x;
     variable_scope scope(x, name);
-    if (!(rate >= 0 && rate < 1)) return detail::reject<ops::random_uniform>(x, "the dropout rate must be in [0, 1)", "");
+    if (!(rate >= 0 && rate < 1)) return rill::detail::fail<ops::random_uniform>(x, "the dropout rate must be in [0, 1)", "");
     return scope.layer("dropout", rill::dropout(x, static_cast<double>(rate)));
   }
 };

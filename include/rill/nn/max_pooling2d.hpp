@@ -13,8 +13,9 @@ struct max_pooling2d {
   rill::padding padding = rill::padding::valid;
   std::string_view name = "max_pooling2d";
 
-  constexpr symbol operator()(symbol x) const {
-    if (x.id < 0) return x;
+  template <value V>
+  constexpr V operator()(V x) const {
+    if (V::front_end::failed(x)) return x;
     variable_scope scope(x, name);
     return scope.layer("max_pooling2d", max_pool(x, {.window = {pool_size.h, pool_size.w}, .strides = {strides.h, strides.w}, .padding = padding}));
   }

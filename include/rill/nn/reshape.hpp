@@ -12,10 +12,11 @@ struct reshape {
   tensor_shape target = {};
   std::string_view name = "reshape";
 
-  constexpr symbol operator()(symbol x) const {
-    if (x.id < 0) return x;
+  template <value V>
+  constexpr V operator()(V x) const {
+    if (V::front_end::failed(x)) return x;
     variable_scope scope(x, name);
-    if (x.rank() < 1) return detail::reject<graph::op::reshape>(x, "a reshape layer needs a batch", "its input must have rank 1 or more");
+    if (x.rank() < 1) return rill::detail::fail<ops::reshape_op>(x, "a reshape layer needs a batch", "its input must have rank 1 or more");
     std::int64_t known = 1, rest = 1;
     for (int k = 1; k < x.rank(); ++k) rest *= x.shape()[k];
     tensor_shape s{x.shape()[0]};
@@ -24,9 +25,9 @@ struct reshape {
     std::int64_t total = 1;
     for (int k = 1; k < s.rank(); ++k) total *= s[k];
     if (total != rest)
-      return detail::reject<graph::op::reshape>(x, "the number of elements per example differs from the target's",
+      return rill::detail::fail<ops::reshape_op>(x, "the number of elements per example differs from the target's",
                                                 "the target leaves out the batch");
-    return scope.layer("reshape", graph::reshape_to(x, s));
+    return scope.layer("reshape", rill::reshape_to(x, s));
   }
 };
 
@@ -34,8 +35,9 @@ struct reshape {
 struct flatten {
   std::string_view name = "flatten";
 
-  constexpr symbol operator()(symbol x) const {
-    if (x.id < 0) return x;
+  template <value V>
+  constexpr V operator()(V x) const {
+    if (V::front_end::failed(x)) return x;
     variable_scope scope(x, name);
     return scope.layer("flatten", rill::flatten(x));
   }

@@ -10,13 +10,15 @@ namespace rill::nn {
 namespace detail {
 template <class... Layers>
 struct chain {
-  constexpr symbol operator()(symbol x) const { return x; }
+  template <value V>
+  constexpr V operator()(V x) const { return x; }
 };
 template <class First, class... Rest>
 struct chain<First, Rest...> {
   First first;
   chain<Rest...> rest;
-  constexpr symbol operator()(symbol x) const { return rest(first(x)); }
+  template <value V>
+  constexpr V operator()(V x) const { return rest(first(x)); }
 };
 constexpr chain<> make_chain() { return {}; }
 template <class First, class... Rest>

@@ -14,6 +14,7 @@ namespace ops {
 /// a == b.
 struct equal : comparison {
   static constexpr auto name = "Equal";
+  static constexpr unsigned accepts = types::reals | types::booleans;
   template <class V>
   static constexpr auto eval(V a, V b) {
     return a == b;
@@ -23,6 +24,7 @@ struct equal : comparison {
 /// a != b.
 struct not_equal : comparison {
   static constexpr auto name = "NotEqual";
+  static constexpr unsigned accepts = types::reals | types::booleans;
   template <class V>
   static constexpr auto eval(V a, V b) {
     return a != b;
@@ -68,6 +70,7 @@ struct greater_equal : comparison {
 /// a && b.
 struct logical_and : comparison {
   static constexpr auto name = "LogicalAnd";
+  static constexpr unsigned accepts = types::booleans;
   template <class V>
   static constexpr auto eval(V a, V b) {
     return a && b;
@@ -77,6 +80,7 @@ struct logical_and : comparison {
 /// a || b.
 struct logical_or : comparison {
   static constexpr auto name = "LogicalOr";
+  static constexpr unsigned accepts = types::booleans;
   template <class V>
   static constexpr auto eval(V a, V b) {
     return a || b;
@@ -86,6 +90,7 @@ struct logical_or : comparison {
 /// a != b.
 struct logical_xor : comparison {
   static constexpr auto name = "LogicalXor";
+  static constexpr unsigned accepts = types::booleans;
   template <class V>
   static constexpr auto eval(V a, V b) {
     return a != b;
@@ -147,6 +152,12 @@ template <class A, class B>
   requires operands<A, B>
 constexpr auto logical_xor(A&& a, B&& b) {
   return apply<ops::logical_xor>(std::forward<A>(a), std::forward<B>(b));
+}
+/// |a - b| < tolerance, element by element.
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto approximate_equal(A&& a, B&& b, double tolerance = 1e-5) {
+  return rill::less(rill::abs(rill::subtract(std::forward<A>(a), std::forward<B>(b))), tolerance);
 }
 template <class A, class B>
   requires operands<A, B>

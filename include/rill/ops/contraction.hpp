@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Matrix product. matmul(a, b): [m, k] x [k, n] -> [m, n], either operand read transposed. Gradient: two more products.
-/// Cost: 2 m n k flops; the kernel reads element-wise producers while packing and writes through element-wise consumers.
+/// Matrix products. matmul(a, b): [m, k] x [k, n] -> [m, n], either operand read transposed or adjoint (the conjugate
+/// transpose). Gradient: two more products. Cost: 2 m n k flops.
+///
+/// Two ops: MatMul multiplies two real matrices and is fused: it reads element-wise producers while packing and writes
+/// through element-wise consumers. BatchMatMul multiplies [.., m, k] by [.., k, n] for every number type, matrix by matrix;
+/// the leading axes broadcast by NumPy's rule (TensorFlow 1.8 wants them equal). `matmul` picks one.
+///
+///   matmul(a, b, {.transpose_b = true});             // [8, 5, 3] x [7, 3] -> [8, 5, 7]
 
 #include "op.hpp"
 #include "signature.hpp"
 
 namespace rill {
 
-/// Options of matmul, as TensorFlow's transpose_a and transpose_b.
+/// Options of matmul, TensorFlow's: an operand is read transposed, or transposed and conjugated, not both.
 struct matmul_options {
   bool transpose_a = false, transpose_b = false;
+  bool adjoint_a = false, adjoint_b = false;
 };
 
 namespace ops {
@@ -52,6 +59,70 @@ struct matmul_op {
     auto da = ta ? matmul(b, dy, {tb, true}) : matmul(dy, b, {false, !tb});
     auto db = tb ? matmul(dy, a, {true, ta}) : matmul(a, dy, {!ta, false});
     return grads(da, db);
+  }
+};
+
+/// i[0], i[1]: the operand is read transposed; i[2], i[3]: and conjugated.
+struct batch_matmul_op {
+  static constexpr auto name = "BatchMatMul";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 1000;
+
+  static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
+    const auto& [ta, a] = in[0];
+    const auto& [tb, b] = in[1];
+    const int ra = a.rank(), rb = b.rank();
+    if (ra < 2 || rb < 2) {
+      f.set("operands must be matrices or batches of them", "matvec takes a vector; expand_dims makes one a matrix", in[0], in[1]);
+      return {};
+    }
+    if (ta != tb || (!is_floating(ta) && !is_integer(ta) && !is_complex(ta))) {
+      f.set("operands must have one number dtype", "cast one of them", in[0], in[1]);
+      return {};
+    }
+    if (a[at.i[0] != 0 ? ra - 2 : ra - 1] != b[at.i[1] != 0 ? rb - 1 : rb - 2]) {
+      f.set("inner dimensions differ", "the first operand's columns must equal the second's rows", in[0], in[1]);
+      return {};
+    }
+    const int rank = ra > rb ? ra : rb;
+    signature r{ta, {}};
+    for (int k = 0; k < rank - 2; ++k) {
+      const int i = k - (rank - ra), j = k - (rank - rb);
+      const std::int64_t x = i < 0 ? 1 : a[i], y = j < 0 ? 1 : b[j];
+      if (x != y && x != 1 && y != 1) {
+        f.set("batch dimensions do not broadcast", "they must be equal or 1", in[0], in[1]);
+        return {};
+      }
+      r.shape.push_back(x == 1 ? y : x);
+    }
+    r.shape.push_back(a[at.i[0] != 0 ? ra - 1 : ra - 2]);
+    r.shape.push_back(b[at.i[1] != 0 ? rb - 2 : rb - 1]);
+    return r;
+  }
+  /// Multiply-adds count as two flops.
+  static constexpr std::int64_t flops(const attributes& at, const signature* in) {
+    failure f;
+    const signature r = infer(at, in, f);
+    const auto& a = in[0].shape;
+    return 2 * r.shape.num_elements() * a[at.i[0] != 0 ? a.rank() - 2 : a.rank() - 1];
+  }
+  /// kernel/batch_matmul.hpp
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
+
+  // With A = op(a), B = op(b): dA = dy B^H and dB = A^H dy, brought back through op, and summed over repeated batch axes.
+  static constexpr auto vjp(const attributes& at, auto dy, auto, auto a, auto b) {
+    const bool ta = at.i[0] != 0, tb = at.i[1] != 0, ca = at.i[2] != 0, cb = at.i[3] != 0;
+    const bool other = ca == cb;  // conjugation of the other operand in either gradient, but for complex types moot
+    const auto product = [&](auto x, auto y, bool tx, bool ty, bool cx, bool cy) {
+      attributes p;
+      p.i[0] = tx, p.i[1] = ty;
+      if (is_complex(x.type())) p.i[2] = cx, p.i[3] = cy;
+      return batch_matmul(x, y, p);
+    };
+    auto da = ta ? product(b, dy, tb, true, other, ca) : product(dy, b, false, !tb, ca, other);
+    auto db = tb ? product(dy, a, true, ta, cb, other) : product(a, dy, !ta, false, other, cb);
+    return grads(unbroadcast(da, a.shape()), unbroadcast(db, b.shape()));
   }
 };
 

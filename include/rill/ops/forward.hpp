@@ -148,6 +148,132 @@ constexpr auto logical_or(A&& a, B&& b);
 template <class A, class B>
   requires operands<A, B>
 constexpr auto logical_xor(A&& a, B&& b);
+template <class A>
+  requires operands<A>
+constexpr auto exp2(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto log2(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto log10(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto cbrt(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto tan(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto asin(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto acos(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto atan(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto sinh(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto cosh(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto asinh(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto acosh(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto atanh(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto erfc(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto rint(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto trunc(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto selu(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto invert(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto population_count(A&& x);
+template <class A>
+  requires operands<A>
+constexpr auto count_leading_zeros(A&& x);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto div(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto real_div(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto truncate_div(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto truncate_mod(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto rem(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto mod(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto div_no_nan(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto xlogy(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto xlog1py(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto xdivy(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto atan2(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto hypot(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto next_after(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto bitwise_and(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto bitwise_or(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto bitwise_xor(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto left_shift(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto right_shift(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto shift_left(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto shift_right_arithmetic(A&& a, B&& b);
+template <class A, class B>
+  requires operands<A, B>
+constexpr auto shift_right_logical(A&& a, B&& b);
+template <class A, class B, class C>
+  requires operands<A, B, C>
+constexpr auto clamp(A&& low, B&& x, C&& high);
 template <class C, class A, class B>
   requires operands<C, A, B>
 constexpr auto select(C&& c, A&& a, B&& b);

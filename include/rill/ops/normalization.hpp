@@ -40,8 +40,8 @@ struct sparse_softmax_cross_entropy_op {
       f.set("needs one label per row of the logits", "labels are [batch], logits [batch, classes]", in[0], in[1]);
     return {in[0].type, {x[0]}};
   }
-  static constexpr auto vjp(const attributes&, auto dy, auto y, auto, auto) {
-    auto backprop = sparse_softmax_cross_entropy_backprop(y);
+  static constexpr auto vjp(const attributes&, auto dy, auto y, auto logits, auto labels) {
+    auto backprop = sparse_softmax_cross_entropy_backprop(y, logits, labels);
     return grads(expand_dims(dy, -1) * backprop, no_gradient{});
   }
 };

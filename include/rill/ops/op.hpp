@@ -32,8 +32,34 @@ enum class op_kind : std::uint8_t {
   assign        ///< writes a variable
 };
 
+/// Classes of element types, as bits: what an element-wise op takes.
+namespace types {
+inline constexpr unsigned booleans = 1, signed_integers = 2, unsigned_integers = 4, floats = 8, complexes = 16, strings = 32;
+inline constexpr unsigned integers = signed_integers | unsigned_integers;
+inline constexpr unsigned reals = integers | floats;
+inline constexpr unsigned numbers = reals | complexes;
+inline constexpr unsigned floats_or_complexes = floats | complexes;
+inline constexpr unsigned all = numbers | booleans;
+}  // namespace types
+
+/// The class of a dtype, one bit of `types`.
+constexpr unsigned class_of(dtype d) {
+  if (d == dtype::boolean) return types::booleans;
+  if (d == dtype::string) return types::strings;
+  if (is_floating(d)) return types::floats;
+  if (is_integer(d)) return is_signed(d) ? types::signed_integers : types::unsigned_integers;
+  return is_complex(d) ? types::complexes : 0;
+}
+
 /// Marks an operand that gets no gradient (an integer, an index, a condition).
 struct no_gradient {};
+
+namespace expr {
+struct eager_front_end;
+}
+namespace eager {
+struct front_end;
+}
 
 namespace detail {
 template <class... T>
@@ -67,6 +93,7 @@ struct elementwise {
   static constexpr op_kind kind = op_kind::elementwise;
   static constexpr int arity = N;
   static constexpr int cost = 1;
+  static constexpr unsigned accepts = types::reals;  ///< classes of the operands' dtype (that of a select: of its values)
   static constexpr bool indexed = false;  ///< whether eval takes the linear element index first (random, iota)
   template <class... T>
   using result = typename detail::first_type<T...>::type;
@@ -77,6 +104,19 @@ struct comparison : elementwise<2> {
   template <class...>
   using result = bool;
 };
+
+/// The dtype of an element-wise result: what Op::result_type says where there is one, else read off Op::result, an
+/// operand's or a type of its own.
+template <class Op>
+constexpr dtype result_dtype(const dtype* in) {
+  if constexpr (requires { Op::result_type(in); }) return Op::result_type(in);
+  else {
+  using r = typename Op::template result<std::integral_constant<int, 0>, std::integral_constant<int, 1>,
+                                         std::integral_constant<int, 2>>;
+  if constexpr (requires { r::value; }) return in[r::value];
+  else return dtype_v<r>;
+  }
+}
 
 /// Anything that a front end understands: a type that names its front end by `using front_end = F;`, where
 /// F::apply<Op>(operands...) applies an op. Plain numbers are operands too when another operand names a front end.
@@ -94,11 +134,27 @@ template <class A, class... R>
 struct front_end_of<A, R...> {
   using type = typename std::remove_cvref_t<A>::front_end;
 };
+/// Typed tensors follow a symbol or a run-time-typed tensor beside them, hyperparameters follow the latter.
+template <class A>
+inline constexpr int front_end_rank = 0;
+template <class A>
+  requires operand<A>
+inline constexpr int front_end_rank<A> = std::is_same_v<typename std::remove_cvref_t<A>::front_end, expr::eager_front_end> ? 1
+                                         : std::is_same_v<typename std::remove_cvref_t<A>::front_end, eager::front_end>     ? 3
+                                                                                                                         : 2;
+template <class A, class... R>
+  requires operand<A> && ((front_end_rank<R> > front_end_rank<A>) || ...)
+struct front_end_of<A, R...> : front_end_of<R...> {};
 }  // namespace detail
+
+/// An operand of a front end whose operands all have one type: a symbol, or a tensor whose dtype is known at run time.
+/// What is written for values (composite functions, gradients) serves both.
+template <class V>
+concept value = requires { requires std::remove_cvref_t<V>::is_value; };
 
 /// Operands of which at least one names a front end; the others are numbers.
 template <class... A>
-concept operands = (operand<A> || ...) && ((operand<A> || std::is_arithmetic_v<std::remove_cvref_t<A>>)&&...);
+concept operands = (operand<A> || ...) && ((operand<A> || is_number_v<std::remove_cvref_t<A>>)&&...);
 
 /// The front end that the first operand that has one names.
 template <class... A>

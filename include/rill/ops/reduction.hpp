@@ -67,7 +67,7 @@ struct mean : sum {
   template <class T>
   static constexpr T finish(T total, std::int64_t count) {
     using scalar::divide;
-    return divide(total, static_cast<T>(count));
+    return divide(total, number_cast<T>(count));
   }
 };
 struct prod {
@@ -133,6 +133,60 @@ struct argmax {
 };
 struct argmin {
   static constexpr auto name = "ArgMin";
+};
+
+/// The shape without the axes in the mask, or with 1 in their place.
+constexpr tensor_shape reduced_shape(const tensor_shape& s, std::int64_t mask, bool keepdims) {
+  tensor_shape r;
+  for (int d = 0; d < s.rank(); ++d) {
+    if (((mask >> d) & 1) == 0) r.push_back(s[d]);
+    else if (keepdims) r.push_back(1);
+  }
+  return r;
+}
+
+/// Reduction over the axes in the mask i[0]; dimensions are dropped.
+template <class Reducer>
+struct reduce_op {
+  using reducer = Reducer;
+  static constexpr auto name = Reducer::name;
+  static constexpr op_kind kind = op_kind::reduction;
+  static constexpr int cost = 2;
+  static constexpr std::int64_t flops(const attributes&, const signature* in) { return in[0].shape.num_elements(); }
+  static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x)
+    requires(std::is_same_v<Reducer, sum> || std::is_same_v<Reducer, max> || std::is_same_v<Reducer, min>)
+  {
+    const auto spread = [&](auto v) {
+      int dims[max_rank] = {}, k = 0;
+      for (int d = 0; d < x.rank(); ++d)
+        if (((at.i[0] >> d) & 1) == 0) dims[k++] = d;
+      return broadcast_in_dim(v, x.shape(), dims);
+    };
+    if constexpr (std::is_same_v<Reducer, sum>) {
+      return grads(spread(dy));
+    } else {  // shared evenly among the elements that attain the extremum
+      auto hit = cast_like(rill::equal(x, spread(y)), x);
+      auto count = sum_over(hit, at.i[0]);
+      return grads(hit * spread(dy / count));
+    }
+  }
+};
+
+/// argmax/argmin along axis i[0].
+template <class Reducer>
+struct arg_reduce_op {
+  using reducer = Reducer;
+  static constexpr auto name = Reducer::name;
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 2;
+  static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
+    const auto& x = in[0].shape;
+    if (at.i[0] < 0 || at.i[0] >= x.rank()) {
+      f.set("axis out of range", "axes are -rank .. rank-1", in[0]);
+      return {};
+    }
+    return {dtype::int64, reduced_shape(x, std::int64_t{1} << at.i[0], false)};
+  }
 };
 
 }  // namespace ops

@@ -14,6 +14,7 @@ namespace ops {
 
 struct select : elementwise<3> {
   static constexpr auto name = "Select";
+  static constexpr unsigned accepts = types::all;
   template <class, class A, class>
   using result = A;
   template <class C, class V>

@@ -57,6 +57,31 @@ inline std::string to_string(const failure& f, const char* op) {
   return r;
 }
 
+/// Memory of an operand of a kernel op, row-major and contiguous, with the shape that it has in this call.
+struct operand_memory {
+  dtype type = dtype::invalid;
+  tensor_shape shape;
+  const void* data = nullptr;
+
+  template <class T>
+  [[nodiscard]] const T* as() const {
+    return static_cast<const T*>(data);
+  }
+  [[nodiscard]] std::int64_t size() const { return shape.num_elements(); }
+};
+/// The same of its result: memory that overlaps no operand, to be written whole (strings are constructed already).
+struct result_memory {
+  dtype type = dtype::invalid;
+  tensor_shape shape;
+  void* data = nullptr;
+
+  template <class T>
+  [[nodiscard]] T* as() const {
+    return static_cast<T*>(data);
+  }
+  [[nodiscard]] std::int64_t size() const { return shape.num_elements(); }
+};
+
 /// Zero padding of a window op: `valid` none, `same` so that the output is ceil(input / stride).
 enum class padding : std::uint8_t { valid, same };
 inline constexpr padding valid = padding::valid;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Element-wise ops of one operand: arithmetic, exponentials, trigonometry, activations, rounding, tests. Shape and dtype
-/// are the operand's (tests give bool). Functions of real numbers take floating dtypes.
+/// Element-wise ops of one operand: arithmetic, exponentials, trigonometry, activations, rounding, bits, tests. Shape and
+/// dtype are the operand's (tests give bool). Functions of real numbers take floating dtypes, those of bits integers.
 ///
 ///   y = sigmoid(x);   z = relu(x * 2 + 1);
 
+#include "scalar_functions.hpp"
 #include "forward.hpp"
 #include "scalar.hpp"
 
@@ -58,6 +59,7 @@ struct square : elementwise<1> {
 /// The square root.
 struct sqrt : elementwise<1> {
   static constexpr auto name = "Sqrt";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 10;
   template <class V>
   static constexpr V eval(V x) {
@@ -70,6 +72,7 @@ struct sqrt : elementwise<1> {
 /// 1 / sqrt(x).
 struct rsqrt : elementwise<1> {
   static constexpr auto name = "Rsqrt";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 12;
   template <class V>
   static constexpr V eval(V x) {
@@ -82,6 +85,7 @@ struct rsqrt : elementwise<1> {
 /// 1 / x.
 struct reciprocal : elementwise<1> {
   static constexpr auto name = "Reciprocal";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 5;
   template <class V>
   static constexpr V eval(V x) {
@@ -93,6 +97,7 @@ struct reciprocal : elementwise<1> {
 /// e to the power x.
 struct exp : elementwise<1> {
   static constexpr auto name = "Exp";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 15;
   template <class V>
   static constexpr V eval(V x) {
@@ -105,6 +110,7 @@ struct exp : elementwise<1> {
 /// exp(x) - 1, exact near 0.
 struct expm1 : elementwise<1> {
   static constexpr auto name = "Expm1";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 18;
   template <class V>
   static constexpr V eval(V x) {
@@ -117,6 +123,7 @@ struct expm1 : elementwise<1> {
 /// The natural logarithm; NaN below 0.
 struct log : elementwise<1> {
   static constexpr auto name = "Log";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 18;
   template <class V>
   static constexpr V eval(V x) {
@@ -129,6 +136,7 @@ struct log : elementwise<1> {
 /// log(1 + x), exact near 0.
 struct log1p : elementwise<1> {
   static constexpr auto name = "Log1p";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 20;
   template <class V>
   static constexpr V eval(V x) {
@@ -141,6 +149,7 @@ struct log1p : elementwise<1> {
 /// Sine of radians.
 struct sin : elementwise<1> {
   static constexpr auto name = "Sin";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 25;
   template <class V>
   static constexpr V eval(V x) {
@@ -153,6 +162,7 @@ struct sin : elementwise<1> {
 /// Cosine of radians.
 struct cos : elementwise<1> {
   static constexpr auto name = "Cos";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 25;
   template <class V>
   static constexpr V eval(V x) {
@@ -165,6 +175,7 @@ struct cos : elementwise<1> {
 /// Hyperbolic tangent.
 struct tanh : elementwise<1> {
   static constexpr auto name = "Tanh";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 20;
   template <class V>
   static constexpr V eval(V x) {
@@ -177,11 +188,12 @@ struct tanh : elementwise<1> {
 /// 1 / (1 + exp(-x)).
 struct sigmoid : elementwise<1> {
   static constexpr auto name = "Sigmoid";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 20;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::exp;
-    return V(1) / (V(1) + exp(-x));
+    using scalar::sigmoid;
+    return sigmoid(x);
   }
   static constexpr auto vjp(auto dy, auto y, auto) { return grads(dy * (y * (1 - y))); }
 };
@@ -213,12 +225,13 @@ struct relu6 : elementwise<1> {
 /// x, or exp(x) - 1 below 0.
 struct elu : elementwise<1> {
   static constexpr auto name = "Elu";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 20;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::exp;
+    using scalar::expm1;
     using scalar::select;
-    return select(x < V(0), exp(x) - V(1), x);
+    return select(x < V(0), expm1(x), x);
   }
   static constexpr auto vjp(auto dy, auto y, auto x) { return grads(rill::select(x < 0, dy * (y + 1), dy)); }
 };
@@ -226,6 +239,7 @@ struct elu : elementwise<1> {
 /// log(1 + exp(x)), without overflow.
 struct softplus : elementwise<1> {
   static constexpr auto name = "Softplus";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 35;
   template <class V>
   static constexpr V eval(V x) {
@@ -241,6 +255,7 @@ struct softplus : elementwise<1> {
 /// x / (1 + |x|).
 struct softsign : elementwise<1> {
   static constexpr auto name = "Softsign";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 6;
   template <class V>
   static constexpr V eval(V x) {
@@ -253,6 +268,7 @@ struct softsign : elementwise<1> {
 /// The largest integer not above x.
 struct floor : elementwise<1> {
   static constexpr auto name = "Floor";
+  static constexpr unsigned accepts = types::floats;
   template <class V>
   static constexpr V eval(V x) {
     using scalar::floor;
@@ -264,6 +280,7 @@ struct floor : elementwise<1> {
 /// The smallest integer not below x.
 struct ceil : elementwise<1> {
   static constexpr auto name = "Ceil";
+  static constexpr unsigned accepts = types::floats;
   template <class V>
   static constexpr V eval(V x) {
     using scalar::ceil;
@@ -275,6 +292,7 @@ struct ceil : elementwise<1> {
 /// The nearest integer, halves to the even one.
 struct round : elementwise<1> {
   static constexpr auto name = "Round";
+  static constexpr unsigned accepts = types::floats;
   template <class V>
   static constexpr V eval(V x) {
     using scalar::round_even;
@@ -286,6 +304,7 @@ struct round : elementwise<1> {
 /// The error function.
 struct erf : elementwise<1> {
   static constexpr auto name = "Erf";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 40;
   template <class V>
   static constexpr V eval(V x) {
@@ -295,9 +314,261 @@ struct erf : elementwise<1> {
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * (1.1283791670955126 * rill::exp(-rill::square(x)))); }
 };
 
+/// 2 to the power x.
+struct exp2 : elementwise<1> {
+  static constexpr auto name = "Exp2";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 15;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::exp2;
+    return exp2(x);
+  }
+  static constexpr auto vjp(auto dy, auto y, auto) { return grads(dy * (y * 0.6931471805599453)); }
+};
+
+/// The logarithm to base 2; NaN below 0.
+struct log2 : elementwise<1> {
+  static constexpr auto name = "Log2";
+  static constexpr int cost = 18;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::log2(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy / (x * 0.6931471805599453)); }
+};
+
+/// The logarithm to base 10; NaN below 0.
+struct log10 : elementwise<1> {
+  static constexpr auto name = "Log10";
+  static constexpr int cost = 18;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::log10(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy / (x * 2.302585092994046)); }
+};
+
+/// The cube root, of negative numbers too.
+struct cbrt : elementwise<1> {
+  static constexpr auto name = "Cbrt";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 40;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::cbrt(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto y, auto) { return grads(dy / (3 * (y * y))); }
+};
+
+/// Tangent of radians.
+struct tan : elementwise<1> {
+  static constexpr auto name = "Tan";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 50;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::tan(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto y, auto) { return grads(dy * (1 + y * y)); }
+};
+
+/// Arc sine, in [-pi/2, pi/2]; NaN outside [-1, 1].
+struct asin : elementwise<1> {
+  static constexpr auto name = "Asin";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 50;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::asin(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::rsqrt(1 - x * x)); }
+};
+
+/// Arc cosine, in [0, pi]; NaN outside [-1, 1].
+struct acos : elementwise<1> {
+  static constexpr auto name = "Acos";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 50;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::acos(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(-dy * rill::rsqrt(1 - x * x)); }
+};
+
+/// Arc tangent, in [-pi/2, pi/2].
+struct atan : elementwise<1> {
+  static constexpr auto name = "Atan";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 50;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::atan(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy / (1 + x * x)); }
+};
+
+/// Hyperbolic sine.
+struct sinh : elementwise<1> {
+  static constexpr auto name = "Sinh";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 50;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::sinh(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::cosh(x)); }
+};
+
+/// Hyperbolic cosine.
+struct cosh : elementwise<1> {
+  static constexpr auto name = "Cosh";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 50;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::cosh(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::sinh(x)); }
+};
+
+/// Inverse hyperbolic sine.
+struct asinh : elementwise<1> {
+  static constexpr auto name = "Asinh";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 60;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::asinh(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::rsqrt(1 + x * x)); }
+};
+
+/// Inverse hyperbolic cosine, not negative; NaN below 1.
+struct acosh : elementwise<1> {
+  static constexpr auto name = "Acosh";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 60;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::acosh(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::rsqrt((x - 1) * (x + 1))); }
+};
+
+/// Inverse hyperbolic tangent; NaN outside [-1, 1].
+struct atanh : elementwise<1> {
+  static constexpr auto name = "Atanh";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 60;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::atanh(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy / ((1 - x) * (1 + x))); }
+};
+
+/// 1 - erf(x), exact where that is small.
+struct erfc : elementwise<1> {
+  static constexpr auto name = "Erfc";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 60;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::erfc(v); }, x);
+  }
+  static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * (-1.1283791670955126 * rill::exp(-rill::square(x)))); }
+};
+
+/// The nearest integer, halves to the even one: what `round` is too.
+struct rint : round {
+  static constexpr auto name = "Rint";
+  static constexpr unsigned accepts = types::floats;
+};
+
+/// The integer part: x cut towards zero.
+struct trunc : elementwise<1> {
+  static constexpr auto name = "Trunc";
+  static constexpr int cost = 2;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::ceil;
+    using scalar::floor;
+    using scalar::select;
+    return select(x < V(0), ceil(x), floor(x));
+  }
+  static constexpr auto vjp(auto, auto, auto x) { return grads(zeros_like(x)); }
+};
+
+/// 1.0507 times x, or 1.0507 * 1.67326 * (exp(x) - 1) below 0: activations that normalise themselves
+/// (Klambauer et al. 2017, arXiv:1706.02515, eq. 2).
+struct selu : elementwise<1> {
+  static constexpr auto name = "Selu";
+  static constexpr unsigned accepts = types::floats;
+  static constexpr int cost = 22;
+  static constexpr double scale = 1.0507009873554804934193349852946;
+  static constexpr double slope = scale * 1.6732632423543772848170429916717;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::expm1;
+    using scalar::select;
+    return select(x < V(0), V(slope) * expm1(x), V(scale) * x);
+  }
+  static constexpr auto vjp(auto dy, auto y, auto x) {
+    return grads(rill::select(x < 0, dy * (y + slope), dy * scale));
+  }
+};
+
+/// The bits of an integer inverted; not x for bool.
+struct invert : elementwise<1> {
+  static constexpr auto name = "Invert";
+  template <class V>
+  static constexpr V eval(V x) {
+    if constexpr (std::is_same_v<V, bool>) return !x;
+    else return static_cast<V>(~x);
+  }
+};
+
+/// How many bits of an integer are set, in its own dtype.
+struct population_count : elementwise<1> {
+  static constexpr auto name = "PopulationCount";
+  static constexpr int cost = 4;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::population_count(v); }, x);
+  }
+};
+
+/// How many bits above the highest one that is set are zero, in the integer's own dtype.
+struct count_leading_zeros : elementwise<1> {
+  static constexpr auto name = "Clz";
+  static constexpr int cost = 4;
+  template <class V>
+  static constexpr V eval(V x) {
+    using scalar::lanewise;
+    return lanewise([](auto v) { return scalar::count_leading_zeros(v); }, x);
+  }
+};
+
 /// not x.
 struct logical_not : elementwise<1> {
   static constexpr auto name = "LogicalNot";
+  static constexpr unsigned accepts = types::booleans;
   template <class...>
   using result = bool;
   template <class V>
@@ -310,6 +581,7 @@ struct logical_not : elementwise<1> {
 /// Whether x is NaN.
 struct is_nan : elementwise<1> {
   static constexpr auto name = "IsNan";
+  static constexpr unsigned accepts = types::floats;
   template <class...>
   using result = bool;
   template <class V>
@@ -322,6 +594,7 @@ struct is_nan : elementwise<1> {
 /// Whether x is infinite.
 struct is_inf : elementwise<1> {
   static constexpr auto name = "IsInf";
+  static constexpr unsigned accepts = types::floats;
   template <class...>
   using result = bool;
   template <class V>
@@ -334,6 +607,7 @@ struct is_inf : elementwise<1> {
 /// Whether x is neither infinite nor NaN.
 struct is_finite : elementwise<1> {
   static constexpr auto name = "IsFinite";
+  static constexpr unsigned accepts = types::floats;
   template <class...>
   using result = bool;
   template <class V>
@@ -489,6 +763,150 @@ template <class A>
 constexpr auto erf(A&& x) {
   return apply<ops::erf>(std::forward<A>(x));
 }
+/// 2 to the power x.
+template <class A>
+  requires operands<A>
+constexpr auto exp2(A&& x) {
+  return apply<ops::exp2>(std::forward<A>(x));
+}
+/// The logarithm to base 2; NaN below 0.
+template <class A>
+  requires operands<A>
+constexpr auto log2(A&& x) {
+  return apply<ops::log2>(std::forward<A>(x));
+}
+/// The logarithm to base 10; NaN below 0.
+template <class A>
+  requires operands<A>
+constexpr auto log10(A&& x) {
+  return apply<ops::log10>(std::forward<A>(x));
+}
+/// The cube root, of negative numbers too.
+template <class A>
+  requires operands<A>
+constexpr auto cbrt(A&& x) {
+  return apply<ops::cbrt>(std::forward<A>(x));
+}
+/// Tangent of radians.
+template <class A>
+  requires operands<A>
+constexpr auto tan(A&& x) {
+  return apply<ops::tan>(std::forward<A>(x));
+}
+/// Arc sine, in [-pi/2, pi/2]; NaN outside [-1, 1].
+template <class A>
+  requires operands<A>
+constexpr auto asin(A&& x) {
+  return apply<ops::asin>(std::forward<A>(x));
+}
+/// Arc cosine, in [0, pi]; NaN outside [-1, 1].
+template <class A>
+  requires operands<A>
+constexpr auto acos(A&& x) {
+  return apply<ops::acos>(std::forward<A>(x));
+}
+/// Arc tangent, in [-pi/2, pi/2].
+template <class A>
+  requires operands<A>
+constexpr auto atan(A&& x) {
+  return apply<ops::atan>(std::forward<A>(x));
+}
+/// Hyperbolic sine.
+template <class A>
+  requires operands<A>
+constexpr auto sinh(A&& x) {
+  return apply<ops::sinh>(std::forward<A>(x));
+}
+/// Hyperbolic cosine.
+template <class A>
+  requires operands<A>
+constexpr auto cosh(A&& x) {
+  return apply<ops::cosh>(std::forward<A>(x));
+}
+/// Inverse hyperbolic sine.
+template <class A>
+  requires operands<A>
+constexpr auto asinh(A&& x) {
+  return apply<ops::asinh>(std::forward<A>(x));
+}
+/// Inverse hyperbolic cosine, not negative; NaN below 1.
+template <class A>
+  requires operands<A>
+constexpr auto acosh(A&& x) {
+  return apply<ops::acosh>(std::forward<A>(x));
+}
+/// Inverse hyperbolic tangent; NaN outside [-1, 1].
+template <class A>
+  requires operands<A>
+constexpr auto atanh(A&& x) {
+  return apply<ops::atanh>(std::forward<A>(x));
+}
+/// 1 - erf(x), exact where that is small.
+template <class A>
+  requires operands<A>
+constexpr auto erfc(A&& x) {
+  return apply<ops::erfc>(std::forward<A>(x));
+}
+/// The nearest integer, halves to the even one.
+template <class A>
+  requires operands<A>
+constexpr auto rint(A&& x) {
+  return apply<ops::rint>(std::forward<A>(x));
+}
+/// The integer part: x cut towards zero.
+template <class A>
+  requires operands<A>
+constexpr auto trunc(A&& x) {
+  return apply<ops::trunc>(std::forward<A>(x));
+}
+/// The self-normalising activation: 1.0507 times x, or times 1.67326 * (exp(x) - 1) below 0.
+template <class A>
+  requires operands<A>
+constexpr auto selu(A&& x) {
+  return apply<ops::selu>(std::forward<A>(x));
+}
+/// The bits of an integer inverted; not x for bool.
+template <class A>
+  requires operands<A>
+constexpr auto invert(A&& x) {
+  return apply<ops::invert>(std::forward<A>(x));
+}
+/// How many bits of an integer are set, in its own dtype.
+template <class A>
+  requires operands<A>
+constexpr auto population_count(A&& x) {
+  return apply<ops::population_count>(std::forward<A>(x));
+}
+/// How many bits above the highest set one are zero, in the integer's own dtype.
+template <class A>
+  requires operands<A>
+constexpr auto count_leading_zeros(A&& x) {
+  return apply<ops::count_leading_zeros>(std::forward<A>(x));
+}
+/// x where it is positive, alpha * x elsewhere.
+template <class A>
+  requires operands<A>
+constexpr auto leaky_relu(A&& x, double alpha = 0.2) {
+  return rill::select(x > 0, x, x * alpha);
+}
+/// x * sigmoid(x) (Ramachandran et al. 2017, arXiv:1710.05941).
+template <class A>
+  requires operands<A>
+constexpr auto swish(A&& x) {
+  return x * rill::sigmoid(x);
+}
+/// log(sigmoid(x)), without overflow.
+template <class A>
+  requires operands<A>
+constexpr auto log_sigmoid(A&& x) {
+  return -rill::softplus(-x);
+}
+/// log(x / (1 - x)), the inverse of sigmoid.
+template <class A>
+  requires operands<A>
+constexpr auto logit(A&& x) {
+  return rill::log(x / (1 - x));
+}
 /// not x.
 template <class A>
   requires operands<A>
@@ -522,6 +940,11 @@ template <class A>
   requires operands<A>
 constexpr auto operator!(A&& x) {
   return apply<ops::logical_not>(std::forward<A>(x));
+}
+template <class A>
+  requires operands<A>
+constexpr auto operator~(A&& x) {
+  return apply<ops::invert>(std::forward<A>(x));
 }
 
 }  // namespace rill

@@ -13,9 +13,9 @@ struct adagrad {
   static constexpr double initial_accumulator_value = 0.1;
   hyperparameter learning_rate = 0.01;
 
-  constexpr void apply(symbol var, symbol grad, slot_set& slots) const {
-    symbol a = slots.get("Adagrad", var, initial_accumulator_value);
-    symbol sum = assign(a, a + grad * grad);
+  constexpr void apply(auto var, auto grad, auto& slots) const {
+    auto a = slots.get("Adagrad", var, initial_accumulator_value);
+    auto sum = assign(a, a + grad * grad);
     assign_sub(var, learning_rate * grad * rsqrt(sum));
   }
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }

@@ -16,14 +16,14 @@ struct adam {
   hyperparameter beta2 = 0.999;
   hyperparameter epsilon = 1e-8;
 
-  constexpr void apply(symbol var, symbol grad, slot_set& slots) const {
-    symbol m = slots.get("Adam", var), v = slots.get("Adam_1", var);
-    symbol rate = learning_rate * sqrt(1 - pow(beta2, slots.step())) / (1 - pow(beta1, slots.step()));
-    symbol m1 = assign(m, m + (1 - beta1) * (grad - m));
-    symbol v1 = assign(v, v + (1 - beta2) * (grad * grad - v));
+  constexpr void apply(auto var, auto grad, auto& slots) const {
+    auto m = slots.get("Adam", var), v = slots.get("Adam_1", var);
+    auto rate = learning_rate * sqrt(1 - pow(beta2, slots.step())) / (1 - pow(beta1, slots.step()));
+    auto m1 = assign(m, m + (1 - beta1) * (grad - m));
+    auto v1 = assign(v, v + (1 - beta2) * (grad * grad - v));
     assign_sub(var, rate * m1 / (sqrt(v1) + epsilon));
   }
-  constexpr void finish(slot_set& slots) const {
+  constexpr void finish(auto& slots) const {
     assign(slots.scalar("beta1_power", 0.9), pow(beta1, slots.step() + 1));
     assign(slots.scalar("beta2_power", 0.999), pow(beta2, slots.step() + 1));
   }

@@ -11,7 +11,7 @@ struct gradient_descent {
   static constexpr bool tunable = true;
   hyperparameter learning_rate = 0.01;
 
-  constexpr void apply(symbol var, symbol grad, slot_set&) const { assign_sub(var, learning_rate * grad); }
+  constexpr void apply(auto var, auto grad, auto&) const { assign_sub(var, learning_rate * grad); }
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

@@ -14,11 +14,11 @@ struct momentum {
   hyperparameter decay = 0.9;
   hyperparameter use_nesterov = 0;  ///< 1: look ahead
 
-  constexpr void apply(symbol var, symbol grad, slot_set& slots) const {
-    symbol m = slots.get("Momentum", var);
-    symbol v = assign(m, decay * m + grad);
+  constexpr void apply(auto var, auto grad, auto& slots) const {
+    auto m = slots.get("Momentum", var);
+    auto v = assign(m, decay * m + grad);
     // without Nesterov the weights are 0 and 1, with it 1 and momentum
-    symbol own = use_nesterov * (decay - 1) + 1;
+    auto own = use_nesterov * (decay - 1) + 1;
     assign_sub(var, learning_rate * (use_nesterov * grad + own * v));
   }
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }

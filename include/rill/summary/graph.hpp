@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../graph/compile.hpp"
+#include "../graph/initialize.hpp"
 #include "../io/graph_def.hpp"
 
 namespace rill::summary {
@@ -48,15 +49,10 @@ inline io::graph_def graph_of(std::span<const graph::node> nodes, std::span<cons
     if (n.op == &graph::info_of<graph::source::constant>) {
       io::tensor_proto t;
       t.type = n.type;
-      const auto put = [&](auto v) { t.content.assign(reinterpret_cast<const char*>(&v), sizeof v); };
-      switch (n.type) {
-        case dtype::float32: put(static_cast<float>(n.attr.f[0])); break;
-        case dtype::float64: put(n.attr.f[0]); break;
-        case dtype::int32: put(static_cast<std::int32_t>(n.attr.i[0])); break;
-        case dtype::uint8: put(static_cast<std::uint8_t>(n.attr.i[0])); break;
-        case dtype::boolean: put(n.attr.i[0] != 0); break;
-        default: put(n.attr.i[0]); break;
-      }
+      alignas(16) unsigned char bytes[16];
+      graph::detail::write_number(bytes, n.type, n.type == dtype::boolean ? static_cast<double>(n.attr.i[0]) : n.attr.f[0],
+                                  n.attr.i[0]);
+      t.content.assign(reinterpret_cast<const char*>(bytes), size_of(n.type));
       d.attrs.emplace("value", io::attr_value(t));
     }
     g.nodes.push_back(d);

@@ -47,17 +47,11 @@ struct step_value {
   tensor_shape shape;
   const void* data = nullptr;
 
-  /// Element i as double.
+  /// Element i as double; NaN when it is no real number.
   [[nodiscard]] double at(std::int64_t i = 0) const {
-    switch (type) {
-      case dtype::float32: return static_cast<double>(static_cast<const float*>(data)[i]);
-      case dtype::float64: return static_cast<const double*>(data)[i];
-      case dtype::int32: return static_cast<double>(static_cast<const std::int32_t*>(data)[i]);
-      case dtype::int64: return static_cast<double>(static_cast<const std::int64_t*>(data)[i]);
-      case dtype::uint8: return static_cast<double>(static_cast<const std::uint8_t*>(data)[i]);
-      case dtype::boolean: return static_cast<const bool*>(data)[i] ? 1.0 : 0.0;
-      default: return std::numeric_limits<double>::quiet_NaN();
-    }
+    if (type == dtype::boolean) return static_cast<const bool*>(data)[i] ? 1.0 : 0.0;
+    if (!is_floating(type) && !is_integer(type)) return std::numeric_limits<double>::quiet_NaN();
+    return visit_real(type, [&]<class T>(std::type_identity<T>) { return static_cast<double>(static_cast<const T*>(data)[i]); });
   }
 };
 

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// How ops apply to tensors whose dtype is known at run time: checked by the op's own shape rule, evaluated at once by its
+/// kernel, and recorded by the gradient tapes that follow an operand. The functions are those of ops/: add, exp, matmul, ...
+///
+///   dynamic_tensor x = tensor<float, 2>{1, 2};
+///   dynamic_tensor y = reduce_sum(exp(x) * 2);
+
+#include "../graph/symbol.hpp"
+#include "../ops/functions.hpp"
+#include "elementwise.hpp"
+#include "kernels.hpp"
+#include "tape.hpp"
+
+namespace rill::eager {
+
+namespace detail {
+
+inline signature signature_of(const dynamic_tensor& t) { return {t.type(), t.shape()}; }
+
+template <class G>
+void keep_gradient(dynamic_tensor& to, const G& g) {
+  if constexpr (std::is_same_v<G, dynamic_tensor>) to = g;
+}
+inline void write_gradients(dynamic_tensor*, const gradient_pack<>&) {}
+template <class G, class... R>
+void write_gradients(dynamic_tensor* to, const gradient_pack<G, R...>& p) {
+  keep_gradient(*to, p.head);
+  write_gradients(to + 1, p.tail);
+}
+
+/// A gradient that belongs to an operand of this shape: repeated axes are summed.
+inline dynamic_tensor fit_gradient(dynamic_tensor g, const tensor_shape& whole, const tensor_shape& shape) {
+  if (!g.has_value() || g.shape() == shape) return g;
+  g = broadcast_to(g, whole);
+  std::int64_t mask = 0;
+  const int shift = whole.rank() - shape.rank();
+  for (int d = 0; d < whole.rank(); ++d)
+    if (d < shift || (shape[d - shift] == 1 && whole[d] != 1)) mask |= std::int64_t{1} << d;
+  return reshape_to(sum_over(g, mask), shape);
+}
+
+template <class Op, std::size_t... I>
+auto call_vjp(const tape_entry& e, const dynamic_tensor& dy, std::index_sequence<I...>) {
+  if constexpr (requires { requires Op::arity > 0; }) return Op::vjp(dy, e.out, e.in[I]...);
+  else return Op::vjp(e.attr, dy, e.out, e.in[I]...);
+}
+template <class Op, int N>
+consteval bool vjp_takes() {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    if constexpr (requires { requires Op::arity > 0; }) {
+      if constexpr (Op::arity != N) return false;
+      else return requires(const dynamic_tensor& t) { Op::vjp(t, t, ((void)I, t)...); };
+    } else {
+      return requires(const attributes& a, const dynamic_tensor& t) { Op::vjp(a, t, t, ((void)I, t)...); };
+    }
+  }
+  (std::make_index_sequence<static_cast<std::size_t>(N)>{});
+}
+template <class Op>
+void entry_vjp(const tape_entry& e, const dynamic_tensor& dy, dynamic_tensor* gradients) {
+  bool done = false;
+  const auto with = [&]<int N>(std::integral_constant<int, N>) {
+    if constexpr (vjp_takes<Op, N>()) {
+      if (e.arity != N || done) return;
+      done = true;
+      write_gradients(gradients, call_vjp<Op>(e, dy, std::make_index_sequence<static_cast<std::size_t>(N)>{}));
+    }
+  };
+  with(std::integral_constant<int, 1>{});
+  with(std::integral_constant<int, 2>{});
+  with(std::integral_constant<int, 3>{});
+  with(std::integral_constant<int, 4>{});
+  if (!done)
+    throw unimplemented(std::string(Op::name) + " has no gradient; wrap its result in stop_gradient");
+  if constexpr (requires { requires Op::arity > 0; })
+    for (int k = 0; k < e.arity; ++k) gradients[k] = fit_gradient(gradients[k], e.out.shape(), e.in[k].shape());
+}
+
+template <class Op>
+void remember(const dynamic_tensor* in, int arity, const dynamic_tensor& out, const attributes& at) {
+  if (recording::top() == nullptr || !recorded(in, arity)) return;
+  if (!is_floating(out.type()) && !is_complex(out.type())) return;
+  tape_entry e;
+  e.vjp = &entry_vjp<Op>;
+  e.op = Op::name;
+  e.attr = at, e.arity = arity, e.out = out;
+  for (int k = 0; k < arity; ++k) e.in[k] = in[k];
+  record(e);
+}
+
+/// The shape that operands broadcast to; invalid_argument when they do not.
+inline tensor_shape broadcast_shapes(const char* op, const dynamic_tensor* in, int arity) {
+  tensor_shape s = in[0].shape();
+  for (int k = 1; k < arity; ++k) {
+    const tensor_shape& t = in[k].shape();
+    tensor_shape r;
+    const int rank = s.rank() > t.rank() ? s.rank() : t.rank();
+    for (int d = 0; d < rank; ++d) {
+      const int i = d - (rank - s.rank()), j = d - (rank - t.rank());
+      const std::int64_t a = i < 0 ? 1 : s[i], b = j < 0 ? 1 : t[j];
+      if (a != b && a != 1 && b != 1) {
+        failure f;
+        f.set("shapes do not broadcast", "trailing dimensions must be equal or 1", {in[0].type(), s}, signature_of(in[k]));
+        throw invalid_argument(to_string(f, op));
+      }
+      r.push_back(a == 1 ? b : a);
+    }
+    s = r;
+  }
+  return s;
+}
+
+template <class Op>
+dynamic_tensor apply_elementwise(const dynamic_tensor* in) {
+  constexpr int arity = Op::arity;
+  dtype types[3] = {dtype::invalid, dtype::invalid, dtype::invalid};
+  for (int k = 0; k < arity; ++k) {
+    if (!in[k].has_value()) throw invalid_argument(std::string(Op::name) + ": an operand is None");
+    types[k] = in[k].type();
+  }
+  constexpr int first = std::is_same_v<Op, ops::select> ? 1 : 0;
+  for (int k = first + 1; k < arity; ++k) {
+    if (types[k] == types[first]) continue;
+    failure f;
+    f.set("dtypes differ", "cast one operand", signature_of(in[first]), signature_of(in[k]));
+    throw invalid_argument(to_string(f, Op::name));
+  }
+  const chunk_function f = chunk_of<Op>(types[first]);
+  if (!f || (first == 1 && types[0] != dtype::boolean)) {
+    failure why;
+    why.set("does not take operands of this dtype", "cast them", signature_of(in[first == 1 && f ? 0 : first]));
+    throw invalid_argument(to_string(why, Op::name));
+  }
+  dynamic_tensor out = dynamic_tensor::uninitialized(result_dtype<Op>(types), broadcast_shapes(Op::name, in, arity));
+  run_chunks(f, in, arity, out, Op::cost);
+  remember<Op>(in, arity, out, {});
+  return out;
+}
+
+/// A number as a scalar of a dtype.
+dynamic_tensor scalar_of(dtype type, double number);
+
+}  // namespace detail
+
+/// The front end of dynamic_tensor.
+struct front_end {
+  static bool failed(const dynamic_tensor&) { return false; }
+
+  template <class Op, class... A>
+  static dynamic_tensor apply(const A&... operands) {
+    static_assert(sizeof...(A) == Op::arity, "wrong number of operands");
+    if constexpr ((std::is_same_v<A, dynamic_tensor> && ...)) {
+      const dynamic_tensor in[] = {operands...};
+      return detail::apply_elementwise<Op>(in);
+    } else {  // numbers take the dtype of the other operands
+      dynamic_tensor in[] = {convert(operands)...};
+      constexpr bool number[] = {is_number<A>...};
+      constexpr int first = std::is_same_v<Op, ops::select> ? 1 : 0;
+      dtype other = dtype::invalid;
+      for (int k = Op::arity - 1; k >= first; --k)
+        if (!number[k]) other = in[k].type();
+      const double values[] = {number_of(operands)...};
+      if (other != dtype::invalid)
+        for (int k = first; k < Op::arity; ++k)
+          if (number[k]) in[k] = detail::scalar_of(other, values[k]);
+      return detail::apply_elementwise<Op>(in);
+    }
+  }
+
+  template <class Op>
+  static dynamic_tensor emit(std::initializer_list<dynamic_tensor> in, const attributes& at = {}) {
+    signature s[max_recorded_operands];
+    int n = 0;
+    for (const dynamic_tensor& x : in) {
+      if (!x.has_value()) throw invalid_argument(std::string(Op::name) + ": an operand is None");
+      s[n++] = detail::signature_of(x);
+    }
+    failure f;
+    const signature out = Op::infer(at, s, f);
+    if (f) throw invalid_argument(to_string(f, Op::name));
+    return add<Op>(out, in, at);
+  }
+
+  template <class Op>
+  static dynamic_tensor add(const signature& out, std::initializer_list<dynamic_tensor> in, const attributes& at = {}) {
+    const auto n = static_cast<int>(in.size());
+    dynamic_tensor result;
+    if constexpr (Op::kind == op_kind::alias) {
+      result = in.begin()->alias(out.shape);
+    } else {
+      result = dynamic_tensor::uninitialized(out.type, out.shape);
+      operand_memory x[max_recorded_operands];
+      for (int k = 0; k < n; ++k) x[k] = {in.begin()[k].type(), in.begin()[k].shape(), in.begin()[k].data()};
+      cpu_kernel<Op>::run(at, x, {out.type, out.shape, result.mutable_data()});
+    }
+    detail::remember<Op>(in.begin(), n, result, at);
+    return result;
+  }
+
+  template <class Op>
+  static dynamic_tensor fail(const failure& f, const dynamic_tensor&) {
+    throw invalid_argument(to_string(f, Op::name));
+  }
+  static dynamic_tensor constant(const dynamic_tensor&, dtype type, double number) { return detail::scalar_of(type, number); }
+  static dynamic_tensor count(const dynamic_tensor& x, std::int64_t n) {
+    return detail::scalar_of(x.type(), static_cast<double>(n));
+  }
+  static dynamic_tensor cast(const dynamic_tensor& x, dtype type) {
+    return visit_dtype(type, [&]<class T>(std::type_identity<T>) { return apply<ops::cast<T>>(x); }, "cast");
+  }
+  static dynamic_tensor range(const dynamic_tensor&, dtype type, std::int64_t n) {
+    dynamic_tensor t = dynamic_tensor::uninitialized(type, {n});
+    visit_real(type, [&]<class T>(std::type_identity<T>) {
+      auto* p = static_cast<T*>(t.mutable_data());
+      for (std::int64_t k = 0; k < n; ++k) p[k] = static_cast<T>(static_cast<double>(k));
+    }, "range");
+    return t;
+  }
+  /// softmax(logits) - one_hot(labels): computed when it is asked for.
+  template <class Op>
+  static dynamic_tensor second_result(const dynamic_tensor&, const signature&, std::initializer_list<dynamic_tensor> in) {
+    const dynamic_tensor& logits = in.begin()[0];
+    const dynamic_tensor& labels = in.begin()[1];
+    const std::int64_t classes = logits.shape()[1];
+    return softmax(logits) - cast_to(equal(expand_dims(labels, -1), range(labels, labels.type(), classes)), logits.type());
+  }
+
+ private:
+  /// Plain numbers, hyperparameters, and what a formula made of them.
+  template <class A>
+  static constexpr bool is_number = std::is_arithmetic_v<A> || std::is_same_v<A, symbol> || std::is_same_v<A, hyperparameter>;
+  template <class A>
+  static dynamic_tensor convert(const A& a) {
+    if constexpr (is_number<A>) return dynamic_tensor(number_of(a));
+    else return dynamic_tensor(a);
+  }
+  template <class A>
+  static double number_of(const A& a) {
+    if constexpr (std::is_arithmetic_v<A>) {
+      return static_cast<double>(a);
+    } else if constexpr (std::is_same_v<A, hyperparameter>) {
+      return a.value;
+    } else if constexpr (std::is_same_v<A, symbol>) {
+      if (a.g) throw invalid_argument("a symbol of a graph and a tensor do not meet in one op");
+      return a.literal;
+    } else {
+      return 0;
+    }
+  }
+};
+
+inline dynamic_tensor detail::scalar_of(dtype type, double number) {
+  dynamic_tensor t = dynamic_tensor::uninitialized(type, {});
+  visit_dtype(type, [&]<class T>(std::type_identity<T>) {
+    if constexpr (std::is_same_v<T, bool>) *static_cast<T*>(t.mutable_data()) = number != 0;
+    else if constexpr (std::is_arithmetic_v<T>) *static_cast<T*>(t.mutable_data()) = static_cast<T>(number);
+    else if constexpr (requires { typename T::value_type; })
+      *static_cast<T*>(t.mutable_data()) = T(static_cast<typename T::value_type>(number));
+    else *static_cast<T*>(t.mutable_data()) = T(static_cast<float>(number));
+  });
+  return t;
+}
+
+}  // namespace rill::eager

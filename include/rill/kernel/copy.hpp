@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Moves elements of any type: what transposes, broadcasts, slices, reversals, paddings and tiles are. Source and destination
+/// are walked with strides of their own; axes that follow each other in both become one, runs are copied by memcpy,
+/// transposed pairs of axes in blocks of whole cache lines. One function per element width, whatever the dtype. Bound by
+/// memory; large copies run in parallel.
+///
+///   kernel::copy_nest n;                                  // a transpose of [2, 3]
+///   n.axis(3, 1, 2), n.axis(2, 3, 1);
+///   kernel::copy(dtype::float32, from, to, n);
+
+#include <cstring>
+#include <string>
+
+#include "../ops/signature.hpp"
+#include "parallel.hpp"
+
+namespace rill::kernel {
+
+/// Loops over two memories: to[sum of i_d * to_d] = from[sum of i_d * from_d]; strides in elements, from's may be 0.
+struct copy_nest {
+  static constexpr int max_axes = 2 * max_rank;
+  int rank = 0;
+  std::int64_t extents[max_axes] = {}, from[max_axes] = {}, to[max_axes] = {};
+
+  void axis(std::int64_t extent, std::int64_t from_stride, std::int64_t to_stride) {
+    extents[rank] = extent, from[rank] = from_stride, to[rank++] = to_stride;
+  }
+};
+
+namespace detail {
+
+/// N bytes that are moved as one; may lie at any address.
+template <int N>
+struct word {
+  unsigned char bytes[N];
+};
+
+/// A nest in the order in which the destination is walked, without axes of extent 1, neighbours merged.
+struct copy_plan : copy_nest {
+  std::int64_t from_offset = 0, to_offset = 0;
+  std::int64_t size = 1;
+
+  void move_axis(int d, int before) {  // keeps the order of the others
+    const std::int64_t e = extents[d], f = from[d], t = to[d];
+    const int step = d < before ? 1 : -1;
+    for (; d != before; d += step) extents[d] = extents[d + step], from[d] = from[d + step], to[d] = to[d + step];
+    extents[d] = e, from[d] = f, to[d] = t;
+  }
+};
+inline copy_plan plan_copy(const copy_nest& n) {
+  copy_plan p;
+  for (int d = 0; d < n.rank; ++d) {
+    p.size *= n.extents[d];
+    if (n.extents[d] == 1) continue;
+    const bool back = n.to[d] < 0;
+    const std::int64_t f = back ? -n.from[d] : n.from[d], t = back ? -n.to[d] : n.to[d];
+    if (back) p.from_offset += (n.extents[d] - 1) * n.from[d], p.to_offset += (n.extents[d] - 1) * n.to[d];
+    int k = p.rank++;
+    for (; k > 0 && p.to[k - 1] < t; --k)
+      p.extents[k] = p.extents[k - 1], p.from[k] = p.from[k - 1], p.to[k] = p.to[k - 1];
+    p.extents[k] = n.extents[d], p.from[k] = f, p.to[k] = t;
+  }
+  if (p.size == 0) return p;
+  int kept = 0;
+  for (int d = 0; d < p.rank; ++d) {
+    if (kept > 0 && p.from[kept - 1] == p.from[d] * p.extents[d] && p.to[kept - 1] == p.to[d] * p.extents[d]) {
+      p.extents[kept - 1] *= p.extents[d];
+      p.from[kept - 1] = p.from[d], p.to[kept - 1] = p.to[d];
+    } else {
+      p.extents[kept] = p.extents[d], p.from[kept] = p.from[d], p.to[kept++] = p.to[d];
+    }
+  }
+  p.rank = kept;
+  return p;
+}
+
+/// n elements one after the other.
+template <class Word>
+void copy_run(const Word* from, std::int64_t n, Word* to) {
+  if constexpr (!std::is_trivially_copyable_v<Word>) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
+  } else {
+    if (n * static_cast<std::int64_t>(sizeof(Word)) <= 32) {  // shorter than the call would take
+      for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
+    } else {
+      std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(Word));
+    }
+  }
+}
+/// The run `n` at `from`, `times` times one after the other.
+template <class Word>
+void repeat_run(const Word* from, std::int64_t n, std::int64_t times, Word* to) {
+  const std::int64_t total = n * times, most = 16384 / static_cast<std::int64_t>(sizeof(Word));
+  std::int64_t done = 1;
+  if (n == 1) *to = *from;
+  else copy_run(from, done = n, to);
+  std::int64_t period = done;  // doubled while it stays in first-level cache
+  while (done < total) {
+    const std::int64_t m = period < total - done ? period : total - done;
+    copy_run(to, m, to + done);
+    done += m;
+    if (period < most && done == 2 * period) period = done;
+  }
+}
+
+#if defined(__has_builtin) && !defined(__CUDACC__)
+#if __has_builtin(__builtin_shufflevector)
+#define RILL_DETAIL_SHUFFLES 1
+#endif
+#endif
+#ifdef RILL_DETAIL_SHUFFLES
+#undef RILL_DETAIL_SHUFFLES
+inline constexpr bool has_shuffles = true;
+/// to[r * to_stride + c] = from[r + c * from_stride] for r, c < 8: four-byte words, in registers.
+inline void transpose_8x8(const word<4>* from, std::int64_t from_stride, std::int64_t to_stride, word<4>* to) {
+  typedef std::uint32_t pack __attribute__((vector_size(32)));
+  pack a[8], b[8];
+  for (int c = 0; c < 8; ++c) std::memcpy(&a[c], from + c * from_stride, 32);
+  for (int k = 0; k < 4; ++k) {
+    b[2 * k] = __builtin_shufflevector(a[2 * k], a[2 * k + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    b[2 * k + 1] = __builtin_shufflevector(a[2 * k], a[2 * k + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  for (int h = 0; h < 8; h += 4)
+    for (int k = 0; k < 2; ++k) {
+      a[h + 2 * k] = __builtin_shufflevector(b[h + k], b[h + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      a[h + 2 * k + 1] = __builtin_shufflevector(b[h + k], b[h + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  for (int k = 0; k < 4; ++k) {
+    b[k] = __builtin_shufflevector(a[k], a[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    b[k + 4] = __builtin_shufflevector(a[k], a[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+  for (int r = 0; r < 8; ++r) std::memcpy(to + r * to_stride, &b[r], 32);
+}
+#else
+inline constexpr bool has_shuffles = false;
+inline void transpose_8x8(const word<4>*, std::int64_t, std::int64_t, word<4>*) {}
+#endif
+
+/// to[r * to_stride + c] = from[r + c * from_stride].
+template <class Word>
+void transpose_plain(const Word* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                     std::int64_t to_stride, Word* to) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c) to[r * to_stride + c] = from[r + c * from_stride];
+}
+/// The same in blocks whose cache lines are read and written whole; through a buffer where rows of the destination lie so
+/// that they would drive each other out of the cache.
+template <class Word>
+void transpose_tiles(const Word* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                     std::int64_t to_stride, Word* to) {
+  if constexpr (!std::is_trivially_copyable_v<Word>) {
+    transpose_plain(from, from_stride, rows, columns, to_stride, to);
+  } else {
+    constexpr auto width = static_cast<std::int64_t>(sizeof(Word));
+    constexpr std::int64_t edge = width >= 8 ? 16 : width == 4 ? 32 : 64;
+    const bool crowded = to_stride * width % 2048 == 0;
+    alignas(64) Word buffer[edge * edge];
+    const auto block = [&](const Word* f, std::int64_t m, std::int64_t n, std::int64_t stride, Word* t) {
+      if constexpr (has_shuffles && width == 4) {
+        if (m == edge && n == edge) {
+          for (std::int64_t c = 0; c < edge; c += 8)
+            for (std::int64_t r = 0; r < edge; r += 8) transpose_8x8(f + r + c * from_stride, from_stride, stride, t + r * stride + c);
+          return;
+        }
+      }
+      for (std::int64_t c = 0; c < n; c += 4)  // four lines of the source at a time
+        transpose_plain(f + c * from_stride, from_stride, m, n - c < 4 ? n - c : 4, stride, t + c);
+    };
+    for (std::int64_t r = 0; r < rows; r += edge) {
+      const std::int64_t m = rows - r < edge ? rows - r : edge;
+      for (std::int64_t c = 0; c < columns; c += edge) {
+        const std::int64_t n = columns - c < edge ? columns - c : edge;
+        const Word* const f = from + r + c * from_stride;
+        Word* const t = to + r * to_stride + c;
+        if (!crowded || n < edge / 2) {
+          block(f, m, n, to_stride, t);
+        } else {
+          block(f, m, n, edge, buffer);
+          for (std::int64_t k = 0; k < m; ++k) std::memcpy(t + k * to_stride, buffer + k * edge, static_cast<std::size_t>(n * width));
+        }
+      }
+    }
+  }
+}
+
+/// The two inner loops: rows x columns elements.
+struct copy_plane {
+  std::int64_t rows, columns, from_row, from_column, to_row, to_column;
+};
+template <class Word>
+void copy_two_axes(const Word* from, const copy_plane& p, Word* to) {
+  if (p.to_column == 1 && p.from_column == 1) {
+    if (p.from_row == 0 && p.to_row == p.columns) return repeat_run(from, p.columns, p.rows, to);
+    for (std::int64_t r = 0; r < p.rows; ++r) copy_run(from + r * p.from_row, p.columns, to + r * p.to_row);
+  } else if (p.to_column == 1 && p.from_column == 0) {
+    for (std::int64_t r = 0; r < p.rows; ++r) repeat_run(from + r * p.from_row, 1, p.columns, to + r * p.to_row);
+  } else if (p.to_column == 1 && p.from_row == 1) {
+    transpose_tiles(from, p.from_column, p.rows, p.columns, p.to_row, to);
+  } else {
+    for (std::int64_t r = 0; r < p.rows; ++r) {
+      const Word* const f = from + r * p.from_row;
+      Word* const t = to + r * p.to_row;
+      for (std::int64_t c = 0; c < p.columns; ++c) t[c * p.to_column] = f[c * p.from_column];
+    }
+  }
+}
+
+template <class Word>
+[[gnu::noinline]] void copy_words(const void* source, void* destination, const copy_plan& plan) {
+  const Word* const from = static_cast<const Word*>(source) + plan.from_offset;
+  Word* const to = static_cast<Word*>(destination) + plan.to_offset;
+  copy_plan p = plan;
+  if (p.rank == 0) {
+    *to = *from;
+    return;
+  }
+  while (p.rank < 2) p.axis(1, 0, 0), p.move_axis(p.rank - 1, 0);
+  const int last = p.rank - 1;
+  if (p.from[last] != 1 && p.from[last] != 0 && p.to[last] == 1)
+    for (int d = 0; d < last; ++d)
+      if (p.from[d] == 1) p.move_axis(d, last - 1);  // walked element by element in the source: transposed with the last
+  const bool transposed = p.from[last - 1] == 1 && p.from[last] != 1 && p.from[last] != 0 && p.to[last] == 1;
+
+  // Work is cut into planes of whole rows, or parts of rows.
+  constexpr std::int64_t grain = 131072 / static_cast<std::int64_t>(sizeof(Word) < 64 ? sizeof(Word) : 64);
+  const std::int64_t rows = p.extents[last - 1], columns = p.extents[last];
+  std::int64_t row_step, column_step = columns;
+  if (transposed) {
+    row_step = rows < 64 ? rows : 64;
+    if (columns > 2 * grain / row_step) column_step = (grain / row_step + 63) / 64 * 64;
+  } else {
+    if (columns > 2 * grain) column_step = grain;
+    row_step = grain / column_step > 0 ? grain / column_step : 1;
+    if (row_step > rows) row_step = rows;
+  }
+  const std::int64_t row_blocks = (rows + row_step - 1) / row_step, column_blocks = (columns + column_step - 1) / column_step;
+  const std::int64_t per_plane = row_blocks * column_blocks, planes = p.size / rows / columns;
+  const auto run = [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t index[copy_nest::max_axes] = {}, f = 0, t = 0;
+    const auto place = [&](std::int64_t plane) {
+      f = t = 0;
+      for (std::int64_t rest = plane, d = last - 2; d >= 0; --d) {
+        index[d] = rest % p.extents[d];
+        rest /= p.extents[d];
+        f += index[d] * p.from[d], t += index[d] * p.to[d];
+      }
+    };
+    place(begin / per_plane);
+    std::int64_t part = begin % per_plane;
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t r = part / column_blocks * row_step, c = part % column_blocks * column_step;
+      copy_two_axes(from + f + r * p.from[last - 1] + c * p.from[last],
+                    {rows - r < row_step ? rows - r : row_step, columns - c < column_step ? columns - c : column_step,
+                     p.from[last - 1], p.from[last], p.to[last - 1], p.to[last]},
+                    to + t + r * p.to[last - 1] + c * p.to[last]);
+      if (++part < per_plane) continue;
+      part = 0;
+      for (int d = last - 2; d >= 0; --d) {
+        f += p.from[d], t += p.to[d];
+        if (++index[d] < p.extents[d]) break;
+        f -= p.from[d] * p.extents[d], t -= p.to[d] * p.extents[d];
+        index[d] = 0;
+      }
+    }
+  };
+  parallel_for(planes * per_plane, grain / (row_step * column_step) + 1, run);
+}
+
+/// Counts a short innermost run as one wider word where everything else allows it.
+inline std::int64_t widen_words(copy_plan& p, std::int64_t width) {
+  if (p.rank == 0 || p.from[p.rank - 1] != 1 || p.to[p.rank - 1] != 1) return width;
+  std::int64_t n = p.extents[p.rank - 1], m = 1;
+  while (width * m < 16 && n % (2 * m) == 0) m *= 2;
+  if (n != m) return width;
+  for (int d = 0; d < p.rank - 1; ++d)
+    if (p.from[d] % n != 0 || p.to[d] % n != 0) return width;
+  if (p.from_offset % n != 0 || p.to_offset % n != 0) return width;
+  --p.rank;
+  for (int d = 0; d < p.rank; ++d) p.from[d] /= n, p.to[d] /= n;
+  p.from_offset /= n, p.to_offset /= n;
+  p.size /= n;
+  return width * n;
+}
+
+}  // namespace detail
+
+/// Copies the elements of a nest. The memories do not overlap; strings are assigned.
+inline void copy(dtype type, const void* from, void* to, const copy_nest& n) {
+  detail::copy_plan p = detail::plan_copy(n);
+  if (p.size == 0) return;
+  if (type == dtype::string) return detail::copy_words<std::string>(from, to, p);
+  switch (detail::widen_words(p, static_cast<std::int64_t>(size_of(type)))) {
+    case 1: return detail::copy_words<detail::word<1>>(from, to, p);
+    case 2: return detail::copy_words<detail::word<2>>(from, to, p);
+    case 4: return detail::copy_words<detail::word<4>>(from, to, p);
+    case 8: return detail::copy_words<detail::word<8>>(from, to, p);
+    default: return detail::copy_words<detail::word<16>>(from, to, p);
+  }
+}
+
+/// out[i0, i1, ...] = the element of x at offset + sum of i_d * strides[d] (in elements); strides may be 0 or negative.
+inline void copy_strided(const operand_memory& x, const std::int64_t* strides, const result_memory& out, std::int64_t offset = 0) {
+  copy_nest n;
+  std::int64_t to[max_rank] = {}, step = 1;
+  for (int d = out.shape.rank() - 1; d >= 0; --d) to[d] = step, step *= out.shape[d];
+  if (step == 0) return;
+  for (int d = 0; d < out.shape.rank(); ++d) n.axis(out.shape[d], strides[d], to[d]);
+  if (x.type == dtype::string) return copy(x.type, x.as<std::string>() + offset, out.data, n);
+  copy(x.type, static_cast<const unsigned char*>(x.data) + offset * static_cast<std::int64_t>(size_of(x.type)), out.data, n);
+}
+
+}  // namespace rill::kernel

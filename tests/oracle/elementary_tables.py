@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Prints the coefficients of include/rill/ops/elementary.hpp, fitted with mpmath. Usage: elementary_tables.py
+
+A polynomial is fitted at Chebyshev nodes and rounded to float from its lowest coefficient on, the rest fitted again after
+each rounding. The pieces of tanh and erf start at a point near the middle of their interval where the function is very
+nearly a float (Gal 1986, "Computing elementary functions: a new approach for achieving high accuracy and good
+performance"), so that the constant term brings no rounding error.
+"""
+import struct
+
+import mpmath
+from mpmath import mp, mpf
+
+mp.dps = 40
+
+
+def bits(x):
+    return struct.unpack("<I", struct.pack("<f", x))[0]
+
+
+def from_bits(b):
+    return struct.unpack("<f", struct.pack("<I", b))[0]
+
+
+def to_float(x):
+    return struct.unpack("<f", struct.pack("<f", float(x)))[0]
+
+
+def fit(f, weight, powers, low, high, fixed=()):
+    """Coefficients of the powers so that weight * (sum - f) is small at Chebyshev nodes; `fixed` are already given."""
+    n = 4 * len(powers) + 8
+    rows, right = [], []
+    for k in range(n):
+        t = (low + high) / 2 + (high - low) / 2 * mp.cos(mp.pi * (2 * k + 1) / (2 * n))
+        w = weight(t)
+        rows.append([w * t ** p for p in powers[len(fixed):]])
+        right.append(w * (f(t) - sum(c * t ** p for c, p in zip(fixed, powers))))
+    return list(fixed) + list(mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix(right)))
+
+
+def rounded(f, weight, powers, low, high):
+    fixed = []
+    while len(fixed) < len(powers):
+        fixed.append(mpf(to_float(fit(f, weight, powers, low, high, fixed)[len(fixed)])))
+    return fixed
+
+
+def show(name, values):
+    print("%s: %s" % (name, ", ".join("%.9gF" % float(v) for v in values)))
+
+
+def pieces(name, f, first, count, degree):
+    """Piece k covers the floats whose bits >> 21 are first + k; piece 0 all below too. Rows by (first + k) mod 32."""
+    table = [[0.0] * 32 for _ in range(degree + 2)]
+    for k in range(count):
+        low, high = mpf(from_bits((first + k) << 21)), mpf(from_bits((first + k + 1) << 21))
+        slot = (first + k) % 32
+        if k == 0:  # around 0: x (1 + ...), all powers
+            c = mpf(0)
+            g = lambda t: f(t) if t else mpf(0)
+            coefficients = [mpf(0)] + rounded(g, lambda t: 1 / f(t), list(range(1, degree + 1)), mpf(2) ** -60, high)
+        else:
+            best = None
+            start = bits(to_float((low + high) / 2))
+            for step in range(6000):
+                c = mpf(from_bits(start + (step // 2 + 1) * (-1 if step % 2 else 1)))
+                if abs(c - (low + high) / 2) > (high - low) / 16:
+                    break
+                v = f(c)
+                off = abs(mpf(to_float(v)) / v - 1) * 2 ** 24
+                if best is None or off < best[0]:
+                    best = (off, c)
+                if off < mpf(2) ** -8:
+                    break
+            c = best[1]
+            c0 = mpf(to_float(f(c)))
+            g = lambda t: f(c + t) - c0
+            coefficients = [c0] + rounded(g, lambda t: 1 / f(c + t), list(range(1, degree + 1)), low - c, high - c)
+        table[0][slot] = c
+        for d in range(degree + 1):
+            table[d + 1][slot] = coefficients[d]
+    print("// %s: middles, then coefficients from degree 0 on" % name)
+    for row in table:
+        text = ["%.9gF" % float(v) if "." in "%.9g" % float(v) or "e" in "%.9g" % float(v) else "%.9g.0F" % float(v)
+                for v in row]
+        print("    {" + ", ".join(text) + "},")
+
+
+def main():
+    ln2 = mp.log(2)
+    show("exp, from degree 2", rounded(lambda t: (mp.exp(t) - 1 - t) / t ** 2, lambda t: t ** 2, [0, 1, 2, 3, 4],
+                                       -ln2 / 2 * 1.01, ln2 / 2 * 1.01))
+    show("exp2, from degree 1", rounded(lambda t: (2 ** t - 1) / t, lambda t: t, [0, 1, 2, 3, 4, 5], -mpf("0.505"), mpf("0.505")))
+    show("log, from degree 2", rounded(lambda t: (mp.log1p(t) - t) / t ** 2, lambda t: t, [0, 1, 2, 3, 4, 5, 6, 7, 8],
+                                       mpf(-1) / 3, mpf(1) / 3))
+    pieces("tanh", mp.tanh, 0x1EB, 30, 5)
+    pieces("erf", mp.erf, 0x1E4, 32, 5)
+
+
+if __name__ == "__main__":
+    main()
