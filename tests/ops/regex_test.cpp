@@ -63,8 +63,12 @@ TEST_CASE("regex: groups of the leftmost match") {
 }
 
 TEST_CASE("regex: bytes that are no UTF-8 are matched by nothing and kept") {
-  CHECK(regex(".").replace("a\xff" "b", "-") == "-\xff-");
-  CHECK(regex("").replace("a\xff" "b", "-") == "-a-\xff-b-");
+  CHECK(regex(".").replace("a\xff"
+                           "b",
+                           "-") == "-\xff-");
+  CHECK(regex("").replace("a\xff"
+                          "b",
+                          "-") == "-a-\xff-b-");
   CHECK(regex("[^x]").replace("\xc3", "-") == "\xc3");
   CHECK(regex("\\B").replace("\xc3\xa9", "-") == "-\xc3\xa9-");  // RE2 splits the character here
   CHECK_FALSE(regex("(?s).*").full_match("\xed\xa0\x80"));       // a surrogate
@@ -108,8 +112,8 @@ TEST_CASE("regex: what does not compile names the position") {
 TEST_CASE("regex: a wrong rewrite is refused") {
   const regex r("(a)");
   CHECK(r.replace("ba", "\\\\\\1\\0") == "b\\aa");
-  CHECK_THROWS_WITH_AS(static_cast<void>(r.replace("a", "x\\2")), "regex rewrite 'x\\2': group 2 of a pattern of 1 groups at position 1",
-                       rill::invalid_argument);
+  CHECK_THROWS_WITH_AS(static_cast<void>(r.replace("a", "x\\2")),
+                       "regex rewrite 'x\\2': group 2 of a pattern of 1 groups at position 1", rill::invalid_argument);
   CHECK_THROWS_AS(static_cast<void>(r.replace("a", "x\\")), rill::invalid_argument);
   CHECK_THROWS_AS(static_cast<void>(r.replace("a", "\\a")), rill::invalid_argument);
 }

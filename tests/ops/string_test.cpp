@@ -130,9 +130,20 @@ TEST_CASE("string: strip, length, case") {
   const tensor<std::string, 2> t{"\xc3\xa9t\xc3\xa9", "\xff\xfe"};
   CHECK(string_length(t) == tensor<std::int32_t, 2>{5, 2});
   CHECK(string_length(t, {.unit = string_unit::utf8_char}) == tensor<std::int32_t, 2>{3, 2});
-  CHECK(one(string_upper("\xc3\xa9" "aZ1")) == "\xc3\xa9" "AZ1");
-  CHECK(one(string_upper("\xc3\xa9" "aZ1", {.encoding = "utf-8"})) == "\xc3\x89" "AZ1");
-  CHECK(one(string_lower("\xc3\x89" "aZ\xff", {.encoding = "utf-8"})) == "\xc3\xa9" "az\xff");
+  CHECK(one(string_upper("\xc3\xa9"
+                         "aZ1")) ==
+        "\xc3\xa9"
+        "AZ1");
+  CHECK(one(string_upper("\xc3\xa9"
+                         "aZ1",
+                         {.encoding = "utf-8"})) ==
+        "\xc3\x89"
+        "AZ1");
+  CHECK(one(string_lower("\xc3\x89"
+                         "aZ\xff",
+                         {.encoding = "utf-8"})) ==
+        "\xc3\xa9"
+        "az\xff");
   CHECK(one(string_lower("ABC")) == "abc");
   CHECK_THROWS_AS(string_lower("a", {.encoding = "latin1"}), invalid_argument);
 }
@@ -147,7 +158,8 @@ TEST_CASE("substr: the examples of the documentation, broadcasting, errors") {
   const tensor<int, 4, 3> pos{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}};
   const tensor<int, 4, 3> len{{2, 3, 4}, {4, 3, 2}, {5, 5, 5}, {6, 3, 4}};
   const tensor<std::string, 4, 3> r = substr(n, pos, len);
-  CHECK(elements(r) == words{"en", "eve", "lve", "hirt", "urt", "te", "ixtee", "vente", "hteen", "inetee", "ent", "ntyo"});
+  CHECK(elements(r) ==
+        words{"en", "eve", "lve", "hirt", "urt", "te", "ixtee", "vente", "hteen", "inetee", "ent", "ntyo"});
   CHECK(r(0, 0) == "en");
   CHECK(r(1, 1) == "urt");
   CHECK(r(3, 2) == "ntyo");
@@ -164,7 +176,8 @@ TEST_CASE("substr: the examples of the documentation, broadcasting, errors") {
                        "substr: pos 5 out of range for string 'de' at index 1", out_of_range);
   CHECK_THROWS_AS(substr("abc", -4, 2), out_of_range);
   CHECK_THROWS_AS(substr("\xc3\xa9t\xc3\xa9", 4, 1, {.unit = string_unit::utf8_char}), out_of_range);
-  CHECK_THROWS_WITH_AS(substr(t, tensor<int, 3>{1, 1, 1}, 1), "substr: the shapes [2] and [3] do not broadcast", invalid_argument);
+  CHECK_THROWS_WITH_AS(substr(t, tensor<int, 3>{1, 1, 1}, 1), "substr: the shapes [2] and [3] do not broadcast",
+                       invalid_argument);
 }
 
 TEST_CASE("string_to_number: what TensorFlow understands and nothing else") {
@@ -191,15 +204,17 @@ TEST_CASE("string_to_number: what TensorFlow understands and nothing else") {
   CHECK(number<float>("INF") == std::numeric_limits<float>::infinity());
   CHECK(number<double>("-Infinity") == -std::numeric_limits<double>::infinity());
   CHECK(std::isnan(number<float>("NaN")));
-  for (const char* bad : {"", " ", "abc", "1 2", ".", "1e", "1_000", "--1", "+-1", "-+1", "1f", "+ 1", "infx", "1d5", "0x", ".e1", "nan(1)", "-", "+", "0x-1"}) {
+  for (const char* bad : {"",   " ",   "abc",  "1 2", ".",  "1e",  "1_000",  "--1", "+-1", "-+1",
+                          "1f", "+ 1", "infx", "1d5", "0x", ".e1", "nan(1)", "-",   "+",   "0x-1"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(string_to_number<float>(bad), invalid_argument);
     CHECK_THROWS_AS(string_to_number<std::int64_t>(bad), invalid_argument);
   }
   CHECK_THROWS_AS(string_to_number<float>(std::string("1\0", 2)), invalid_argument);
-  for (const char* bad : {"2147483648", "1.5", "0x1F", "inf", "1e3"}) CHECK_THROWS_AS(string_to_number<int>(bad), invalid_argument);
-  CHECK_THROWS_WITH_AS(string_to_number<int>(strings{"1", "4x"}), "string_to_number: '4x' is no number of the wanted type",
-                       invalid_argument);
+  for (const char* bad : {"2147483648", "1.5", "0x1F", "inf", "1e3"})
+    CHECK_THROWS_AS(string_to_number<int>(bad), invalid_argument);
+  CHECK_THROWS_WITH_AS(string_to_number<int>(strings{"1", "4x"}),
+                       "string_to_number: '4x' is no number of the wanted type", invalid_argument);
 }
 
 TEST_CASE("as_string: C's formats") {
@@ -236,7 +251,8 @@ TEST_CASE("as_string: C's formats") {
   CHECK_THROWS_AS(as_string(true, {.precision = 2}), invalid_argument);
   CHECK_THROWS_AS(as_string(1, {.shortest = true}), invalid_argument);
   CHECK_THROWS_AS(as_string(1.f, {.scientific = true, .shortest = true}), invalid_argument);
-  CHECK_THROWS_WITH_AS(as_string(1, {.fill = "x"}), "as_string: the fill is \" \", \"0\", \"-\" or \"+\", got \"x\"", invalid_argument);
+  CHECK_THROWS_WITH_AS(as_string(1, {.fill = "x"}), "as_string: the fill is \" \", \"0\", \"-\" or \"+\", got \"x\"",
+                       invalid_argument);
   CHECK_THROWS_AS(as_string(1.f, {.precision = 1000000}), invalid_argument);
 }
 
@@ -260,7 +276,8 @@ TEST_CASE("string: base64") {
   CHECK(decode_base64(encode_base64(plain)) == plain);
   CHECK(decode_base64(encode_base64(plain, {.pad = true})) == plain);
   CHECK(one(decode_base64("YR")) == "a");
-  for (const char* bad : {"YQ=", "Y", "Y Q", "YQ===", "+/", "YW=j", "Y==="}) CHECK_THROWS_AS(decode_base64(bad), invalid_argument);
+  for (const char* bad : {"YQ=", "Y", "Y Q", "YQ===", "+/", "YW=j", "Y==="})
+    CHECK_THROWS_AS(decode_base64(bad), invalid_argument);
 }
 
 TEST_CASE("string: numbers from raw bytes and back") {
@@ -278,10 +295,12 @@ TEST_CASE("string: numbers from raw bytes and back") {
     CHECK(bytes(1).size() == 16);
     CHECK(decode_raw<double>(bytes, {.little_endian = order}) == x);
   }
-  CHECK(elements(encode_raw(tensor<std::uint8_t, 2, 2>{{97, 98}, {99, 100}}(all, slice{slice::none, slice::none, -1}))) == words{"ba", "dc"});
+  CHECK(elements(encode_raw(tensor<std::uint8_t, 2, 2>{{97, 98}, {99, 100}}(
+            all, slice{slice::none, slice::none, -1}))) == words{"ba", "dc"});
   CHECK_THROWS_WITH_AS(decode_raw<std::uint8_t>(strings{"ab", "cde"}),
                        "decode_raw: strings of 2 and of 3 bytes (at index 1) cannot form one tensor", invalid_argument);
-  CHECK_THROWS_WITH_AS(decode_raw<float>("abcde"), "decode_raw: 5 bytes are no multiple of 4, the size of float32", invalid_argument);
+  CHECK_THROWS_WITH_AS(decode_raw<float>("abcde"), "decode_raw: 5 bytes are no multiple of 4, the size of float32",
+                       invalid_argument);
 }
 
 TEST_CASE("string: comparison, selection, concatenation") {
@@ -299,6 +318,7 @@ TEST_CASE("string: comparison, selection, concatenation") {
   CHECK(elements("<" + b + ">") == words{"<a>", "<d>"});
   CHECK(elements(select(tensor<bool, 2>{true, false}, b, "?")) == words{"a", "?"});
   CHECK(elements(select(tensor<bool, 2>{true, false}, a(0, all), a(1, all))) == words{"a", "d"});
-  CHECK_THROWS_WITH_AS(add(a, strings{"a", "b", "c"}), "add: the shapes [2, 2] and [3] do not broadcast", invalid_argument);
+  CHECK_THROWS_WITH_AS(add(a, strings{"a", "b", "c"}), "add: the shapes [2, 2] and [3] do not broadcast",
+                       invalid_argument);
   CHECK(add(strings(), "x").shape() == tensor_shape{0});
 }

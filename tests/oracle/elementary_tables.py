@@ -3,9 +3,7 @@
 """Prints the coefficients of include/rill/ops/elementary.hpp, fitted with mpmath. Usage: elementary_tables.py
 
 A polynomial is fitted at Chebyshev nodes and rounded to float from its lowest coefficient on, the rest fitted again after
-each rounding. The pieces of tanh and erf start at a point near the middle of their interval where the function is very
-nearly a float (Gal 1986, "Computing elementary functions: a new approach for achieving high accuracy and good
-performance"), so that the constant term brings no rounding error.
+each rounding.
 """
 import struct
 
@@ -51,36 +49,17 @@ def show(name, values):
 
 
 def pieces(name, f, first, count, degree):
-    """Piece k covers the floats whose bits >> 21 are first + k; piece 0 all below too. Rows by (first + k) mod 32."""
-    table = [[0.0] * 32 for _ in range(degree + 2)]
+    """Piece k covers the floats whose bits >> 21 are first + k; piece 0 all below too. Columns by (first + k) mod 32."""
+    table = [[0.0] * 32 for _ in range(degree + 1)]
     for k in range(count):
         low, high = mpf(from_bits((first + k) << 21)), mpf(from_bits((first + k + 1) << 21))
-        slot = (first + k) % 32
-        if k == 0:  # around 0: x (1 + ...), all powers
-            c = mpf(0)
-            g = lambda t: f(t) if t else mpf(0)
-            coefficients = [mpf(0)] + rounded(g, lambda t: 1 / f(t), list(range(1, degree + 1)), mpf(2) ** -60, high)
-        else:
-            best = None
-            start = bits(to_float((low + high) / 2))
-            for step in range(6000):
-                c = mpf(from_bits(start + (step // 2 + 1) * (-1 if step % 2 else 1)))
-                if abs(c - (low + high) / 2) > (high - low) / 16:
-                    break
-                v = f(c)
-                off = abs(mpf(to_float(v)) / v - 1) * 2 ** 24
-                if best is None or off < best[0]:
-                    best = (off, c)
-                if off < mpf(2) ** -8:
-                    break
-            c = best[1]
-            c0 = mpf(to_float(f(c)))
-            g = lambda t: f(c + t) - c0
-            coefficients = [c0] + rounded(g, lambda t: 1 / f(c + t), list(range(1, degree + 1)), low - c, high - c)
-        table[0][slot] = c
-        for d in range(degree + 1):
-            table[d + 1][slot] = coefficients[d]
-    print("// %s: middles, then coefficients from degree 0 on" % name)
+        powers = list(range(degree + 1))
+        if k == 0:
+            low, powers = mpf(2) ** -60, powers[1:]
+        coefficients = rounded(f, lambda t: 1 / f(t), powers, low, high)
+        for d, c in zip(powers, coefficients):
+            table[d][(first + k) % 32] = c
+    print("// %s: coefficients from degree 0 on" % name)
     for row in table:
         text = ["%.9gF" % float(v) if "." in "%.9g" % float(v) or "e" in "%.9g" % float(v) else "%.9g.0F" % float(v)
                 for v in row]
@@ -94,7 +73,7 @@ def main():
     show("exp2, from degree 1", rounded(lambda t: (2 ** t - 1) / t, lambda t: t, [0, 1, 2, 3, 4, 5], -mpf("0.505"), mpf("0.505")))
     show("log, from degree 2", rounded(lambda t: (mp.log1p(t) - t) / t ** 2, lambda t: t, [0, 1, 2, 3, 4, 5, 6, 7, 8],
                                        mpf(-1) / 3, mpf(1) / 3))
-    pieces("tanh", mp.tanh, 0x1EB, 30, 5)
+    pieces("tanh", mp.tanh, 0x1EB, 30, 4)
     pieces("erf", mp.erf, 0x1E4, 32, 5)
 
 

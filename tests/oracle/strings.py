@@ -17,22 +17,27 @@ import tensorflow as tf  # noqa: E402
 LARGEST = 2**63 - 1
 
 WRITTEN = [  # pattern, text, rewrite
-    ('b', 'abcb', r'[\0\0]'), ('', 'abc', '-'), ('x*', 'abc', '-'), ('an', 'banana', r'<\0>'), ('a*', 'baac', r'<\0>'),
-    (r'(\w+) (\w+)', 'hello world', r'\2 \1'), (r'(\w+)\s*=\s*(\d+)', 'a = 1, bc=22', r'\1:\2'), ('^', 'a\nb', '>'),
-    ('$', 'a\nb', '<'), ('(?m)^', 'a\nb', '>'), ('(?m)$', 'a\nb\n', '<'), ('(?m)^$', 'a\n\nb', 'x'), ('.', 'a\nb', '-'),
-    ('(?s).', 'a\nb', '-'), (r'\bfoo\b', 'foo food foo', 'X'), (r'\Boo', 'foo oo', 'X'), ('(?i)AbC', 'abcABC', 'x'),
-    ('(?i)[a-c]+', 'aBCd', 'x'), ('(?i)ÉA', 'éa', 'x'), ('a|ab', 'abab', 'x'), ('ab|a', 'abab', 'x'), ('(a|ab)(c|bcd)(d*)', 'abcd', r'\1-\2-\3'),
-    ('a+?', 'aaa', 'x'), ('a*?', 'aa', 'x'), ('a??', 'aa', 'x'), ('(a+?)(a*)', 'aaa', r'\1,\2'), ('a{2}', 'aaaaa', 'x'),
-    ('a{2,}', 'aaaaa', 'x'), ('a{1,3}', 'aaaaa', 'x'), ('a{1,3}?', 'aaaaa', 'x'), ('a{,2}', 'a{,2}', 'x'), ('a{0}b', 'ab', 'x'),
-    ('(a*)*', 'aab', r'<\1>'), ('(a*)+', 'aab', r'<\1>'), ('(a|b*)*', 'abba', r'<\1>'), ('(|a)*', 'aaa', r'<\1>'), ('(|a)+', 'aaa', r'<\1>'),
-    ('(?:(a)|(b))+', 'abba', r'\1\2'), ('(a)|b', 'ab', r'<\1>'), ('[[:alpha:]]+', 'ab12é', 'x'), ('[[:^digit:]]', 'a1b', 'x'),
-    ('[^a]', 'aéb', 'x'), ('[]a]', ']ab', 'x'), ('[^]a]', ']ab', 'x'), ('[a-]', 'a-b', 'x'), (r'[\d\-x]', '1-xy', 'z'),
-    (r'\D', 'a1', 'x'), (r'\W', 'a_-é', 'x'), (r'\S+', 'ab cd', 'x'), (r'\x41\x{e9}', 'Aé', 'x'), (r'\101', 'A', 'x'), (r'\Qa.b\E+', 'a.bbb', 'x'),
-    (r'\.', 'a.b', r'\\'), ('é*', 'aéé', 'x'), ('(?U)a+', 'aa', 'x'), ('(?P<n>a)(?P<m>b)', 'ab', r'\2\1'), ('(?i:a)b', 'AbAB', 'x'),
-    ('(?i)a(?-i)b', 'AbAB', 'x'), (r'^\s+|\s+$', '  a b  ', ''), (r'(\d+)\.(\d+)', '3.14 2.71', r'\2.\1'), ('(?:a|b)c', 'acbc', 'x'),
-    (r'\A(a+)\z', 'aaa', r'\1\1'), ('(?i)straße', 'STRAßE', 'x'), ('[à-ö]', 'aéz', 'x'), ('(?i)[^k]', 'kKa', 'x'), ('(((a)))', 'a', r'\1\2\3'),
-    ('.*', 'ab\ncd', 'x'), ('.+', 'ab\ncd', 'x'), ('(.*)(b)', 'abab', r'\1|\2'), ('(.*?)(b)', 'abab', r'\1|\2'), ('', '', 'x'), ('a', '', 'x'),
-    ('(a?)(ab)?', 'ab', r'[\1][\2]'), ('(a?)(ab)?(b)?', 'ab', r'[\1][\2][\3]'), ('€', '1€', 'EUR'), ('[€-₭]', '1€', 'x'),
+    ('b', 'abcb', '[\\0\\0]'), ('', 'abc', '-'), ('x*', 'abc', '-'), ('an', 'banana', '<\\0>'),
+    ('a*', 'baac', '<\\0>'), ('(\\w+) (\\w+)', 'hello world', '\\2 \\1'),
+    ('(\\w+)\\s*=\\s*(\\d+)', 'a = 1, bc=22', '\\1:\\2'), ('^', 'a\nb', '>'), ('$', 'a\nb', '<'),
+    ('(?m)^', 'a\nb', '>'), ('(?m)$', 'a\nb\n', '<'), ('(?m)^$', 'a\n\nb', 'x'), ('.', 'a\nb', '-'),
+    ('(?s).', 'a\nb', '-'), ('\\bfoo\\b', 'foo food foo', 'X'), ('\\Boo', 'foo oo', 'X'), ('(?i)AbC', 'abcABC', 'x'),
+    ('(?i)[a-c]+', 'aBCd', 'x'), ('(?i)ÉA', 'éa', 'x'), ('a|ab', 'abab', 'x'), ('ab|a', 'abab', 'x'),
+    ('(a|ab)(c|bcd)(d*)', 'abcd', '\\1-\\2-\\3'), ('a+?', 'aaa', 'x'), ('a*?', 'aa', 'x'), ('a??', 'aa', 'x'),
+    ('(a+?)(a*)', 'aaa', '\\1,\\2'), ('a{2}', 'aaaaa', 'x'), ('a{2,}', 'aaaaa', 'x'), ('a{1,3}', 'aaaaa', 'x'),
+    ('a{1,3}?', 'aaaaa', 'x'), ('a{,2}', 'a{,2}', 'x'), ('a{0}b', 'ab', 'x'), ('(a*)*', 'aab', '<\\1>'),
+    ('(a*)+', 'aab', '<\\1>'), ('(a|b*)*', 'abba', '<\\1>'), ('(|a)*', 'aaa', '<\\1>'), ('(|a)+', 'aaa', '<\\1>'),
+    ('(?:(a)|(b))+', 'abba', '\\1\\2'), ('(a)|b', 'ab', '<\\1>'), ('[[:alpha:]]+', 'ab12é', 'x'),
+    ('[[:^digit:]]', 'a1b', 'x'), ('[^a]', 'aéb', 'x'), ('[]a]', ']ab', 'x'), ('[^]a]', ']ab', 'x'),
+    ('[a-]', 'a-b', 'x'), ('[\\d\\-x]', '1-xy', 'z'), ('\\D', 'a1', 'x'), ('\\W', 'a_-é', 'x'),
+    ('\\S+', 'ab cd', 'x'), ('\\x41\\x{e9}', 'Aé', 'x'), ('\\101', 'A', 'x'), ('\\Qa.b\\E+', 'a.bbb', 'x'),
+    ('\\.', 'a.b', '\\\\'), ('é*', 'aéé', 'x'), ('(?U)a+', 'aa', 'x'), ('(?P<n>a)(?P<m>b)', 'ab', '\\2\\1'),
+    ('(?i:a)b', 'AbAB', 'x'), ('(?i)a(?-i)b', 'AbAB', 'x'), ('^\\s+|\\s+$', '  a b  ', ''),
+    ('(\\d+)\\.(\\d+)', '3.14 2.71', '\\2.\\1'), ('(?:a|b)c', 'acbc', 'x'), ('\\A(a+)\\z', 'aaa', '\\1\\1'),
+    ('(?i)straße', 'STRAßE', 'x'), ('[à-ö]', 'aéz', 'x'), ('(?i)[^k]', 'kKa', 'x'), ('(((a)))', 'a', '\\1\\2\\3'),
+    ('.*', 'ab\ncd', 'x'), ('.+', 'ab\ncd', 'x'), ('(.*)(b)', 'abab', '\\1|\\2'), ('(.*?)(b)', 'abab', '\\1|\\2'),
+    ('', '', 'x'), ('a', '', 'x'), ('(a?)(ab)?', 'ab', '[\\1][\\2]'), ('(a?)(ab)?(b)?', 'ab', '[\\1][\\2][\\3]'),
+    ('€', '1€', 'EUR'), ('[€-₭]', '1€', 'x'),
 ]
 
 
@@ -99,7 +104,8 @@ def main():
         cases.append((p.encode(), text.encode(), rewrite.encode()))
     for p, text, rewrite in cases:
         full = bool(tf.raw_ops.RegexFullMatch(input=text, pattern=p).numpy())
-        both = [tf.raw_ops.RegexReplace(input=text, pattern=p, rewrite=rewrite, replace_global=g).numpy() for g in (True, False)]
+        both = [tf.raw_ops.RegexReplace(input=text, pattern=p, rewrite=rewrite, replace_global=g).numpy()
+                for g in (True, False)]
         print('    {%s, %s, %s, %s, %s, %s},' % (literal(p), literal(text), literal(rewrite), 'true' if full else 'false',
                                                 literal(both[0]), literal(both[1])))
     print('};\n\n}  // namespace golden')

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "rill/core/text.hpp"
 #include "rill/data/dataset.hpp"
 
 namespace rill::data {
@@ -54,7 +55,7 @@ class cache_dataset : public dataset_base<cache_dataset<D>> {
  private:
   void load() const {
     std::call_once(memory_->once, [this] {
-      if (data::cardinality(d_) == infinite) throw invalid_argument("cache: the dataset before it never ends");
+      if (data::cardinality(d_) == infinite) rill::detail::raise<invalid_argument>({"cache: the dataset before it never ends"});
       auto c = cursor_of(d_);
       std::vector<element> elements;
       for (;;) {

@@ -28,6 +28,7 @@
 #include <utility>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 #include "rill/data/structure.hpp"
 
 namespace rill::data {
@@ -146,7 +147,7 @@ class iterator {
   /// The next element; out_of_range at the end.
   element get() {
     element e{};
-    if (!next(e)) throw out_of_range("End of sequence");
+    if (!next(e)) rill::detail::raise<out_of_range>({"End of sequence"});
     return e;
   }
   /// Goes forward by n elements without producing them where that is possible; returns by how many, fewer at the end.
@@ -211,7 +212,7 @@ class dataset_base : public detail::dataset_tag {
     requires indexed<D>
   void get(std::int64_t i, E& out) const {
     if (i < 0 || i >= self().size())
-      throw out_of_range("element " + std::to_string(i) + " of a dataset of " + std::to_string(self().size()));
+      rill::detail::raise<out_of_range>({"element ", i, " of a dataset of ", self().size()});
     self().reader().get(i, out);
   }
 
@@ -295,10 +296,10 @@ class reordered : public dataset_base<reordered<D, Op>> {
 };
 
 inline void require_not_negative(std::int64_t n, const char* what) {
-  if (n < 0) throw invalid_argument(std::string(what) + " is " + std::to_string(n) + ", it must not be negative");
+  if (n < 0) rill::detail::raise<invalid_argument>({what, " is ", n, ", it must not be negative"});
 }
 inline void require_positive(std::int64_t n, const char* what) {
-  if (n <= 0) throw invalid_argument(std::string(what) + " is " + std::to_string(n) + ", it must be at least 1");
+  if (n <= 0) rill::detail::raise<invalid_argument>({what, " is ", n, ", it must be at least 1"});
 }
 
 }  // namespace detail

@@ -20,6 +20,7 @@
 
 #include "rill/core/error.hpp"
 #include "rill/core/tensor.hpp"
+#include "rill/core/text.hpp"
 #include "rill/data/map.hpp"
 #include "rill/data/slices.hpp"
 #include "rill/io/filesystem.hpp"
@@ -74,7 +75,7 @@ inline std::string find_mnist_file(const std::string& dir, const std::string& na
       if (io::exists(candidate + suffix)) return candidate + suffix;
       tried += (tried.empty() ? "'" : ", '") + candidate + suffix + "'";
     }
-  throw not_found("MNIST: there is no " + name + "; tried " + tried);
+  rill::detail::raise<not_found>({"MNIST: there is no ", name, "; tried ", tried});
 }
 
 inline digit_bytes read_digits(const std::string& dir, const std::string& prefix) {
@@ -82,26 +83,27 @@ inline digit_bytes read_digits(const std::string& dir, const std::string& prefix
   const std::string label_file = find_mnist_file(dir, prefix + "-labels-idx1-ubyte");
   const auto check = [](const std::string& file, const io::idx_array& a, std::size_t rank) {
     if (a.type != dtype::uint8)
-      throw invalid_argument("MNIST: '" + file + "' has another element type than unsigned byte (08) at offset 2");
+      rill::detail::raise<invalid_argument>({"MNIST: '", file,
+                                             "' has another element type than unsigned byte (08) at offset 2"});
     if (a.dims.size() != rank)
-      throw invalid_argument("MNIST: '" + file + "' has " + std::to_string(a.dims.size()) + " dimensions at offset 3, " +
-                             std::to_string(rank) + " are wanted");
+      rill::detail::raise<invalid_argument>({"MNIST: '", file, "' has ", a.dims.size(), " dimensions at offset 3, ", rank,
+                                             " are wanted"});
   };
   const io::idx_array images = io::read_idx(image_file);
   check(image_file, images, 3);
   if (images.dims[1] != 28 || images.dims[2] != 28)
-    throw invalid_argument("MNIST: '" + image_file + "' has images of " + std::to_string(images.dims[1]) + " x " +
-                           std::to_string(images.dims[2]) + " pixels at offset 8, 28 x 28 are wanted");
+    rill::detail::raise<invalid_argument>({"MNIST: '", image_file, "' has images of ", images.dims[1], " x ",
+                                           images.dims[2], " pixels at offset 8, 28 x 28 are wanted"});
   const io::idx_array labels = io::read_idx(label_file);
   check(label_file, labels, 1);
   if (images.dims[0] != labels.dims[0])
-    throw invalid_argument("MNIST: '" + image_file + "' has " + std::to_string(images.dims[0]) + " images at offset 4, but '" +
-                           label_file + "' has " + std::to_string(labels.dims[0]) + " labels at offset 4");
+    rill::detail::raise<invalid_argument>({"MNIST: '", image_file, "' has ", images.dims[0], " images at offset 4, but '",
+                                           label_file, "' has ", labels.dims[0], " labels at offset 4"});
   const std::int64_t n = labels.dims[0];
   for (std::size_t i = 0; i < labels.data.size(); ++i)
     if (const auto label = std::to_integer<unsigned>(labels.data[i]); label > 9)
-      throw data_loss("MNIST: '" + label_file + "' has the label " + std::to_string(label) + " at offset " +
-                      std::to_string(i + 8) + ", labels are 0 to 9");
+      rill::detail::raise<data_loss>({"MNIST: '", label_file, "' has the label ", label, " at offset ", i + 8,
+                                      ", labels are 0 to 9"});
   digit_bytes out(decltype(digit_bytes::first)::uninitialized({n, 784}), decltype(digit_bytes::second)::uninitialized({n}));
   copy_values(reinterpret_cast<const std::uint8_t*>(images.data.data()), out.first.data(), n * 784);
   copy_values(reinterpret_cast<const std::uint8_t*>(labels.data.data()), out.second.data(), n);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "rill/core/text.hpp"
 #include "rill/data/dataset.hpp"
 
 namespace rill::data {
@@ -18,11 +19,10 @@ class range_dataset : public dataset_base<range_dataset> {
   static constexpr const char* name = "range";
 
   range_dataset(std::int64_t start, std::int64_t stop, std::int64_t step) : start_(start), step_(step) {
-    if (step == 0) throw invalid_argument("range: the step must not be 0");
+    if (step == 0) rill::detail::raise<invalid_argument>({"range: the step must not be 0"});
     std::int64_t span = 0;
     if (step == INT64_MIN || __builtin_sub_overflow(stop, start, &span))
-      throw invalid_argument("range: from " + std::to_string(start) + " to " + std::to_string(stop) + " by " +
-                             std::to_string(step) + " does not fit 63 bits");
+      rill::detail::raise<invalid_argument>({"range: from ", start, " to ", stop, " by ", step, " does not fit 63 bits"});
     if ((span > 0) == (step > 0) && span != 0) size_ = span / step + (span % step != 0 ? 1 : 0);
   }
   [[nodiscard]] std::int64_t size() const { return size_; }

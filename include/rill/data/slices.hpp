@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "rill/core/text.hpp"
 #include "rill/data/dataset.hpp"
 
 namespace rill::data {
@@ -30,8 +31,8 @@ class tensor_slice_dataset : public dataset_base<tensor_slice_dataset<Source>> {
       const std::int64_t n = detail::leaf_rows(l);
       if (component == 0) size_ = n;
       if (n != size_)
-        throw invalid_argument("from_tensor_slices: component " + std::to_string(component) + " has " + std::to_string(n) +
-                               " rows, component 0 has " + std::to_string(size_));
+        rill::detail::raise<invalid_argument>({"from_tensor_slices: component ", component, " has ", n,
+                                               " rows, component 0 has ", size_});
       ++component;
     });
   }

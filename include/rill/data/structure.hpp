@@ -29,6 +29,7 @@
 #include "rill/core/reflect.hpp"
 #include "rill/core/shape.hpp"
 #include "rill/core/tensor.hpp"
+#include "rill/core/text.hpp"
 
 namespace rill::data {
 namespace detail {
@@ -270,7 +271,7 @@ template <class L>
 std::int64_t leaf_rows(const L& l) {
   if constexpr (is_tensor<L>) {
     if constexpr (tensor_info<L>::any)
-      if (l.shape().rank() == 0) throw invalid_argument("from_tensor_slices: a scalar has no axis to slice along");
+      if (l.shape().rank() == 0) rill::detail::raise<invalid_argument>({"from_tensor_slices: a scalar has no axis to slice along"});
     return l.shape()[0];
   } else {
     return static_cast<std::int64_t>(l.size());
@@ -332,15 +333,16 @@ void write_row(const Element& from, Batch& batch, std::int64_t r) {
     if constexpr (is_tensor<E>) {
       if constexpr (!tensor_info<E>::is_static)
         if (const tensor_shape want = without_first(b.shape()); !(e.shape() == want))
-          throw invalid_argument("batch: element " + std::to_string(r) + " of the batch has a component of shape " +
-                                 to_string(e.shape()) + ", the first one has " + to_string(want));
+          rill::detail::raise<invalid_argument>({"batch: element ", r, " of the batch has a component of shape ",
+                                                 to_string(e.shape()), ", the first one has ", to_string(want)});
       const std::int64_t n = e.size();
       copy_values(e.data(), b.data() + r * n, n);
     } else if constexpr (lazy<E>) {  // evaluated straight into the row
       auto row = b.strided();
       if (!(e.shape() == without_first(row.shape)))
-        throw invalid_argument("batch: element " + std::to_string(r) + " of the batch has a component of shape " +
-                               to_string(e.shape()) + ", the batch holds " + to_string(without_first(row.shape)));
+        rill::detail::raise<invalid_argument>({"batch: element ", r, " of the batch has a component of shape ",
+                                               to_string(e.shape()), ", the batch holds ",
+                                               to_string(without_first(row.shape))});
       row.data += r * row.strides[0];
       row.shape = without_first(row.shape);
       for (int i = 0; i < row.shape.rank(); ++i) row.strides[i] = row.strides[i + 1];

@@ -36,6 +36,7 @@
 
 #include "rill/core/error.hpp"
 #include "rill/core/tensor.hpp"
+#include "rill/core/text.hpp"
 #include "rill/data/dataset.hpp"
 #include "rill/estimator/evaluation.hpp"
 #include "rill/estimator/head.hpp"
@@ -146,8 +147,7 @@ class model_directory {
     const io::bundle_reader reader = open_latest();
     const io::bundle_entry& e = reader.entry(name);
     if (e.type != dtype_v<T>)
-      throw invalid_argument("variable " + std::string(name) + " holds " + std::string(name_of(e.type)) + ", not " +
-                             std::string(name_of(dtype_v<T>)));
+      rill::detail::raise<invalid_argument>({"variable ", name, " holds ", name_of(e.type), ", not ", name_of(dtype_v<T>)});
     auto value = tensor<T, any_rank>::uninitialized(e.shape);
     reader.read(name, value.data(), static_cast<std::size_t>(value.size()) * sizeof(T));
     return value;
@@ -161,13 +161,14 @@ class model_directory {
   ~model_directory() = default;
 
   static void check_count(const char* what, const std::optional<std::int64_t>& n) {
-    if (n && *n <= 0) throw invalid_argument(std::string(what) + " must be at least 1, got " + std::to_string(*n));
+    if (n && *n <= 0) rill::detail::raise<invalid_argument>({what, " must be at least 1, got ", *n});
   }
   template <class X, class Y>
   static void check_rows(const X& x, const Y& y) {
     if (x.shape().rank() == 0 || y.shape().rank() == 0 || x.shape()[0] != y.shape()[0])
-      throw invalid_argument("a batch has features of shape " + to_string(x.shape()) + " and labels of shape " +
-                             to_string(y.shape()) + "; their first extents must be equal");
+      rill::detail::raise<invalid_argument>({"a batch has features of shape ", to_string(x.shape()),
+                                             " and labels of shape ", to_string(y.shape()),
+                                             "; their first extents must be equal"});
   }
 
   /// The counters come first in the store, so that they are there whichever program is compiled first.
@@ -192,11 +193,12 @@ class model_directory {
   }
   void require_checkpoint(const char* call) {
     if (!synchronize())
-      throw not_found(std::string(call) + ": could not find a trained model in model_dir '" + config_.model_dir + "'");
+      rill::detail::raise<not_found>({call, ": could not find a trained model in model_dir '", config_.model_dir, "'"});
   }
   [[nodiscard]] io::bundle_reader open_latest() const {
     const std::string newest = latest_checkpoint();
-    if (newest.empty()) throw not_found("could not find a trained model in model_dir '" + config_.model_dir + "'");
+    if (newest.empty()) rill::detail::raise<not_found>({"could not find a trained model in model_dir '", config_.model_dir,
+                                                        "'"});
     return io::bundle_reader(newest);
   }
 
@@ -206,12 +208,12 @@ class model_directory {
     std::int64_t& position = detail::counter(store_, "input_pipeline/position");
     std::int64_t& epoch = detail::counter(store_, "input_pipeline/epoch");
     std::int64_t& known = detail::counter(store_, "input_pipeline/fingerprint");
-    if (!it.next(batch)) throw invalid_argument("train: the data have no elements");
+    if (!it.next(batch)) rill::detail::raise<invalid_argument>({"train: the data have no elements"});
     const std::int64_t print = detail::fingerprint(ds, batch);
     if (known == print && (position > 0 || epoch > 0)) {
       if (epoch > 0) {
         it.restart(epoch);
-        if (!it.next(batch)) throw invalid_argument("train: the data have no elements");
+        if (!it.next(batch)) rill::detail::raise<invalid_argument>({"train: the data have no elements"});
       }
       if (position == 0) return true;
       if (it.skip(position - 1) == position - 1 && it.next(batch)) return true;
@@ -317,7 +319,7 @@ class head_model : public model_directory {
       const auto* ids = static_cast<const std::int64_t*>(session.template output<1>());
       metrics.update(output<0>(session, "loss", y.size()).at(), y, {ids, static_cast<std::size_t>(y.size())});
     }
-    if (metrics.examples() == 0) throw invalid_argument("evaluate: the data have no elements");
+    if (metrics.examples() == 0) rill::detail::raise<invalid_argument>({"evaluate: the data have no elements"});
     const std::int64_t step = detail::counter(store_, "global_step");
     evaluation result;
     metrics.report(result);
@@ -372,7 +374,7 @@ class estimator : public detail::head_model<Head> {
   estimator& train(const Dataset& ds, train_options options = {}) {
     check_count("train: steps", options.steps);
     check_count("train: max_steps", options.max_steps);
-    if (options.steps && options.max_steps) throw invalid_argument("train: steps and max_steps cannot both be given");
+    if (options.steps && options.max_steps) rill::detail::raise<invalid_argument>({"train: steps and max_steps cannot both be given"});
 
     using element = typename Dataset::element;
     using parts = detail::batch_parts<element>;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 
 namespace rill {
 
@@ -47,7 +48,7 @@ class evaluation {
   /// The number called `name`; not_found, listing the names there are, if it is missing.
   [[nodiscard]] double operator[](std::string_view name) const {
     if (const entry* e = find(name)) return e->value;
-    throw not_found("the evaluation has no '" + std::string(name) + "', only " + to_string());
+    rill::detail::raise<not_found>({"the evaluation has no '", name, "', only ", to_string()});
   }
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] auto begin() const { return entries_.begin(); }

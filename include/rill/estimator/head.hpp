@@ -20,6 +20,7 @@
 
 #include "rill/core/error.hpp"
 #include "rill/core/tensor.hpp"
+#include "rill/core/text.hpp"
 #include "rill/estimator/evaluation.hpp"
 #include "rill/graph/trace.hpp"
 #include "rill/losses/sparse_softmax_cross_entropy.hpp"
@@ -109,8 +110,7 @@ struct multi_class_head {
   static void check_labels(const Labels& labels) {
     for (std::int64_t i = 0, n = labels.size(); i < n; ++i)
       if (const auto c = static_cast<std::int64_t>(labels.data()[i]); c < 0 || c >= N)
-        throw invalid_argument("label " + std::to_string(c) + " in row " + std::to_string(i) + " of the batch is outside [0, " +
-                               std::to_string(N) + ")");
+        rill::detail::raise<invalid_argument>({"label ", c, " in row ", i, " of the batch is outside [0, ", N, ")"});
   }
 };
 

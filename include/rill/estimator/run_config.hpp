@@ -10,6 +10,7 @@
 #include <string>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 
 namespace rill {
 
@@ -37,11 +38,11 @@ namespace detail {
 inline void check(const run_config& c) {
   const auto at_least = [](const char* field, double value, double least) {
     if (!(value >= least))
-      throw invalid_argument(std::string("run_config: ") + field + " is " + std::to_string(value) + ", but must be at least " +
-                             std::to_string(static_cast<int>(least)));
+      rill::detail::raise<invalid_argument>({"run_config: ", field, " is ", std::to_string(value), ", but must be at least ",
+                                             static_cast<int>(least)});
   };
   if (c.save_checkpoints_secs && c.save_checkpoints_steps)
-    throw invalid_argument("run_config: save_checkpoints_secs and save_checkpoints_steps cannot both be given");
+    rill::detail::raise<invalid_argument>({"run_config: save_checkpoints_secs and save_checkpoints_steps cannot both be given"});
   if (c.save_checkpoints_secs) at_least("save_checkpoints_secs", *c.save_checkpoints_secs, 0);
   if (c.save_checkpoints_steps) at_least("save_checkpoints_steps", static_cast<double>(*c.save_checkpoints_steps), 1);
   at_least("keep_checkpoint_max", c.keep_checkpoint_max, 0);

@@ -16,12 +16,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "rill/core/dtype.hpp"
 #include "rill/core/error.hpp"
 #include "rill/core/shape.hpp"
+#include "rill/core/text.hpp"
 #include "rill/io/data_type.hpp"
 #include "rill/io/filesystem.hpp"
 #include "rill/io/text_proto.hpp"
@@ -37,34 +37,45 @@ struct tensor_proto {
   std::vector<std::string> strings;
 };
 
-/// The value of a node's attribute; one of TensorFlow's AttrValue kinds. A shape's unknown dimensions are negative; a
-/// shape whose `valid()` is false for having too many dimensions stands for unknown rank.
+/// The value of a node's attribute; one of TensorFlow's AttrValue kinds, in the field of that name. A shape's unknown
+/// dimensions are negative; a shape whose `valid()` is false for having too many dimensions stands for unknown rank.
 struct attr_value {
   using list_int = std::vector<std::int64_t>;
   using list_float = std::vector<float>;
   using list_type = std::vector<dtype>;
   using list_shape = std::vector<tensor_shape>;
   using list_string = std::vector<std::string>;
+  enum class kind_type : unsigned char { none, i, f, b, s, type, shape, tensor, ints, floats, types, shapes, strings };
 
   attr_value() = default;
-  attr_value(std::int64_t v) : value(v) {}
-  attr_value(int v) : value(std::int64_t{v}) {}
-  attr_value(float v) : value(v) {}
-  attr_value(bool v) : value(v) {}
-  attr_value(const char* v) : value(std::string(v)) {}
-  attr_value(std::string v) : value(std::move(v)) {}
-  attr_value(dtype v) : value(v) {}
-  attr_value(tensor_shape v) : value(v) {}
-  attr_value(tensor_proto v) : value(std::move(v)) {}
-  attr_value(list_int v) : value(std::move(v)) {}
-  attr_value(list_float v) : value(std::move(v)) {}
-  attr_value(list_type v) : value(std::move(v)) {}
-  attr_value(list_shape v) : value(std::move(v)) {}
-  attr_value(list_string v) : value(std::move(v)) {}
+  attr_value(std::int64_t v) : kind(kind_type::i), i(v) {}
+  attr_value(int v) : kind(kind_type::i), i(v) {}
+  attr_value(float v) : kind(kind_type::f), f(v) {}
+  attr_value(bool v) : kind(kind_type::b), b(v) {}
+  attr_value(const char* v) : kind(kind_type::s), s(v) {}
+  attr_value(std::string v) : kind(kind_type::s), s(std::move(v)) {}
+  attr_value(dtype v) : kind(kind_type::type), type(v) {}
+  attr_value(tensor_shape v) : kind(kind_type::shape), shape(v) {}
+  attr_value(tensor_proto v) : kind(kind_type::tensor), tensor(std::move(v)) {}
+  attr_value(list_int v) : kind(kind_type::ints), ints(std::move(v)) {}
+  attr_value(list_float v) : kind(kind_type::floats), floats(std::move(v)) {}
+  attr_value(list_type v) : kind(kind_type::types), types(std::move(v)) {}
+  attr_value(list_shape v) : kind(kind_type::shapes), shapes(std::move(v)) {}
+  attr_value(list_string v) : kind(kind_type::strings), strings(std::move(v)) {}
 
-  std::variant<std::monostate, std::int64_t, float, bool, std::string, dtype, tensor_shape, tensor_proto, list_int,
-               list_float, list_type, list_shape, list_string>
-      value;
+  kind_type kind = kind_type::none;
+  bool b = false;
+  dtype type = dtype::invalid;
+  float f = 0;
+  std::int64_t i = 0;
+  std::string s;
+  tensor_shape shape;
+  tensor_proto tensor;
+  list_int ints;
+  list_float floats;
+  list_type types;
+  list_shape shapes;
+  list_string strings;
 };
 
 /// One operation. Inputs are "name", "name:k" or, after them, the control inputs "^name".
@@ -106,50 +117,39 @@ inline std::string serialize(const tensor_proto& t) {
 
 namespace detail {
 
-template <class... F>
-struct overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-overloaded(F...) -> overloaded<F...>;
-
 inline std::string serialize_attr(const attr_value& a) {
+  using kind = attr_value::kind_type;
   wire_writer w;
   wire_writer list;
-  std::visit(overloaded{
-                 [](std::monostate) {},
-                 [&](std::int64_t v) { w.int64(3, v); },
-                 [&](float v) { w.float32(4, v); },
-                 [&](bool v) { w.boolean(5, v); },
-                 [&](const std::string& v) { w.bytes(2, v); },
-                 [&](dtype v) { w.varint(6, static_cast<std::uint64_t>(v)); },
-                 [&](const tensor_shape& v) { w.bytes(7, serialize(v)); },
-                 [&](const tensor_proto& v) { w.bytes(8, serialize(v)); },
-                 [&](const attr_value::list_int& v) {
-                   if (!v.empty()) list.packed_int64(3, v);
-                   w.message(1, list);
-                 },
-                 [&](const attr_value::list_float& v) {
-                   if (!v.empty()) list.packed_float32(4, v);
-                   w.message(1, list);
-                 },
-                 [&](const attr_value::list_type& v) {
-                   std::string packed;
-                   for (const dtype d : v) put_varint(packed, static_cast<std::uint64_t>(d));
-                   if (!v.empty()) list.bytes(6, packed);
-                   w.message(1, list);
-                 },
-                 [&](const attr_value::list_shape& v) {
-                   for (const tensor_shape& s : v) list.bytes(7, serialize(s));
-                   w.message(1, list);
-                 },
-                 [&](const attr_value::list_string& v) {
-                   for (const std::string& s : v) list.bytes(2, s);
-                   w.message(1, list);
-                 },
-             },
-             a.value);
-  return w.take();
+  switch (a.kind) {
+    case kind::none: return {};
+    case kind::i: return w.int64(3, a.i).take();
+    case kind::f: return w.float32(4, a.f).take();
+    case kind::b: return w.boolean(5, a.b).take();
+    case kind::s: return w.bytes(2, a.s).take();
+    case kind::type: return w.varint(6, static_cast<std::uint64_t>(a.type)).take();
+    case kind::shape: return w.bytes(7, serialize(a.shape)).take();
+    case kind::tensor: return w.bytes(8, serialize(a.tensor)).take();
+    case kind::ints:
+      if (!a.ints.empty()) list.packed_int64(3, a.ints);
+      break;
+    case kind::floats:
+      if (!a.floats.empty()) list.packed_float32(4, a.floats);
+      break;
+    case kind::types: {
+      std::string packed;
+      for (const dtype d : a.types) put_varint(packed, static_cast<std::uint64_t>(d));
+      if (!packed.empty()) list.bytes(6, packed);
+      break;
+    }
+    case kind::shapes:
+      for (const tensor_shape& s : a.shapes) list.bytes(7, serialize(s));
+      break;
+    case kind::strings:
+      for (const std::string& s : a.strings) list.bytes(2, s);
+      break;
+  }
+  return w.message(1, list).take();
 }
 
 inline void shape_text(text_proto_writer& w, std::string_view name, const tensor_shape& s) {
@@ -165,56 +165,48 @@ inline void type_text(text_proto_writer& w, std::string_view name, dtype d) {
   else w.enumerator(name, known);
 }
 inline void attr_text(text_proto_writer& w, const attr_value& a) {
+  using kind = attr_value::kind_type;
   w.open("value");
-  std::visit(overloaded{
-                 [](std::monostate) {},
-                 [&](std::int64_t v) { w.integer("i", v); },
-                 [&](float v) { w.float32("f", v); },
-                 [&](bool v) { w.boolean("b", v); },
-                 [&](const std::string& v) { w.string("s", v); },
-                 [&](dtype v) { type_text(w, "type", v); },
-                 [&](const tensor_shape& v) { shape_text(w, "shape", v); },
-                 [&](const tensor_proto& v) {
-                   w.open("tensor");
-                   type_text(w, "dtype", v.type);
-                   shape_text(w, "tensor_shape", v.shape);
-                   if (!v.content.empty()) w.string("tensor_content", v.content);
-                   for (const std::string& s : v.strings) w.string("string_val", s);
-                   w.close();
-                 },
-                 [&](const attr_value::list_int& v) {
-                   w.open("list");
-                   for (const std::int64_t x : v) w.integer("i", x);
-                   w.close();
-                 },
-                 [&](const attr_value::list_float& v) {
-                   w.open("list");
-                   for (const float x : v) w.float32("f", x);
-                   w.close();
-                 },
-                 [&](const attr_value::list_type& v) {
-                   w.open("list");
-                   for (const dtype x : v) type_text(w, "type", x);
-                   w.close();
-                 },
-                 [&](const attr_value::list_shape& v) {
-                   w.open("list");
-                   for (const tensor_shape& x : v) shape_text(w, "shape", x);
-                   w.close();
-                 },
-                 [&](const attr_value::list_string& v) {
-                   w.open("list");
-                   for (const std::string& x : v) w.string("s", x);
-                   w.close();
-                 },
-             },
-             a.value);
+  if (a.kind >= kind::ints) w.open("list");
+  switch (a.kind) {
+    case kind::none: break;
+    case kind::i: w.integer("i", a.i); break;
+    case kind::f: w.float32("f", a.f); break;
+    case kind::b: w.boolean("b", a.b); break;
+    case kind::s: w.string("s", a.s); break;
+    case kind::type: type_text(w, "type", a.type); break;
+    case kind::shape: shape_text(w, "shape", a.shape); break;
+    case kind::tensor:
+      w.open("tensor");
+      type_text(w, "dtype", a.tensor.type);
+      shape_text(w, "tensor_shape", a.tensor.shape);
+      if (!a.tensor.content.empty()) w.string("tensor_content", a.tensor.content);
+      for (const std::string& s : a.tensor.strings) w.string("string_val", s);
+      w.close();
+      break;
+    case kind::ints:
+      for (const std::int64_t x : a.ints) w.integer("i", x);
+      break;
+    case kind::floats:
+      for (const float x : a.floats) w.float32("f", x);
+      break;
+    case kind::types:
+      for (const dtype x : a.types) type_text(w, "type", x);
+      break;
+    case kind::shapes:
+      for (const tensor_shape& x : a.shapes) shape_text(w, "shape", x);
+      break;
+    case kind::strings:
+      for (const std::string& x : a.strings) w.string("s", x);
+      break;
+  }
+  if (a.kind >= kind::ints) w.close();
   w.close();
 }
 
 inline dtype parse_type(wire_reader& r) {
   const std::uint64_t v = r.varint();
-  if (v > 255) r.fail("has the data type number " + std::to_string(v) + ", which does not exist");
+  if (v > 255) r.fail({"has the data type number ", v, ", which does not exist"});
   return static_cast<dtype>(v);
 }
 
@@ -237,8 +229,8 @@ inline void parse_shape(wire_reader r, stored_shape& s) {
       wire_reader dim = r.message();
       while (dim.next())
         if (dim.field() == 1) size = dim.int64();
-      if (size < -1) r.fail("has a dimension of size " + std::to_string(size));
-      if (s.dims.size() == 254) r.fail("has a shape of more than 254 dimensions");
+      if (size < -1) r.fail({"has a dimension of size ", size});
+      if (s.dims.size() == 254) r.fail({"has a shape of more than 254 dimensions"});
       s.dims.push_back(size);
     } else if (r.field() == 3) {
       s.unknown_rank = r.boolean();
@@ -282,12 +274,11 @@ inline tensor_proto parse_tensor(wire_reader r) {
   std::uint64_t elements = 1;
   for (const std::int64_t d : shape.dims)
     if (d < 0 || !checked_mul(elements, static_cast<std::uint64_t>(d), elements))
-      r.fail("has a constant whose shape is negative or too large");
+      r.fail({"has a constant whose shape is negative or too large"});
   if (t.type == dtype::string) {
     if (t.strings.size() != elements && !(t.strings.size() == 1 && elements == 0)) {
       if (t.strings.empty() || t.strings.size() > elements || elements > 4096)
-        r.fail("has a constant of " + std::to_string(elements) + " strings of which " +
-               std::to_string(t.strings.size()) + " are stored");
+        r.fail({"has a constant of ", elements, " strings of which ", t.strings.size(), " are stored"});
       t.strings.resize(static_cast<std::size_t>(elements), std::string(t.strings.back()));
     }
     return t;
@@ -296,53 +287,53 @@ inline tensor_proto parse_tensor(wire_reader r) {
   std::uint64_t bytes = 0;
   if (size == 0 || !checked_mul(elements, size, bytes)) return t;
   if (t.content.empty()) {
-    if (values.size() > bytes || values.size() % size != 0) r.fail("has more constant values than its shape holds");
+    if (values.size() > bytes || values.size() % size != 0) r.fail({"has more constant values than its shape holds"});
     if (bytes > values.size() && bytes > splat_limit)
-      throw resource_exhausted("a constant of " + std::to_string(bytes) +
-                               " bytes is spelled as one repeated value; the limit is " + std::to_string(splat_limit));
+      rill::detail::raise<resource_exhausted>({"a constant of ", bytes,
+                                               " bytes is spelled as one repeated value; the limit is ", splat_limit});
     const std::string last = values.empty() ? std::string(size, '\0') : values.substr(values.size() - size);
     t.content = std::move(values);
     t.content.reserve(static_cast<std::size_t>(bytes));
     while (t.content.size() < bytes) t.content += last;
   } else if (t.content.size() != bytes) {
-    r.fail("has a constant of " + std::to_string(t.content.size()) + " bytes, its shape and type need " +
-           std::to_string(bytes));
+    r.fail({"has a constant of ", t.content.size(), " bytes, its shape and type need ", bytes});
   }
   return t;
 }
 
 inline attr_value parse_attr_list(wire_reader r) {
-  attr_value::list_int ints;
-  attr_value::list_float floats;
-  attr_value::list_type types;
-  attr_value::list_shape shapes;
-  attr_value::list_string strings;
+  using kind = attr_value::kind_type;
+  attr_value a{attr_value::list_int{}};  // what an empty list is taken for
   while (r.next()) {
     switch (r.field()) {
-      case 2: strings.emplace_back(r.bytes()); break;
+      case 2:
+        a.strings.emplace_back(r.bytes());
+        a.kind = kind::strings;
+        break;
       case 3:
-      case 5: r.each_varint([&](std::uint64_t v) { ints.push_back(static_cast<std::int64_t>(v)); }); break;
-      case 4: r.each_float32([&](float v) { floats.push_back(v); }); break;
+      case 5: r.each_varint([&](std::uint64_t v) { a.ints.push_back(static_cast<std::int64_t>(v)); }); break;
+      case 4:
+        r.each_float32([&](float v) { a.floats.push_back(v); });
+        if (!a.floats.empty()) a.kind = kind::floats;
+        break;
       case 6:
         r.each_varint([&](std::uint64_t v) {
-          if (v > 255) r.fail("has the data type number " + std::to_string(v) + ", which does not exist");
-          types.push_back(static_cast<dtype>(v));
+          if (v > 255) r.fail({"has the data type number ", v, ", which does not exist"});
+          a.types.push_back(static_cast<dtype>(v));
         });
+        if (!a.types.empty()) a.kind = kind::types;
         break;
       case 7: {
         stored_shape s;
         parse_shape(r.message(), s);
-        shapes.push_back(s.to_shape());
+        a.shapes.push_back(s.to_shape());
+        a.kind = kind::shapes;
         break;
       }
       default: break;
     }
   }
-  if (!strings.empty()) return strings;
-  if (!floats.empty()) return floats;
-  if (!types.empty()) return types;
-  if (!shapes.empty()) return shapes;
-  return ints;
+  return a;
 }
 
 inline attr_value parse_attr(wire_reader r) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 #include "rill/io/filesystem.hpp"
 
 #if __has_include(<zlib.h>)
@@ -41,7 +42,7 @@ class gzip_reader {
       : file_(std::move(file)), size_(file_.size()), in_(1 << 16), z_(new z_stream{}) {
     if (inflateInit2(z_.get(), 16 + MAX_WBITS) != Z_OK) {
       delete z_.release();
-      throw resource_exhausted("zlib could not start on '" + file_.path() + "'");
+      rill::detail::raise<resource_exhausted>({"zlib could not start on '", file_.path(), "'"});
     }
   }
   explicit gzip_reader(const std::string& path) : gzip_reader(random_access_file(path)) {}
@@ -58,13 +59,13 @@ class gzip_reader {
       done += want - z_->avail_out;
       if (status == Z_STREAM_END) {
         if (z_->avail_in == 0 && at_ == size_) end_ = true;
-        else if (inflateReset(z_.get()) != Z_OK) fail("cannot be continued after its first part");
+        else if (inflateReset(z_.get()) != Z_OK) fail({"cannot be continued after its first part"});
       } else if (status == Z_MEM_ERROR) {
-        throw resource_exhausted("zlib has no memory for '" + file_.path() + "'");
+        rill::detail::raise<resource_exhausted>({"zlib has no memory for '", file_.path(), "'"});
       } else if (status == Z_BUF_ERROR || status == Z_OK) {
-        if (z_->avail_in == 0 && at_ == size_ && z_->avail_out != 0) fail("is truncated");
+        if (z_->avail_in == 0 && at_ == size_ && z_->avail_out != 0) fail({"is truncated"});
       } else {
-        fail(std::string("is damaged: ") + (z_->msg != nullptr ? z_->msg : "bad stream"));
+        fail({"is damaged: ", z_->msg != nullptr ? z_->msg : "bad stream"});
       }
     }
     offset_ += done;
@@ -85,14 +86,14 @@ class gzip_reader {
   void fill() {
     if (at_ == size_) return;
     const std::size_t n = file_.read_some(at_, in_.data(), in_.size());
-    if (n == 0) fail("became shorter while it was read");
+    if (n == 0) fail({"became shorter while it was read"});
     at_ += n;
     z_->next_in = in_.data();
     z_->avail_in = static_cast<uInt>(n);
   }
-  [[noreturn]] void fail(const std::string& problem) const {
-    throw data_loss("the gzip stream '" + file_.path() + "' " + problem + " (near compressed offset " +
-                    std::to_string(at_ - z_->avail_in) + ")");
+  [[noreturn]] void fail(rill::detail::text_pieces problem) const {
+    rill::detail::raise<data_loss>({"the gzip stream '", file_.path(), "' ", rill::detail::join(problem), " (near compressed offset ",
+                                    at_ - z_->avail_in, ")"});
   }
 
   random_access_file file_;
@@ -117,9 +118,8 @@ class gzip_reader {
 
  private:
   [[noreturn]] static void missing(const std::string& path) {
-    throw unimplemented("'" + path +
-                        "' is compressed and this program was built without zlib: unpack it with gunzip, or "
-                        "install zlib's headers (Debian: zlib1g-dev), rebuild and link with -lz");
+    rill::detail::raise<unimplemented>({"'", path,
+                                        "' is compressed and this program was built without zlib: unpack it with gunzip, or " "install zlib's headers (Debian: zlib1g-dev), rebuild and link with -lz"});
   }
 };
 

@@ -19,6 +19,8 @@
 
 #include "rill/core/dtype.hpp"
 #include "rill/core/error.hpp"
+#include "rill/core/function_ref.hpp"
+#include "rill/core/text.hpp"
 #include "rill/io/data_type.hpp"
 #include "rill/io/filesystem.hpp"
 #include "rill/io/gzip.hpp"
@@ -61,13 +63,13 @@ inline void swap_elements(std::byte* p, std::size_t bytes, std::size_t width) {
 
 /// `read(dst, n)` returns how many bytes it delivered; `room` is the most that the elements may take; `whole` is the
 /// file's exact size where it is known, else 0.
-template <class Read>
-idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std::uint64_t whole, Read&& read) {
+inline idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std::uint64_t whole,
+                           function_ref<std::size_t(unsigned char*, std::size_t)> read) {
   const std::string name = "IDX file '" + path + "'";
   std::uint64_t offset = 0;
   const auto take = [&](unsigned char* p, std::size_t n, const char* part) {
     const std::size_t got = read(p, n);
-    if (got != n) throw data_loss(name + " ends at offset " + std::to_string(offset + got) + " inside its " + part);
+    if (got != n) rill::detail::raise<data_loss>({name, " ends at offset ", offset + got, " inside its ", part});
     offset += n;
   };
   unsigned char head[4];
@@ -80,11 +82,11 @@ idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std
       hex += digits[b >> 4];
       hex += digits[b & 15];
     }
-    throw invalid_argument(name + " has the magic number " + hex +
-                           " at offset 0; an IDX file starts with 0000 and a type code of 08, 09, 0b, 0c, 0d or 0e");
+    rill::detail::raise<invalid_argument>({name, " has the magic number ", hex, " at offset 0; an IDX file starts with ",
+                                           "0000 and a type code of 08, 09, 0b, 0c, 0d or 0e"});
   }
   if (head[3] > 8)
-    throw invalid_argument(name + " has " + std::to_string(head[3]) + " dimensions at offset 3; at most 8 are read");
+    rill::detail::raise<invalid_argument>({name, " has ", head[3], " dimensions at offset 3; at most 8 are read"});
   idx_array out;
   out.type = type;
   const std::size_t width = stored_size_of(type);
@@ -103,9 +105,8 @@ idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std
     const std::string promise = name + " promises dimensions [" + shape + "] at offset 4, " +
                                 (fits ? std::to_string(bytes) : "more than 2^64") + " bytes";
     if (!exact)
-      throw resource_exhausted(promise + ", more than the limit of " + std::to_string(room) + " for its size");
-    throw data_loss(promise + ", but " + std::to_string(whole - offset) + " bytes follow at offset " +
-                    std::to_string(offset));
+      rill::detail::raise<resource_exhausted>({promise, ", more than the limit of ", room, " for its size"});
+    rill::detail::raise<data_loss>({promise, ", but ", whole - offset, " bytes follow at offset ", offset});
   }
   // Memory follows the data that really arrives.
   std::uint64_t step = io_step;
@@ -119,8 +120,7 @@ idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std
   }
   unsigned char extra;
   if (read(&extra, 1) != 0)
-    throw data_loss(name + " goes on after its dimensions [" + shape + "] are filled, at offset " +
-                    std::to_string(offset));
+    rill::detail::raise<data_loss>({name, " goes on after its dimensions [", shape, "] are filled, at offset ", offset});
   swap_elements(out.data.data(), out.data.size(), width);
   return out;
 }
@@ -153,18 +153,17 @@ inline std::string encode_idx(const idx_array& a) {
   for (const unsigned c : {0x08u, 0x09u, 0x0Bu, 0x0Cu, 0x0Du, 0x0Eu})
     if (detail::idx_type(c) == a.type) code = c;
   if (code == 0 || a.dims.size() > 8)
-    throw invalid_argument("an IDX file holds uint8, int8, int16, int32, float32 or float64 with at most 8 dimensions");
+    rill::detail::raise<invalid_argument>({"an IDX file holds uint8, int8, int16, int32, float32 or float64 with at most 8 dimensions"});
   const std::size_t width = stored_size_of(a.type);
   std::uint64_t bytes = width;
   std::string out{'\0', '\0', static_cast<char>(code), static_cast<char>(a.dims.size())};
   for (const std::int64_t d : a.dims) {
     if (d < 0 || d > 0xFFFFFFFFLL || !checked_mul(bytes, static_cast<std::uint64_t>(d), bytes))
-      throw invalid_argument("dimension " + std::to_string(d) + " does not fit an IDX file");
+      rill::detail::raise<invalid_argument>({"dimension ", d, " does not fit an IDX file"});
     for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((d >> shift) & 0xFF);
   }
   if (bytes != a.data.size())
-    throw invalid_argument("the dimensions of an IDX array need " + std::to_string(bytes) + " bytes, got " +
-                           std::to_string(a.data.size()));
+    rill::detail::raise<invalid_argument>({"the dimensions of an IDX array need ", bytes, " bytes, got ", a.data.size()});
   std::vector<std::byte> big = a.data;
   detail::swap_elements(big.data(), big.size(), width);
   return out.append(reinterpret_cast<const char*>(big.data()), big.size());

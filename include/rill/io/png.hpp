@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 #include "rill/io/filesystem.hpp"
 
 #if __has_include(<zlib.h>)
@@ -94,16 +95,13 @@ inline std::string encode_png(std::int64_t width, std::int64_t height, int chann
                               std::span<const std::uint8_t> pixels) {
   constexpr std::int64_t side = std::int64_t{1} << 24;
   if (width < 1 || height < 1 || width > side || height > side || width * height > (std::int64_t{1} << 29))
-    throw invalid_argument("a PNG of " + std::to_string(width) + " x " + std::to_string(height) +
-                           " pixels cannot be written");
+    rill::detail::raise<invalid_argument>({"a PNG of ", width, " x ", height, " pixels cannot be written"});
   if (channels < 1 || channels > 4)
-    throw invalid_argument("a PNG has 1 to 4 channels, got " + std::to_string(channels));
+    rill::detail::raise<invalid_argument>({"a PNG has 1 to 4 channels, got ", channels});
   const auto row = static_cast<std::size_t>(width) * static_cast<std::size_t>(channels);
   if (pixels.size() != row * static_cast<std::size_t>(height))
-    throw invalid_argument("a PNG of " + std::to_string(width) + " x " + std::to_string(height) + " pixels with " +
-                           std::to_string(channels) + " channels needs " +
-                           std::to_string(row * static_cast<std::size_t>(height)) + " bytes, got " +
-                           std::to_string(pixels.size()));
+    rill::detail::raise<invalid_argument>({"a PNG of ", width, " x ", height, " pixels with ", channels, " channels needs ",
+                                           row * static_cast<std::size_t>(height), " bytes, got ", pixels.size()});
   std::string raw;
   raw.reserve((row + 1) * static_cast<std::size_t>(height));
   for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "rill/core/text.hpp"
 #include "rill/io/crc32c.hpp"
 #include "rill/io/filesystem.hpp"
 #include "rill/io/wire.hpp"
@@ -74,8 +75,8 @@ class record_reader {
     if (unmask_crc(get_fixed32(head + 8)) != crc32c(head, 8)) bad("length");
     const std::uint64_t n = get_fixed64(head);
     if (n > limit_)
-      throw resource_exhausted("'" + file_.path() + "' has a record of " + std::to_string(n) + " bytes at offset " +
-                               std::to_string(offset_) + ", more than the limit of " + std::to_string(limit_));
+      rill::detail::raise<resource_exhausted>({"'", file_.path(), "' has a record of ", n, " bytes at offset ", offset_,
+                                               ", more than the limit of ", limit_});
     if (left < 16 || n > left - 16) torn(left);
     record.resize(static_cast<std::size_t>(n));
     file_.read(offset_ + 12, record.data(), record.size());
@@ -91,12 +92,12 @@ class record_reader {
 
  private:
   [[noreturn]] void torn(std::uint64_t left) const {
-    throw data_loss("'" + file_.path() + "' ends inside the record at offset " + std::to_string(offset_) + " (" +
-                    std::to_string(left) + " bytes are left)");
+    rill::detail::raise<data_loss>({"'", file_.path(), "' ends inside the record at offset ", offset_, " (", left,
+                                    " bytes are left)"});
   }
   [[noreturn]] void bad(const char* part) const {
-    throw data_loss("'" + file_.path() + "' has a wrong checksum over the " + part + " of the record at offset " +
-                    std::to_string(offset_));
+    rill::detail::raise<data_loss>({"'", file_.path(), "' has a wrong checksum over the ", part,
+                                    " of the record at offset ", offset_});
   }
   random_access_file file_;
   std::uint64_t limit_;

@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "rill/core/error.hpp"
+#include "rill/core/function_ref.hpp"
+#include "rill/core/text.hpp"
 #include "rill/io/crc32c.hpp"
 #include "rill/io/snappy.hpp"
 #include "rill/io/wire.hpp"
@@ -103,7 +105,7 @@ class table_builder {
 
   void add(std::string_view key, std::string_view value) {
     if (any_ && key <= last_)
-      throw invalid_argument("table keys must ascend: '" + std::string(key) + "' after '" + last_ + "'");
+      rill::detail::raise<invalid_argument>({"table keys must ascend: '", key, "' after '", last_, "'"});
     // A very large entry gets a block of its own.
     if (!data_.empty() && key.size() + value.size() >= 2 * block_size_) flush();
     if (pending_) index_entry(detail::key_between(last_, key));
@@ -168,37 +170,36 @@ namespace detail {
 /// A block's content, checked and decompressed. `storage` holds it when it was compressed.
 inline std::string_view table_block(std::string_view file, std::string_view what, std::string_view& handle,
                                     std::uint64_t at, std::string& storage) {
-  const auto fail = [&](const std::string& problem) {
-    throw data_loss("'" + std::string(what) + "' at offset " + std::to_string(at) + " " + problem);
+  const auto fail = [&](rill::detail::text_pieces problem) {
+    rill::detail::raise<data_loss>({"'", what, "' at offset ", at, " ", rill::detail::join(problem)});
   };
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
-  if (!take_varint(handle, offset) || !take_varint(handle, size)) fail("has a block handle that is cut off");
+  if (!take_varint(handle, offset) || !take_varint(handle, size)) fail({"has a block handle that is cut off"});
   const std::uint64_t end = file.size() - table_footer_size;
   if (size > end || size + table_trailer_size > end || offset > end - size - table_trailer_size)
-    fail("names a block of " + std::to_string(size) + " bytes at " + std::to_string(offset) +
-         ", which the file does not hold");
+    fail({"names a block of ", size, " bytes at ", offset, ", which the file does not hold"});
   at = offset;
   const std::string_view with_type = file.substr(static_cast<std::size_t>(offset), static_cast<std::size_t>(size) + 1);
   if (unmask_crc(get_fixed32(with_type.data() + with_type.size())) != crc32c(with_type))
-    fail("has a block with a wrong checksum");
+    fail({"has a block with a wrong checksum"});
   const std::string_view content = with_type.substr(0, with_type.size() - 1);
   if (with_type.back() == 0) return content;
-  if (with_type.back() != 1) fail("has a block of an unknown compression type");
-  if (!snappy_uncompress(content, storage)) fail("has a block whose compressed data is malformed");
+  if (with_type.back() != 1) fail({"has a block of an unknown compression type"});
+  if (!snappy_uncompress(content, storage)) fail({"has a block whose compressed data is malformed"});
   return storage;
 }
 
 /// Calls `f(key, value)` for every entry of a block, the value being a view into it. `budget` bounds the key bytes that
 /// prefix compression may unfold.
-template <class F>
-void table_entries(std::string_view block, std::string_view what, std::uint64_t at, std::uint64_t& budget, F&& f) {
-  const auto fail = [&](const std::string& problem) {
-    throw data_loss("'" + std::string(what) + "' has a block at offset " + std::to_string(at) + " that " + problem);
+inline void table_entries(std::string_view block, std::string_view what, std::uint64_t at, std::uint64_t& budget,
+                          function_ref<void(std::string_view, std::string_view)> f) {
+  const auto fail = [&](rill::detail::text_pieces problem) {
+    rill::detail::raise<data_loss>({"'", what, "' has a block at offset ", at, " that ", rill::detail::join(problem)});
   };
-  if (block.size() < 4) fail("is too short");
+  if (block.size() < 4) fail({"is too short"});
   const std::uint64_t restarts = get_fixed32(block.data() + block.size() - 4);
-  if (restarts > (block.size() - 4) / 4) fail("counts more restart points than it holds");
+  if (restarts > (block.size() - 4) / 4) fail({"counts more restart points than it holds"});
   std::string_view in = block.substr(0, block.size() - 4 - static_cast<std::size_t>(restarts) * 4);
   std::string key;
   while (!in.empty()) {
@@ -206,10 +207,10 @@ void table_entries(std::string_view block, std::string_view what, std::uint64_t 
     std::uint64_t unshared = 0;
     std::uint64_t length = 0;
     if (!take_varint(in, shared) || !take_varint(in, unshared) || !take_varint(in, length))
-      fail("ends inside an entry");
-    if (shared > key.size()) fail("has an entry that shares more bytes than the key before it has");
-    if (unshared > in.size() || length > in.size() - unshared) fail("has an entry that is longer than the block");
-    if (shared + unshared > budget) fail("unfolds to more key bytes than the limit");
+      fail({"ends inside an entry"});
+    if (shared > key.size()) fail({"has an entry that shares more bytes than the key before it has"});
+    if (unshared > in.size() || length > in.size() - unshared) fail({"has an entry that is longer than the block"});
+    if (shared + unshared > budget) fail({"unfolds to more key bytes than the limit"});
     budget -= shared + unshared;
     key.resize(static_cast<std::size_t>(shared));
     key.append(in.substr(0, static_cast<std::size_t>(unshared)));
@@ -223,12 +224,12 @@ void table_entries(std::string_view block, std::string_view what, std::uint64_t 
 
 /// Calls `f(key, value, at)` for every entry of a table, in order; `at` is the value's offset in the file (its block's,
 /// where that is compressed). The views live only during the call.
-template <class F>
-void read_table(std::string_view file, std::string_view what, F&& f) {
+inline void read_table(std::string_view file, std::string_view what,
+                       function_ref<void(std::string_view, std::string_view, std::uint64_t)> f) {
   using namespace detail;
   if (file.size() < table_footer_size || get_fixed64(file.data() + file.size() - 8) != table_magic)
-    throw data_loss("'" + std::string(what) + "' is not a table file: its last 8 bytes (of " +
-                    std::to_string(file.size()) + ") are not the format's number");
+    rill::detail::raise<data_loss>({"'", what, "' is not a table file: its last 8 bytes (of ", file.size(),
+                                    ") are not the format's number"});
   const std::uint64_t footer_at = file.size() - table_footer_size;
   std::string_view handles = file.substr(static_cast<std::size_t>(footer_at), table_footer_size - 8);
   std::string meta_storage;
@@ -244,15 +245,13 @@ void read_table(std::string_view file, std::string_view what, F&& f) {
     std::string_view peek = handle;
     std::uint64_t offset = 0;
     if (!take_varint(peek, offset) || offset < next_offset)
-      throw data_loss("'" + std::string(what) + "' at offset " + std::to_string(footer_at) +
-                      " has an index whose blocks do not ascend");
+      rill::detail::raise<data_loss>({"'", what, "' at offset ", footer_at, " has an index whose blocks do not ascend"});
     const std::string_view block = table_block(file, what, handle, footer_at, data_storage);
     const bool compressed = block.data() == data_storage.data();
     next_offset = offset + 1;
     table_entries(block, what, offset, budget, [&](std::string_view key, std::string_view value) {
       if (any && key <= std::string_view(last))
-        throw data_loss("'" + std::string(what) + "' has a block at offset " + std::to_string(offset) +
-                        " whose keys do not ascend");
+        rill::detail::raise<data_loss>({"'", what, "' has a block at offset ", offset, " whose keys do not ascend"});
       any = true;
       last.assign(key);
       f(key, value, compressed ? offset : offset + static_cast<std::uint64_t>(value.data() - block.data()));

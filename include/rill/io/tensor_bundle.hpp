@@ -27,6 +27,7 @@
 #include "rill/core/dtype.hpp"
 #include "rill/core/error.hpp"
 #include "rill/core/shape.hpp"
+#include "rill/core/text.hpp"
 #include "rill/io/crc32c.hpp"
 #include "rill/io/data_type.hpp"
 #include "rill/io/filesystem.hpp"
@@ -94,12 +95,12 @@ class bundle_writer {
   void add(const std::string& name, dtype type, const tensor_shape& shape, const void* data, std::size_t bytes) {
     const std::uint64_t size = stored_size_of(type);
     if (size == 0)
-      throw invalid_argument("cannot save tensor '" + name + "': its type " + std::string(name_of(type)) +
-                             " has no fixed size");
+      rill::detail::raise<invalid_argument>({"cannot save tensor '", name, "': its type ", name_of(type),
+                                             " has no fixed size"});
     const std::uint64_t wanted = elements(name, shape) * size;
     if (wanted != bytes)
-      throw invalid_argument("cannot save tensor '" + name + "': shape " + to_string(shape) + " needs " +
-                             std::to_string(wanted) + " bytes, got " + std::to_string(bytes));
+      rill::detail::raise<invalid_argument>({"cannot save tensor '", name, "': shape ", to_string(shape), " needs ", wanted,
+                                             " bytes, got ", bytes});
     bundle_entry& e = insert(name, type, shape);
     data_.append(data, bytes);
     e.size = bytes;
@@ -110,8 +111,8 @@ class bundle_writer {
   void add(const std::string& name, const tensor_shape& shape, std::span<const std::string> values) {
     const std::uint64_t wanted = elements(name, shape);
     if (wanted != values.size())
-      throw invalid_argument("cannot save tensor '" + name + "': shape " + to_string(shape) + " needs " +
-                             std::to_string(wanted) + " strings, got " + std::to_string(values.size()));
+      rill::detail::raise<invalid_argument>({"cannot save tensor '", name, "': shape ", to_string(shape), " needs ", wanted,
+                                             " strings, got ", values.size()});
     bundle_entry& e = insert(name, dtype::string, shape);
     std::string head;
     std::uint32_t crc = 0;
@@ -135,7 +136,7 @@ class bundle_writer {
   /// Makes the bundle appear: data first, index last, both durable. A full disk is met before either name is taken.
   /// (Saving over an existing prefix cannot be one step, there are two files: give every checkpoint its own prefix.)
   void finish() {
-    if (finished_) throw failed_precondition("bundle '" + prefix_ + "' was finished already");
+    if (finished_) rill::detail::raise<failed_precondition>({"bundle '", prefix_, "' was finished already"});
     table_builder table;
     table.add("", wire_writer().int64(1, 1).message(3, wire_writer().int64(1, 1)).str());
     for (const auto& [name, entry] : entries_) table.add(name, detail::serialize_entry(entry));
@@ -153,17 +154,17 @@ class bundle_writer {
     std::uint64_t n = 1;
     for (const std::int64_t d : shape)
       if (d < 0 || !checked_mul(n, static_cast<std::uint64_t>(d), n) || n >> 58 != 0)
-        throw invalid_argument("cannot save tensor '" + name + "' of shape " + to_string(shape));
-    if (shape.overflow_) throw invalid_argument("cannot save tensor '" + name + "': more than 8 dimensions");
+        rill::detail::raise<invalid_argument>({"cannot save tensor '", name, "' of shape ", to_string(shape)});
+    if (shape.overflow_) rill::detail::raise<invalid_argument>({"cannot save tensor '", name, "': more than 8 dimensions"});
     return n;
   }
   bundle_entry& insert(const std::string& name, dtype type, const tensor_shape& shape) {
     if (finished_)
-      throw failed_precondition("bundle '" + prefix_ + "' is finished; tensor '" + name + "' comes too late");
+      rill::detail::raise<failed_precondition>({"bundle '", prefix_, "' is finished; tensor '", name, "' comes too late"});
     if (name.empty() || name.size() > bundle_limits{}.name_bytes || name.front() == '\0')
-      throw invalid_argument("a tensor name must have 1 to 4096 bytes, got " + std::to_string(name.size()));
+      rill::detail::raise<invalid_argument>({"a tensor name must have 1 to 4096 bytes, got ", name.size()});
     const auto [it, fresh] = entries_.try_emplace(name);
-    if (!fresh) throw invalid_argument("bundle '" + prefix_ + "' already has a tensor '" + name + "'");
+    if (!fresh) rill::detail::raise<invalid_argument>({"bundle '", prefix_, "' already has a tensor '", name, "'"});
     it->second.type = type;
     it->second.shape = shape;
     it->second.offset = data_.bytes_written();
@@ -186,14 +187,14 @@ class bundle_reader {
     read_table(file, index_path_, [&](std::string_view key, std::string_view value, std::uint64_t at) {
       wire_reader r(value, index_path_, at);
       if (!header) {
-        if (!key.empty()) fail("does not start with a bundle header");
+        if (!key.empty()) fail({"does not start with a bundle header"});
         parse_header(r);
         header = true;
       } else if (key.front() != '\0') {  // keys that start with a zero byte hold parts of sliced tensors
         parse_entry(key, r);
       }
     });
-    if (!header) fail("has no bundle header");
+    if (!header) fail({"has no bundle header"});
     check_shards();
   }
 
@@ -204,7 +205,7 @@ class bundle_reader {
   /// What is known about a tensor; `not_found` names tensor and checkpoint.
   [[nodiscard]] const bundle_entry& entry(std::string_view name) const {
     const auto it = entries_.find(name);
-    if (it == entries_.end()) throw not_found("checkpoint '" + prefix_ + "' has no tensor '" + std::string(name) + "'");
+    if (it == entries_.end()) rill::detail::raise<not_found>({"checkpoint '", prefix_, "' has no tensor '", name, "'"});
     return it->second;
   }
 
@@ -212,10 +213,10 @@ class bundle_reader {
   void read(std::string_view name, void* dst, std::size_t bytes) const {
     const bundle_entry& e = plain_entry(name);
     if (e.type == dtype::string)
-      throw invalid_argument("tensor '" + std::string(name) + "' in '" + prefix_ + "' holds strings");
+      rill::detail::raise<invalid_argument>({"tensor '", name, "' in '", prefix_, "' holds strings"});
     if (bytes != e.size)
-      throw invalid_argument("tensor '" + std::string(name) + "' in '" + prefix_ + "' has shape " + to_string(e.shape) +
-                             " and " + std::to_string(e.size) + " bytes, the caller wants " + std::to_string(bytes));
+      rill::detail::raise<invalid_argument>({"tensor '", name, "' in '", prefix_, "' has shape ", to_string(e.shape),
+                                             " and ", e.size, " bytes, the caller wants ", bytes});
     shard(e).read(e.offset, dst, bytes);
     if (crc32c(dst, bytes) != e.crc32c) bad_checksum(name, e);
   }
@@ -224,10 +225,10 @@ class bundle_reader {
   [[nodiscard]] std::vector<std::string> read_strings(std::string_view name) const {
     const bundle_entry& e = plain_entry(name);
     if (e.type != dtype::string)
-      throw invalid_argument("tensor '" + std::string(name) + "' in '" + prefix_ + "' does not hold strings");
+      rill::detail::raise<invalid_argument>({"tensor '", name, "' in '", prefix_, "' does not hold strings"});
     if (e.size > limits_.string_bytes)
-      throw resource_exhausted("tensor '" + std::string(name) + "' in '" + prefix_ + "' has " + std::to_string(e.size) +
-                               " bytes of strings, more than the limit of " + std::to_string(limits_.string_bytes));
+      rill::detail::raise<resource_exhausted>({"tensor '", name, "' in '", prefix_, "' has ", e.size,
+                                               " bytes of strings, more than the limit of ", limits_.string_bytes});
     std::string raw(static_cast<std::size_t>(e.size), '\0');
     shard(e).read(e.offset, raw.data(), raw.size());
     std::string_view in = raw;
@@ -274,14 +275,16 @@ class bundle_reader {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& problem) const { throw data_loss("'" + index_path_ + "' " + problem); }
+  [[noreturn, gnu::cold]] void fail(rill::detail::text_pieces problem) const {
+    rill::detail::raise<data_loss>({"'", index_path_, "' ", rill::detail::join(problem)});
+  }
   [[noreturn]] void bad_checksum(std::string_view name, const bundle_entry& e) const {
-    throw data_loss("tensor '" + std::string(name) + "' in '" + detail::shard_path(prefix_, e.shard, shards_) +
-                    "' at offset " + std::to_string(e.offset) + " has a wrong checksum");
+    rill::detail::raise<data_loss>({"tensor '", name, "' in '", detail::shard_path(prefix_, e.shard, shards_),
+                                    "' at offset ", e.offset, " has a wrong checksum"});
   }
   [[noreturn]] void bad_strings(std::string_view name, const bundle_entry& e) const {
-    throw data_loss("tensor '" + std::string(name) + "' in '" + detail::shard_path(prefix_, e.shard, shards_) +
-                    "' at offset " + std::to_string(e.offset) + " has string lengths that do not fit its size");
+    rill::detail::raise<data_loss>({"tensor '", name, "' in '", detail::shard_path(prefix_, e.shard, shards_),
+                                    "' at offset ", e.offset, " has string lengths that do not fit its size"});
   }
 
   void parse_header(wire_reader& r) {
@@ -291,26 +294,25 @@ class bundle_reader {
       if (r.field() == 1) {
         shards = r.int64();
       } else if (r.field() == 2) {
-        if (r.varint() != 0) throw unimplemented("'" + index_path_ + "' holds big-endian data");
+        if (r.varint() != 0) rill::detail::raise<unimplemented>({"'", index_path_, "' holds big-endian data"});
       } else if (r.field() == 3) {
         wire_reader v = r.message();
         while (v.next())
           if (v.field() == 2) min_consumer = v.int64();
       }
     }
-    if (shards < 0 || shards > 99999) fail("claims " + std::to_string(shards) + " data files");
+    if (shards < 0 || shards > 99999) fail({"claims ", shards, " data files"});
     if (min_consumer > 1)
-      throw unimplemented("'" + index_path_ + "' needs a reader of version " + std::to_string(min_consumer));
+      rill::detail::raise<unimplemented>({"'", index_path_, "' needs a reader of version ", min_consumer});
     shards_ = static_cast<std::int32_t>(shards);
   }
 
   void parse_entry(std::string_view key, wire_reader& r) {
     if (key.size() > limits_.name_bytes)
-      throw resource_exhausted("'" + index_path_ + "' has a tensor name of " + std::to_string(key.size()) +
-                               " bytes, more than the limit of " + std::to_string(limits_.name_bytes));
+      rill::detail::raise<resource_exhausted>({"'", index_path_, "' has a tensor name of ", key.size(),
+                                               " bytes, more than the limit of ", limits_.name_bytes});
     if (entries_.size() == limits_.tensors)
-      throw resource_exhausted("'" + index_path_ + "' has more tensors than the limit of " +
-                               std::to_string(limits_.tensors));
+      rill::detail::raise<resource_exhausted>({"'", index_path_, "' has more tensors than the limit of ", limits_.tensors});
     const std::string name(key);
     bundle_entry e;
     detail::stored_shape shape;
@@ -333,20 +335,19 @@ class bundle_reader {
     std::uint64_t n = 1;
     for (const std::int64_t d : shape.dims)
       if (d < 0 || !checked_mul(n, static_cast<std::uint64_t>(d), n) || n >> 58 != 0)
-        fail("gives tensor '" + name + "' a shape that is negative or too large");
-    if (shape.unknown_rank) fail("gives tensor '" + name + "' no shape");
+        fail({"gives tensor '", name, "' a shape that is negative or too large"});
+    if (shape.unknown_rank) fail({"gives tensor '", name, "' no shape"});
     if (!e.sliced) {
       if (shard < 0 || shard >= shards_)
-        fail("puts tensor '" + name + "' into data file " + std::to_string(shard) + " of " + std::to_string(shards_));
-      if (offset < 0 || size < 0) fail("gives tensor '" + name + "' a negative offset or size");
+        fail({"puts tensor '", name, "' into data file ", shard, " of ", shards_});
+      if (offset < 0 || size < 0) fail({"gives tensor '", name, "' a negative offset or size"});
       std::uint64_t bytes = 0;
       const std::uint64_t width = stored_size_of(e.type);
-      if (e.type == dtype::invalid) fail("gives tensor '" + name + "' no type");
+      if (e.type == dtype::invalid) fail({"gives tensor '", name, "' no type"});
       if (width != 0 && (!checked_mul(n, width, bytes) || bytes != static_cast<std::uint64_t>(size)))
-        fail("gives tensor '" + name + "' " + std::to_string(size) + " bytes, its shape needs " +
-             std::to_string(bytes));
+        fail({"gives tensor '", name, "' ", size, " bytes, its shape needs ", bytes});
       if (e.type == dtype::string && (static_cast<std::uint64_t>(size) < 4 || n > static_cast<std::uint64_t>(size) - 4))
-        fail("gives tensor '" + name + "' more strings than its " + std::to_string(size) + " bytes can hold");
+        fail({"gives tensor '", name, "' more strings than its ", size, " bytes can hold"});
     }
     e.shard = static_cast<std::int32_t>(shard);
     e.offset = static_cast<std::uint64_t>(offset);
@@ -366,8 +367,8 @@ class bundle_reader {
       }
       const std::uint64_t have = sizes[static_cast<std::size_t>(e.shard)];
       if (e.size > have || e.offset > have - e.size)
-        throw data_loss("'" + shard(e).path() + "' has " + std::to_string(have) + " bytes, tensor '" + name +
-                        "' needs " + std::to_string(e.size) + " at offset " + std::to_string(e.offset));
+        rill::detail::raise<data_loss>({"'", shard(e).path(), "' has ", have, " bytes, tensor '", name, "' needs ", e.size,
+                                        " at offset ", e.offset});
     }
   }
   [[nodiscard]] const random_access_file& shard(const bundle_entry& e) const {
@@ -375,12 +376,12 @@ class bundle_reader {
   }
   [[nodiscard]] const bundle_entry& plain_entry(std::string_view name) const {
     const bundle_entry& e = entry(name);
-    if (e.sliced) throw unimplemented("tensor '" + std::string(name) + "' in '" + prefix_ + "' is stored in slices");
+    if (e.sliced) rill::detail::raise<unimplemented>({"tensor '", name, "' in '", prefix_, "' is stored in slices"});
     if (stored_size_of(e.type) == 0 && e.type != dtype::string)
-      throw unimplemented("tensor '" + std::string(name) + "' in '" + prefix_ + "' has the data type number " +
-                          std::to_string(static_cast<int>(e.type)) + ", which cannot be read");
+      rill::detail::raise<unimplemented>({"tensor '", name, "' in '", prefix_, "' has the data type number ",
+                                          static_cast<int>(e.type), ", which cannot be read"});
     if (!e.shape.valid())
-      throw unimplemented("tensor '" + std::string(name) + "' in '" + prefix_ + "' has more than 8 dimensions");
+      rill::detail::raise<unimplemented>({"tensor '", name, "' in '", prefix_, "' has more than 8 dimensions"});
     return e;
   }
 

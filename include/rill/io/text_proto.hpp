@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 
 namespace rill::io {
 
@@ -103,12 +104,12 @@ class text_parser {
   /// Fields up to the closing bracket `end`, or to the end of the text when `end` is 0.
   std::vector<text_field> fields(char end, int depth) {
     if (depth > max_depth)
-      throw resource_exhausted(place() + " has messages nested deeper than the limit of " + std::to_string(max_depth));
+      rill::detail::raise<resource_exhausted>({place(), " has messages nested deeper than the limit of ", max_depth});
     std::vector<text_field> out;
     for (;;) {
       space();
       if (at_ == text_.size()) {
-        if (end != 0) fail(std::string("ends before a '") + end + "'");
+        if (end != 0) fail({"ends before a '", end, "'"});
         return out;
       }
       if (end != 0 && text_[at_] == end) {
@@ -123,7 +124,7 @@ class text_parser {
         for (space(); !accept(']'); space()) {
           out.push_back(value(name, true, depth));
           space();
-          if (!accept(',') && peek() != ']') fail("has a list without ',' or ']'");
+          if (!accept(',') && peek() != ']') fail({"has a list without ',' or ']'"});
         }
       } else {
         out.push_back(value(name, colon, depth));
@@ -145,7 +146,7 @@ class text_parser {
       f.is_message = true;
       f.children = fields(c == '{' ? '}' : '>', depth + 1);
     } else if (!colon) {
-      fail("has no ':' or '{' after '" + name.substr(0, 64) + "'");
+      fail({"has no ':' or '{' after '", name.substr(0, 64), "'"});
     } else if (c == '"' || c == '\'') {
       f.is_quoted = true;
       for (; peek() == '"' || peek() == '\''; space()) quoted(f.value);
@@ -161,14 +162,14 @@ class text_parser {
   void quoted(std::string& out) {
     const char quote = text_[at_++];
     for (;;) {
-      if (at_ == text_.size() || text_[at_] == '\n') fail("has a string without its closing quote");
+      if (at_ == text_.size() || text_[at_] == '\n') fail({"has a string without its closing quote"});
       char c = text_[at_++];
       if (c == quote) return;
       if (c != '\\') {
         out += c;
         continue;
       }
-      if (at_ == text_.size()) fail("ends inside an escape");
+      if (at_ == text_.size()) fail({"ends inside an escape"});
       c = text_[at_++];
       switch (c) {
         case 'n': out += '\n'; break;
@@ -187,16 +188,16 @@ class text_parser {
           unsigned v = 0;
           int digits = 0;
           for (; digits < 2 && hex(peek()) >= 0; ++digits) v = v * 16 + static_cast<unsigned>(hex(text_[at_++]));
-          if (digits == 0) fail("has an escape \\x without digits");
+          if (digits == 0) fail({"has an escape \\x without digits"});
           out += static_cast<char>(v);
           break;
         }
         default: {
-          if (c < '0' || c > '7') fail(std::string("has an unknown escape '\\") + c + "'");
+          if (c < '0' || c > '7') fail({"has an unknown escape '\\", c, "'"});
           auto v = static_cast<unsigned>(c - '0');
           for (int k = 0; k < 2 && peek() >= '0' && peek() <= '7'; ++k)
             v = v * 8 + static_cast<unsigned>(text_[at_++] - '0');
-          if (v > 255) fail("has an octal escape above \\377");
+          if (v > 255) fail({"has an octal escape above \\377"});
           out += static_cast<char>(v);
         }
       }
@@ -206,18 +207,18 @@ class text_parser {
     // [domain/type] names an extension or an Any; it is kept as a name like any other.
     if (peek() == '[') {
       const std::size_t end = text_.find(']', at_);
-      if (end == std::string_view::npos) fail("has a '[' without its ']'");
+      if (end == std::string_view::npos) fail({"has a '[' without its ']'"});
       const std::string_view s = text_.substr(at_, end + 1 - at_);
       at_ = end + 1;
       return s;
     }
     const std::string_view s = take([](char c) { return word(c); });
-    if (s.empty()) fail("has no field name where one should start");
+    if (s.empty()) fail({"has no field name where one should start"});
     return s;
   }
   std::string_view scalar_token() {
     const std::string_view s = take([](char c) { return word(c) || c == '.' || c == '+' || c == '-'; });
-    if (s.empty()) fail("has no value where one should start");
+    if (s.empty()) fail({"has no value where one should start"});
     return s;
   }
   template <class F>
@@ -256,7 +257,9 @@ class text_parser {
     for (const char c : text_.substr(0, at_)) line += c == '\n';
     return "'" + std::string(what_) + "' line " + std::to_string(line);
   }
-  [[noreturn]] void fail(const std::string& problem) const { throw data_loss(place() + " " + problem); }
+  [[noreturn, gnu::cold]] void fail(rill::detail::text_pieces problem) const {
+    rill::detail::raise<data_loss>({place(), " ", rill::detail::join(problem)});
+  }
 
   std::string_view text_;
   std::string_view what_;

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 
 namespace rill::io {
 
@@ -140,10 +141,10 @@ class wire_reader {
     if (pending_) skip();
     if (at_ == data_.size()) return false;
     const std::uint64_t k = raw_varint();
-    if (k >> 32 != 0 || k >> 3 == 0 || (k >> 3) > 0x1FFFFFFF) fail("has a field key that is not valid");
+    if (k >> 32 != 0 || k >> 3 == 0 || (k >> 3) > 0x1FFFFFFF) fail({"has a field key that is not valid"});
     field_ = static_cast<std::uint32_t>(k >> 3);
     const auto t = static_cast<unsigned>(k & 7);
-    if (t > 5 || t == 4) fail("has wire type " + std::to_string(t) + " where a field should start");
+    if (t > 5 || t == 4) fail({"has wire type ", t, " where a field should start"});
     type_ = static_cast<wire_type>(t);
     pending_ = true;
     return true;
@@ -179,7 +180,7 @@ class wire_reader {
   /// A reader for a message field.
   wire_reader message() {
     if (depth_ + 1 > max_depth)
-      throw resource_exhausted(place() + " has messages nested deeper than the limit of " + std::to_string(max_depth));
+      rill::detail::raise<resource_exhausted>({place(), " has messages nested deeper than the limit of ", max_depth});
     const std::string_view inner = bytes();
     wire_reader r(inner, what_, base_ + at_ - inner.size());
     r.depth_ = depth_ + 1;
@@ -208,17 +209,18 @@ class wire_reader {
   }
 
   /// Throws `data_loss` about the place reached: "'file' at offset 12 <problem>".
-  [[noreturn]] void fail(const std::string& problem) const { throw data_loss(place() + " " + problem); }
+  [[noreturn, gnu::cold]] void fail(rill::detail::text_pieces problem) const {
+    rill::detail::raise<data_loss>({place(), " ", rill::detail::join(problem)});
+  }
 
  private:
   [[nodiscard]] std::string place() const {
     return "'" + std::string(what_) + "' at offset " + std::to_string(base_ + at_);
   }
   void expect(wire_type t) {
-    if (!pending_) fail("was asked for a value that was read already");
+    if (!pending_) fail({"was asked for a value that was read already"});
     if (type_ != t)
-      fail("has wire type " + std::to_string(static_cast<int>(type_)) + " in field " + std::to_string(field_) +
-           ", wanted " + std::to_string(static_cast<int>(t)));
+      fail({"has wire type ", static_cast<int>(type_), " in field ", field_, ", wanted ", static_cast<int>(t)});
     pending_ = false;
   }
   wire_reader packed() {
@@ -230,14 +232,13 @@ class wire_reader {
   std::uint64_t raw_varint() {
     std::string_view rest = data_.substr(at_);
     std::uint64_t v = 0;
-    if (!take_varint(rest, v)) fail("has a varint that is cut off or longer than 64 bits");
+    if (!take_varint(rest, v)) fail({"has a varint that is cut off or longer than 64 bits"});
     at_ = data_.size() - rest.size();
     return v;
   }
   std::string_view slice(std::uint64_t n) {
     if (n > data_.size() - at_)
-      fail("promises " + std::to_string(n) + " bytes in field " + std::to_string(field_) + " where only " +
-           std::to_string(data_.size() - at_) + " are left");
+      fail({"promises ", n, " bytes in field ", field_, " where only ", data_.size() - at_, " are left"});
     const std::string_view s = data_.substr(at_, static_cast<std::size_t>(n));
     at_ += static_cast<std::size_t>(n);
     return s;
@@ -254,14 +255,13 @@ class wire_reader {
         case wire_type::fixed32: slice(4); break;
         case wire_type::start_group:
           if (++open + depth_ > max_depth)
-            throw resource_exhausted(place() + " has groups nested deeper than the limit of " +
-                                     std::to_string(max_depth));
+            rill::detail::raise<resource_exhausted>({place(), " has groups nested deeper than the limit of ", max_depth});
           break;
         case wire_type::end_group: --open; break;
       }
       if (open == 0) return;
       const std::uint64_t k = raw_varint();
-      if ((k & 7) > 5 || k >> 3 == 0) fail("has a field key that is not valid");
+      if ((k & 7) > 5 || k >> 3 == 0) fail({"has a field key that is not valid"});
       t = static_cast<wire_type>(k & 7);
     }
   }

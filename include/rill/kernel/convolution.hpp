@@ -2,9 +2,8 @@
 #pragma once
 /// \file
 /// Two-dimensional convolution on a CPU and its two gradients, for float and double: NHWC images, HWIO filters, any
-/// stride and explicit padding. Direct method: an image is brought once into a zero-padded, channel-major scratch copy
-/// (evaluating its operand on the way), so that the pixels of a register tile are neighbours in memory and the kernel
-/// knows no border. 5 x 5 filters of stride 1 over 16 or a multiple of 32 channels go through winograd.hpp where there
+/// stride and explicit padding. Direct method: an image is brought once into a zero-padded scratch copy (evaluating its
+/// operand on the way), so that the kernel knows no border and what a pixel reads of an image row is one run of memory. 5 x 5 filters of stride 1 over 16 or a multiple of 32 channels go through winograd.hpp where there
 /// is enough work.
 ///
 /// Operands and epilogue are those of matmul.hpp. Image operands have one row per image row (`outer` = image * height +
@@ -35,65 +34,42 @@ namespace detail {
 inline std::int64_t image_row_blocks(std::int64_t batch, std::int64_t rows, std::int64_t flops_per_image,
                                      std::int64_t scratch_per_image) {
   const std::int64_t by_size = ceil_div(scratch_per_image, 1 << 17);
-  const std::int64_t by_tasks = std::min(ceil_div(16, batch), ceil_div(flops_per_image, 4'000'000));
+  const std::int64_t by_tasks = std::min(ceil_div(16, batch), ceil_div(flops_per_image, 2 * flops_per_task));
   return std::clamp<std::int64_t>(std::max(by_size, by_tasks), 1, rows);
 }
 
-/// A scratch copy of some rows of an image, [row][phase][channel][position]: source pixel x lies at padded position
-/// p = x + shift, phase p % stride, position p / stride.
-struct image_layout {
-  std::int64_t width, channels, stride, shift, pitch;
-  [[nodiscard]] constexpr std::int64_t row_size() const { return stride * channels * pitch; }
-};
-
-/// Brings one image row (`from`, [x][channel]) into its place; the padding around it is left alone.
+/// Brings one row of pixels (`from`, [x][channel]) into channel-major order, `pitch` elements from channel to channel.
 template <class T>
-[[gnu::noinline]] void transpose_image_row(const image_layout& l, const T* from, T* to) {
+[[gnu::noinline]] void transpose_pixels(const T* from, std::int64_t width, std::int64_t channels, std::int64_t pitch, T* to) {
   constexpr std::int64_t w = lanes<T>;
-  const std::int64_t begin = std::max<std::int64_t>(0, -l.shift), end = std::min(l.width, l.pitch * l.stride - l.shift);
-  const std::int64_t channels = l.channels;
-  if (l.stride > 1) {
-    for (std::int64_t x = begin; x < end; ++x) {
-      T* pixel = to + (x + l.shift) % l.stride * channels * l.pitch + (x + l.shift) / l.stride;
-      for (std::int64_t c = 0; c < channels; ++c) pixel[c * l.pitch] = from[x * channels + c];
-    }
-    return;
-  }
-  if (channels == 1) {
-    if (begin < end) copy_elements(to + l.shift + begin, from + begin, end - begin);
-    return;
-  }
-  for (std::int64_t x = begin; x < end; x += w) {
-    const std::int64_t pixels = std::min(w, end - x);
+  for (std::int64_t x = 0; x < width; x += w) {
+    const std::int64_t pixels = std::min(w, width - x);
     const T* row[std::size_t{lanes<T>}];
     for (std::int64_t q = 0; q < w; ++q) row[q] = from + (x + std::min(q, pixels - 1)) * channels;
     for (std::int64_t c = 0; c < channels; c += w)
-      transpose_block<T>(row, pixels, c, std::min(w, channels - c), to + c * l.pitch + l.shift + x, l.pitch, pixels);
+      transpose_block<T>(row, pixels, c, std::min(w, channels - c), to + c * pitch + x, pitch, pixels);
   }
 }
 
-/// Fills `rows` rows of scratch with image rows first_y, first_y + 1, ...; rows outside of the image become zero. The
-/// padding inside the rows must be zero already. `own` holds one evaluated row.
+/// Computes the tile of `args` at rows i0, i0 + i_step, ... and columns [j0, j0 + cols) of the result: stored at once
+/// where nothing else is to be done, handed over from args.c otherwise.
 template <class T>
-void transpose_image(const image_layout& l, const operand_ref<T>& x, std::int64_t image_row0, std::int64_t height,
-                     std::int64_t first_y, std::int64_t rows, T* to, T* own) {
-  for (std::int64_t r = 0; r < rows; ++r, to += l.row_size()) {
-    const std::int64_t y = first_y + r;
-    if (y < 0 || y >= height) zero(to, l.row_size());
-    else transpose_image_row(l, x.segment(image_row0 + y, 0, l.width * l.channels, own), to);
+inline void run_tile_to_sink(tile_args<T>& args, const tile_sink<T>& sink, std::int64_t rows, std::int64_t i0,
+                             std::int64_t i_step, std::int64_t j0, std::int64_t cols) {
+  const std::int64_t vectors = cols > lanes<T> ? 2 : 1;
+  if (sink.direct != nullptr && cols == vectors * lanes<T>) {
+    args.to = sink.direct + i0 * sink.direct_ld + j0;
+    args.to_pitch = i_step * sink.direct_ld;
+    if (args.to_pitch > 2 * cols)  // shorter steps are a stream that the processor foresees
+      for (std::int64_t r = 0; r < rows; ++r) prefetch_lines<true>(args.to + r * args.to_pitch, cols);
+    tile_for<T>(rows, vectors)(args);
+  } else {
+    args.to = nullptr;
+    sink.prefetch(rows, i0, j0, cols);
+    tile_for<T>(rows, vectors)(args);
+    sink.finish(args.c, args.c_pitch, rows, i0, i_step, j0, cols);
   }
 }
-
-/// A filter whose rows (ky, kx, c) are asked for in the order (ky, c, kx).
-template <class T>
-struct channel_major_filter {
-  const operand_ref<T>& filter;
-  std::int64_t k_w, channels;
-  const T* segment(std::int64_t outer, std::int64_t inner0, std::int64_t n, T* scratch) const {
-    const std::int64_t kx = outer % k_w, c = outer / k_w % channels, ky = outer / k_w / channels;
-    return filter.segment((ky * k_w + kx) * channels + c, inner0, n, scratch);
-  }
-};
 
 /// Packs a filter of `depth` rows in panels: [panel][row][output].
 template <class T>
@@ -126,10 +102,10 @@ template <class T>
   const std::int64_t taps = d.k_h * d.k_w * d.in_c;
   const even_split tiles(taps, ceil_div(taps, mr));
   const std::int64_t tile_size = packed_tile_size<T>(std::min(mr, taps), d.out_c);
-  const image_layout row_layout{d.out_w, d.out_c, 1, 0, round_up(d.out_w, w)};
+  const std::int64_t pitch = round_up(d.out_w, w);  // of the channels of a transposed row
   // One line of the planar image: all positions that a tap can reach, and what else a vector touches.
-  const std::int64_t line = std::max((row_layout.pitch - 1) * d.stride_w + d.k_w, d.pad_left + d.in_w);
-  const std::int64_t sum_size = round_up(d.in_h * d.in_c * line, 16), row_size = round_up(row_layout.row_size(), 16);
+  const std::int64_t line = std::max((pitch - 1) * d.stride_w + d.k_w, d.pad_left + d.in_w);
+  const std::int64_t sum_size = round_up(d.in_h * d.in_c * line, 16), row_size = round_up(d.out_c * pitch, 16);
   const call_scratch<T> scratch(
       tiles.parts * tile_size,
       std::max(pack_scratch<T>(0), mr * nr + sum_size + row_size + d.in_w * w + d.out_w * d.out_c));
@@ -148,7 +124,8 @@ template <class T>
           for (std::int64_t image = image0; image < image1; ++image) {
             zero(sum, sum_size);
             for (std::int64_t oy = 0; oy < d.out_h; ++oy) {
-              transpose_image_row(row_layout, dy.segment(image * d.out_h + oy, 0, d.out_w * d.out_c, evaluated), row);
+              transpose_pixels(dy.segment(image * d.out_h + oy, 0, d.out_w * d.out_c, evaluated), d.out_w, d.out_c, pitch,
+                               row);
               for (std::int64_t x0 = 0; x0 < d.out_w; x0 += nr) {
                 const std::int64_t vectors = d.out_w - x0 > w ? 2 : 1;
                 for (std::int64_t t = 0; t < tiles.parts; ++t) {
@@ -159,7 +136,7 @@ template <class T>
                                                        .segments = 1,
                                                        .segment_length = d.out_c,
                                                        .b = row + x0,
-                                                       .b_step = row_layout.pitch,
+                                                       .b_step = pitch,
                                                        .c = c,
                                                        .c_pitch = nr,
                                                        .accumulate = false});
@@ -206,68 +183,55 @@ template <class T>
     }
   }
 
-  const image_layout layout{d.in_w, d.in_c, d.stride_w, d.pad_left, d.out_w + (d.k_w - 1) / d.stride_w};
-  // The inner loop runs over the longer of channels and kernel width.
-  const bool along_x = d.in_c < d.k_w && d.stride_w == 1;
-  const std::int64_t segments = along_x ? d.k_h * d.in_c : d.k_h * d.k_w;
+  const copied_image layout{d.in_h, d.in_w, d.in_c, d.pad_left, (d.out_w - 1) * d.stride_w + d.k_w};
+  const std::int64_t row_size = layout.pitch * d.in_c;
   const std::int64_t panels = ceil_div(d.out_c, nr), panel_size = depth * nr;
+  // A filter of few whole panels is read where it is.
+  const bool in_place = filter.in_memory() && (d.out_c == nr || d.out_c == 2 * nr);
 
   const std::int64_t image_flops = 2 * d.out_h * d.out_w * depth * d.out_c;
-  const even_split row_blocks(
-      d.out_h, image_row_blocks(d.batch, d.out_h, image_flops, d.out_h * d.stride_h * layout.row_size()));
+  const even_split row_blocks(d.out_h,
+                              image_row_blocks(d.batch, d.out_h, image_flops, d.out_h * d.stride_h * row_size));
   const std::int64_t copied_rows = (row_blocks.largest() - 1) * d.stride_h + d.k_h;
-  const std::int64_t copy_size = round_up(copied_rows * layout.row_size(), 16);
-  const std::int64_t offsets_size = round_up(elements_for_offsets<T>(segments), 16);
-  const call_scratch<T> scratch(offsets_size + panels * panel_size,
+  const std::int64_t copy_size = round_up(copied_rows * row_size, 16);
+  const std::int64_t offsets_size = round_up(elements_for_offsets<T>(d.k_h), 16);
+  const call_scratch<T> scratch(offsets_size + (in_place ? 0 : panels * panel_size),
                                 mr * nr + copy_size + std::max(d.in_w * d.in_c, pack_scratch<T>(nr)));
   std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
   T* const packed = scratch.shared() + offsets_size;
-
-  for (std::int64_t s = 0; s < segments; ++s) {
-    if (along_x) {
-      offset[s] = s / d.in_c * layout.row_size() + s % d.in_c * layout.pitch;
-    } else {
-      const std::int64_t ky = s / d.k_w, kx = s % d.k_w;
-      offset[s] = ky * layout.row_size() + kx % d.stride_w * d.in_c * layout.pitch + kx / d.stride_w;
-    }
-  }
-  const channel_major_filter<T> reordered{filter, d.k_w, d.in_c};
-  pack_filter_panels(along_x ? operand_ref<T>::of(reordered) : filter, depth, d.out_c, packed, scratch);
+  for (std::int64_t ky = 0; ky < d.k_h; ++ky) offset[ky] = ky * row_size;
+  if (!in_place) pack_filter_panels(filter, depth, d.out_c, packed, scratch);
 
   const even_split tiles(d.out_w, ceil_div(d.out_w, mr));
   const std::int64_t tasks = d.batch * row_blocks.parts;
   parallel_for(tasks, task_grain(image_flops / row_blocks.parts), [&](std::int64_t task0, std::int64_t task1) {
     scratch.with_task_scratch([&](T* own) {
-      T* const c = own;
       T* const copy = own + mr * nr;
       zero(copy, copy_size);
+      tile_args<T> args{.a = nullptr,
+                        .a_row = d.stride_w * d.in_c,
+                        .a_step = 1,
+                        .segment = offset,
+                        .segments = d.k_h,
+                        .segment_length = d.k_w * d.in_c,
+                        .b = nullptr,
+                        .b_step = in_place ? filter.ld : nr,
+                        .c = own,
+                        .c_pitch = nr,
+                        .accumulate = false};
       for (std::int64_t task = task0; task < task1; ++task) {
         const std::int64_t image = task / row_blocks.parts, block = task % row_blocks.parts;
         const std::int64_t y0 = row_blocks.begin(block), y1 = y0 + row_blocks.size(block);
-        transpose_image(layout, x, image * d.in_h, d.in_h, y0 * d.stride_h - d.pad_top,
-                        (y1 - y0 - 1) * d.stride_h + d.k_h, copy, copy + copy_size);
+        copy_image_rows(layout, x, image * d.in_h, y0 * d.stride_h - d.pad_top, (y1 - y0 - 1) * d.stride_h + d.k_h,
+                        copy, copy + copy_size);
         for (std::int64_t p = 0; p < panels; ++p) {
-          const std::int64_t cols = std::min(nr, d.out_c - p * nr), vectors = cols > lanes<T> ? 2 : 1;
-          for (std::int64_t y = y0; y < y1; ++y) {
-            const T* const row = copy + (y - y0) * d.stride_h * layout.row_size();
+          args.b = in_place ? filter.data + p * nr : packed + p * panel_size;
+          for (std::int64_t y = y0; y < y1; ++y)
             for (std::int64_t t = 0; t < tiles.parts; ++t) {
-              const std::int64_t x0 = tiles.begin(t), rows = tiles.size(t);
-              const std::int64_t i0 = (image * d.out_h + y) * d.out_w + x0;
-              sink.prefetch(rows, i0, p * nr, cols);
-              tile_for<T>(rows, vectors)({.a = row + x0,
-                                          .a_row = 1,
-                                          .a_step = along_x ? 1 : layout.pitch,
-                                          .segment = offset,
-                                          .segments = segments,
-                                          .segment_length = along_x ? d.k_w : d.in_c,
-                                          .b = packed + p * panel_size,
-                                          .b_step = nr,
-                                          .c = c,
-                                          .c_pitch = nr,
-                                          .accumulate = false});
-              sink.finish(c, nr, rows, i0, 1, p * nr, cols);
+              args.a = copy + (y - y0) * d.stride_h * row_size + tiles.begin(t) * args.a_row;
+              run_tile_to_sink(args, sink, tiles.size(t), (image * d.out_h + y) * d.out_w + tiles.begin(t), 1, p * nr,
+                               std::min(nr, d.out_c - p * nr));
             }
-          }
         }
       }
     });
@@ -306,14 +270,15 @@ template <class T>
   const std::int64_t sh = d.stride_h, sw = d.stride_w;
   const std::int64_t last_ty = (d.k_h - 1) / sh, last_tx = (d.k_w - 1) / sw;
   const std::int64_t first_qx = d.pad_left / sw, last_qx = (d.in_w - 1 + d.pad_left) / sw;
-  const image_layout layout{d.out_w, d.out_c, 1, last_tx - first_qx, last_qx - first_qx + last_tx + 1};
+  const copied_image layout{d.out_h, d.out_w, d.out_c, last_tx - first_qx, last_qx - first_qx + last_tx + 1};
+  const std::int64_t row_size = layout.pitch * d.out_c;
   const std::int64_t taps = d.k_h * d.k_w;
   const std::int64_t panels = ceil_div(d.in_c, nr);
 
   const std::int64_t image_flops = 2 * d.out_h * d.out_w * depth * d.in_c;
-  const even_split row_blocks(d.in_h, image_row_blocks(d.batch, d.in_h, image_flops, d.out_h * layout.row_size()));
+  const even_split row_blocks(d.in_h, image_row_blocks(d.batch, d.in_h, image_flops, d.out_h * row_size));
   const std::int64_t copied_rows = (row_blocks.largest() - 1) / sh + 2 + last_ty;
-  const std::int64_t copy_size = round_up(copied_rows * layout.row_size(), 16);
+  const std::int64_t copy_size = round_up(copied_rows * row_size, 16);
   const std::int64_t offsets_size = round_up(elements_for_offsets<T>(taps), 16);
   const call_scratch<T> scratch(offsets_size + panels * nr * depth,
                                 mr * nr + copy_size + std::max(d.out_w * d.out_c, pack_scratch<T>(nr)));
@@ -334,7 +299,7 @@ template <class T>
       const std::int64_t ty_count = taps_of(d.k_h, sh, py), tx_count = taps_of(d.k_w, sw, px);
       const std::int64_t first = first_tap(py, px), count = ty_count * tx_count;
       for (std::int64_t s = 0; s < count; ++s)
-        offset[first + s] = (last_ty - s / tx_count) * layout.row_size() + (last_tx - s % tx_count);
+        offset[first + s] = (last_ty - s / tx_count) * row_size + (last_tx - s % tx_count) * d.out_c;
       parallel_for(count, std::max<std::int64_t>(1, 60'000 / (d.out_c * d.in_c)),
                    [&](std::int64_t s0, std::int64_t s1) {
                      scratch.with_task_scratch([&](T* own) {
@@ -352,20 +317,19 @@ template <class T>
   const std::int64_t tasks = d.batch * row_blocks.parts;
   parallel_for(tasks, task_grain(image_flops / row_blocks.parts), [&](std::int64_t task0, std::int64_t task1) {
     scratch.with_task_scratch([&](T* own) {
-      T* const c = own;
       T* const copy = own + mr * nr;
       zero(copy, copy_size);
       for (std::int64_t task = task0; task < task1; ++task) {
         const std::int64_t image = task / row_blocks.parts, block = task % row_blocks.parts;
         const std::int64_t y0 = row_blocks.begin(block), y1 = y0 + row_blocks.size(block);
         const std::int64_t first_qy = (y0 + d.pad_top) / sh, last_qy = (y1 - 1 + d.pad_top) / sh;
-        transpose_image(layout, dy, image * d.out_h, d.out_h, first_qy - last_ty, last_qy - first_qy + last_ty + 1,
-                        copy, copy + copy_size);
+        copy_image_rows(layout, dy, image * d.out_h, first_qy - last_ty, last_qy - first_qy + last_ty + 1, copy,
+                        copy + copy_size);
         for (std::int64_t p = 0; p < panels; ++p) {
-          const std::int64_t cols = std::min(nr, d.in_c - p * nr), vectors = cols > lanes<T> ? 2 : 1;
+          const std::int64_t cols = std::min(nr, d.in_c - p * nr);
           for (std::int64_t y = y0; y < y1; ++y) {
             const std::int64_t py = (y + d.pad_top) % sh;
-            const T* const row = copy + ((y + d.pad_top) / sh - first_qy) * layout.row_size();
+            const T* const row = copy + ((y + d.pad_top) / sh - first_qy) * row_size;
             for (std::int64_t px = 0; px < sw; ++px) {
               const std::int64_t x_first = (px - d.pad_left % sw + sw) % sw;
               if (x_first >= d.in_w) continue;
@@ -373,23 +337,23 @@ template <class T>
               const std::int64_t count = taps_of(d.k_h, sh, py) * taps_of(d.k_w, sw, px);
               const std::int64_t first = count > 0 ? first_tap(py, px) : 0;
               const T* const panel = packed + (first * panels + p * count) * d.out_c * nr;
-              const T* const from = row + (x_first + d.pad_left) / sw - first_qx;
+              const T* const from = row + ((x_first + d.pad_left) / sw - first_qx) * d.out_c;
               const even_split tiles(pixels, ceil_div(pixels, mr));
               for (std::int64_t t = 0; t < tiles.parts; ++t) {
                 const std::int64_t r0 = tiles.begin(t), rows = tiles.size(t);
                 const std::int64_t i0 = (image * d.in_h + y) * d.in_w + x_first + r0 * sw;
-                tile_for<T>(rows, vectors)({.a = from + r0,
-                                            .a_row = 1,
-                                            .a_step = layout.pitch,
-                                            .segment = offset + first,
-                                            .segments = count,
-                                            .segment_length = d.out_c,
-                                            .b = panel,
-                                            .b_step = nr,
-                                            .c = c,
-                                            .c_pitch = nr,
-                                            .accumulate = false});
-                sink.finish(c, nr, rows, i0, sw, p * nr, cols);
+                tile_args<T> args{.a = from + r0 * d.out_c,
+                                  .a_row = d.out_c,
+                                  .a_step = 1,
+                                  .segment = offset + first,
+                                  .segments = count,
+                                  .segment_length = d.out_c,
+                                  .b = panel,
+                                  .b_step = nr,
+                                  .c = own,
+                                  .c_pitch = nr,
+                                  .accumulate = false};
+                run_tile_to_sink(args, sink, rows, i0, sw, p * nr, cols);
               }
             }
           }
@@ -421,9 +385,9 @@ template <class T>
   const std::int64_t pitch = (d.out_w - 1) * d.stride_w + d.k_w, row_size = pitch * d.in_c;
 
   const std::int64_t flops = 2 * d.batch * d.out_h * d.out_w * result_rows * d.out_c;
-  const std::int64_t worth = std::max<std::int64_t>(1, flops / 4'000'000);
+  const std::int64_t worth = std::max<std::int64_t>(1, flops / (2 * flops_per_task));
   const even_split chunks(d.batch,
-                          std::min<std::int64_t>({8, worth, std::max<std::int64_t>(1, (1 << 22) / partial_size)}));
+                          std::min<std::int64_t>({16, worth, std::max<std::int64_t>(1, (1 << 22) / partial_size)}));
   const even_split parts(groups, std::min(ceil_div(16, chunks.parts), ceil_div(worth, chunks.parts)));
   // Some 200 pixels at a time keep both operands in the first-level cache.
   const even_split row_blocks(d.out_h, ceil_div(d.out_h * d.out_w, 200));

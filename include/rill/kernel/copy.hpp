@@ -34,7 +34,7 @@ namespace detail {
 /// N bytes that are moved as one; may lie at any address.
 template <int N>
 struct word {
-  unsigned char bytes[N];
+  unsigned char bytes[static_cast<std::size_t>(N)];
 };
 
 /// A nest in the order in which the destination is walked, without axes of extent 1, neighbours merged.
@@ -156,7 +156,7 @@ void transpose_tiles(const Word* from, std::int64_t from_stride, std::int64_t ro
     constexpr auto width = static_cast<std::int64_t>(sizeof(Word));
     constexpr std::int64_t edge = width >= 8 ? 16 : width == 4 ? 32 : 64;
     const bool crowded = to_stride * width % 2048 == 0;
-    alignas(64) Word buffer[edge * edge];
+    alignas(64) Word buffer[static_cast<std::size_t>(edge * edge)];
     const auto block = [&](const Word* f, std::int64_t m, std::int64_t n, std::int64_t stride, Word* t) {
       if constexpr (has_shuffles && width == 4) {
         if (m == edge && n == edge) {

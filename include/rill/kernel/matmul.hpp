@@ -361,7 +361,7 @@ inline constexpr std::int64_t no_offset[1] = {0};
 
 /// Keeps the compiler from making a pointer of its own for every row of a tile: there are not enough registers for them.
 template <class T>
-[[gnu::always_inline]] inline void opaque(const T*& p) {
+[[gnu::always_inline]] inline void opaque(T*& p) {
 #if defined(__GNUC__)
   asm("" : "+r"(p));
 #endif
@@ -373,16 +373,17 @@ template <class T, int MR, int NV, bool Prefetch = false>
   using V = vec<T>;
   constexpr int w = lanes<T>;
   constexpr int groups = (MR + 3) / 4;  // of four rows, which share a pointer
-  const T* const c = t.c;
-  const std::int64_t c_pitch = t.c_pitch;
-  T* const to = t.to != nullptr ? t.to : t.c;
-  const std::int64_t to_pitch = t.to != nullptr ? t.to_pitch : t.c_pitch;
   V acc[std::size_t{MR}][std::size_t{NV}];
   if (t.accumulate) {
+    const T* from = t.c;
+    const std::int64_t pitch = t.c_pitch;
 #pragma GCC unroll 16
-    for (int r = 0; r < MR; ++r)
+    for (int r = 0; r < MR; ++r) {
+      opaque(from);
 #pragma GCC unroll 16
-      for (int v = 0; v < NV; ++v) acc[r][v] = V::load_unaligned(c + r * c_pitch + v * w);
+      for (int v = 0; v < NV; ++v) acc[r][v] = V::load_unaligned(from + v * w);
+      from += pitch;
+    }
   } else {
 #pragma GCC unroll 16
     for (int r = 0; r < MR; ++r)
@@ -433,10 +434,15 @@ template <class T, int MR, int NV, bool Prefetch = false>
       b += b_step;
     }
   }
+  T* to = t.to != nullptr ? t.to : t.c;
+  const std::int64_t pitch = t.to != nullptr ? t.to_pitch : t.c_pitch;
 #pragma GCC unroll 16
-  for (int r = 0; r < MR; ++r)
+  for (int r = 0; r < MR; ++r) {
+    opaque(to);
 #pragma GCC unroll 16
-    for (int v = 0; v < NV; ++v) acc[r][v].store_unaligned(to + r * to_pitch + v * w);
+    for (int v = 0; v < NV; ++v) acc[r][v].store_unaligned(to + v * w);
+    to += pitch;
+  }
 }
 
 template <class T, int NV>

@@ -10,28 +10,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <type_traits>
+
+#include "../core/function_ref.hpp"
 
 namespace rill {
-
-/// A non-owning reference to a callable `R(Args...)`; the callable must outlive the reference.
-template <class Signature>
-class function_ref;
-template <class R, class... Args>
-class function_ref<R(Args...)> {
- public:
-  template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, function_ref> && std::is_invocable_r_v<R, F&, Args...>)
-  function_ref(F&& f)  // NOLINT: implicit on purpose
-      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))), call_([](void* o, Args... args) -> R {
-          return (*static_cast<std::remove_reference_t<F>*>(o))(static_cast<Args&&>(args)...);
-        }) {}
-  R operator()(Args... args) const { return call_(object_, static_cast<Args&&>(args)...); }
-
- private:
-  void* object_;
-  R (*call_)(void*, Args...);
-};
 
 /// Number of threads that parallel loops may use now.
 inline int max_threads() {

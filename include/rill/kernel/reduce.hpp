@@ -611,7 +611,7 @@ void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, 
   if (p.inner_reduced) {
     const auto run = [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t output = first; output < last; ++output) {
-        std::int64_t base[max_reduce_operands];
+        std::int64_t base[max_reduce_operands] = {};
         p.locate(output, base);
         out[base[p.inputs]] = static_cast<Index>(arg_span<P, Largest>(p, in, base, p.kept.linear(output)));
       }

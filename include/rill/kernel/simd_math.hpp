@@ -71,14 +71,20 @@ struct elementary::lane_ops<xsimd::batch<float>> {
   [[gnu::always_inline]] static ints sub(const ints& a, const ints& b) { return a - b; }
   [[gnu::always_inline]] static ints both(const ints& a, const ints& b) { return a & b; }
   [[gnu::always_inline]] static V abs(const V& x) { return number(bits(x) & ints(0x7FFFFFFF)); }
+  [[gnu::always_inline]] static V minus_abs(const V& x) {
+    return number(bits(x) | ints(std::numeric_limits<std::int32_t>::min()));
+  }
   [[gnu::always_inline]] static V with_sign(const V& y, const V& x) {
     return number(bits(y) | (bits(x) & ints(std::numeric_limits<std::int32_t>::min())));
   }
-#if defined(__AVX512F__)
+#if defined(__AVX512DQ__)
   // Masked forms and counts in registers: they compile without optimisation, and g++ does not warn of them.
   static constexpr bool scales = true;
   static constexpr __mmask16 all = static_cast<__mmask16>(-1);
   [[gnu::always_inline]] static V scale(const V& p, const V& n) { return V(_mm512_maskz_scalef_ps(all, p, n)); }
+  [[gnu::always_inline]] static V bound(const V& r) {
+    return V(_mm512_maskz_range_ps(all, r, V(0.5F), 2));  // the smaller magnitude with the sign of r
+  }
   [[gnu::always_inline]] static ints max(const ints& a, const ints& b) { return ints(_mm512_maskz_max_epi32(all, a, b)); }
   template <int N>
   [[gnu::always_inline]] static ints up(const ints& a) {

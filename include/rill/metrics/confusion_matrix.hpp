@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "rill/core/text.hpp"
 #include "rill/metrics/values.hpp"
 
 namespace rill::metrics {
@@ -26,7 +27,7 @@ class confusion_matrix {
  public:
   explicit confusion_matrix(int num_classes) : classes_(num_classes) {
     if (num_classes < 1 || num_classes > 1 << 14)
-      throw invalid_argument("confusion_matrix: num_classes must be in [1, 16384], got " + std::to_string(num_classes));
+      rill::detail::raise<invalid_argument>({"confusion_matrix: num_classes must be in [1, 16384], got ", num_classes});
     cells_.resize(static_cast<std::size_t>(num_classes) * static_cast<std::size_t>(num_classes));
   }
 
@@ -105,9 +106,9 @@ class confusion_matrix {
   }
   void check_class(const char* what, std::int64_t c, std::int64_t at) const {
     if (c < 0 || c >= classes_)
-      throw invalid_argument("confusion_matrix: " + std::string(what) + " " + std::to_string(c) +
-                             (at >= 0 ? " at index " + std::to_string(at) : std::string()) + " is outside [0, " +
-                             std::to_string(classes_) + ")");
+      rill::detail::raise<invalid_argument>({"confusion_matrix: ", what, " ", c,
+                                             (at >= 0 ? " at index " + std::to_string(at) : std::string()),
+                                             " is outside [0, ", classes_, ")"});
   }
   template <class L, class P, class W>
   void add(const L& labels, const P& predictions, W weight) {

@@ -15,6 +15,7 @@
 
 #include "rill/core/error.hpp"
 #include "rill/core/shape.hpp"
+#include "rill/core/text.hpp"
 
 namespace rill::metrics {
 
@@ -42,8 +43,8 @@ tensor_shape shape_of(const V& v) {
 inline void check_same_shape(const char* metric, const char* a_name, const tensor_shape& a, const char* b_name,
                              const tensor_shape& b) {
   if (!(a == b))
-    throw invalid_argument(std::string(metric) + ": " + a_name + " have shape " + to_string(a) + ", but " + b_name +
-                           " have shape " + to_string(b));
+    rill::detail::raise<invalid_argument>({metric, ": ", a_name, " have shape ", to_string(a), ", but ", b_name,
+                                           " have shape ", to_string(b)});
 }
 
 }  // namespace detail

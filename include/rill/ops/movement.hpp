@@ -276,7 +276,7 @@ struct dynamic_slice_op {
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto x, auto start) {
-    return grads(xla::dynamic_update_slice(zeros_like(x), dy, start), no_gradient{});
+    return grads(dynamic_update_slice(zeros_like(x), dy, start), no_gradient{});
   }
 };
 /// x with the block that begins at the run-time indices replaced.
@@ -301,8 +301,7 @@ struct dynamic_update_slice_op {
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto, auto update, auto start) {
-    return grads(xla::dynamic_update_slice(dy, zeros_like(update), start), xla::dynamic_slice(dy, start, update.shape()),
-                 no_gradient{});
+    return grads(dynamic_update_slice(dy, zeros_like(update), start), dynamic_slice(dy, start, update.shape()), no_gradient{});
   }
 };
 
@@ -526,10 +525,10 @@ constexpr V stack(const std::vector<V>& values, axis_options o = {}) {
 /// Parts of the given sizes along an axis; one size may be -1 and is worked out. `split(x, {4, 15, 11}, {.axis = 1})`
 template <value V>
 constexpr std::vector<V> split(V x, const tensor_shape& sizes, axis_options o = {}) {
-  const auto all = static_cast<std::size_t>(sizes.rank());
-  if (V::front_end::failed(x)) return std::vector<V>(all, x);
+  const auto count = static_cast<std::size_t>(sizes.rank());
+  if (V::front_end::failed(x)) return std::vector<V>(count, x);
   const std::int64_t a = detail::front_axis(o.axis, x.rank());
-  if (a < 0) return std::vector<V>(all, detail::fail<ops::slice_op>(x, "axis out of range", "axes are -rank .. rank-1"));
+  if (a < 0) return std::vector<V>(count, detail::fail<ops::slice_op>(x, "axis out of range", "axes are -rank .. rank-1"));
   const int axis = static_cast<int>(a);
   tensor_shape s = sizes;
   std::int64_t known = 0;
@@ -543,7 +542,7 @@ constexpr std::vector<V> split(V x, const tensor_shape& sizes, axis_options o = 
   const std::int64_t n = x.shape()[axis];
   if (open >= 0) s[open] = n - known;
   if (!good || n < 0 || (open >= 0 ? known > n : known != n))
-    return std::vector<V>(all, detail::fail<ops::slice_op>(x, "the sizes of the parts do not add up to the axis", "at most eight parts, one may be -1"));
+    return std::vector<V>(count, detail::fail<ops::slice_op>(x, "the sizes of the parts do not add up to the axis", "at most eight parts, one may be -1"));
   std::vector<V> parts;
   for (std::int64_t k = 0, at = 0; k < s.rank(); at += s[static_cast<int>(k)], ++k)
     parts.push_back(slice_along(x, axis, at, s[static_cast<int>(k)]));
@@ -897,18 +896,18 @@ constexpr V tile(V x, const tensor_shape& multiples) {
   if (multiples.rank() != x.rank() || multiples.overflow_) return detail::fail<ops::tile_op>(x, "needs one multiple per axis");
   tensor_shape shape;
   attributes at;
-  bool same = true;
+  bool unchanged = true;
   for (int d = 0; d < x.rank(); ++d) {
     if (multiples[d] < 0 || (multiples[d] == 0 && x.shape()[d] < 0)) return detail::fail<ops::tile_op>(x, "a multiple is negative");
     if (multiples[d] > (std::int64_t{1} << 40)) return detail::fail<ops::tile_op>(x, "a multiple is out of range");
     at.i[d] = multiples[d];
-    same = same && multiples[d] == 1;
+    unchanged = unchanged && multiples[d] == 1;
     if (x.shape()[d] != 0 && multiples[d] > INT64_MAX / (x.shape()[d] < 0 ? -x.shape()[d] : x.shape()[d]))
       return detail::fail<ops::tile_op>(x, "the result has more elements than 63 bits can count");
     shape.push_back(x.shape()[d] * multiples[d]);
   }
   if (!detail::countable(shape)) return detail::fail<ops::tile_op>(x, "the result has more elements than 63 bits can count");
-  return same ? x : V::front_end::template add<ops::tile_op>({x.type(), shape}, {x}, at);
+  return unchanged ? x : V::front_end::template add<ops::tile_op>({x.type(), shape}, {x}, at);
 }
 /// x moved by `shift` along `axis`; what leaves at one end comes back at the other (tf.manip.roll).
 template <value V>
@@ -925,6 +924,28 @@ constexpr V roll(V x, const roll_options& o) {
     if (s != 0) x = concat({slice_along(x, d, n - s, s), slice_along(x, d, 0, n - s)}, {d});
   }
   return x;
+}
+
+/// The block of `size_indices` that begins at `start_indices`, a vector; moved inside where it sticks out (DynamicSlice).
+template <value V>
+constexpr V dynamic_slice(V x, V start_indices, const tensor_shape& size_indices) {
+  if (V::front_end::failed(x)) return x;
+  if (V::front_end::failed(start_indices)) return start_indices;
+  failure f;
+  const signature got{x.type(), x.shape()}, index{start_indices.type(), start_indices.shape()};
+  if (index.type != dtype::int32 && index.type != dtype::int64) f.set("start indices must be int32 or int64", "cast them", index);
+  else if (index.shape.rank() != 1 || index.shape[0] != x.rank()) f.set("needs a vector of one start index per axis", "", got, index);
+  else if (size_indices.rank() != x.rank()) f.set("needs one size per axis", "", got, {x.type(), size_indices});
+  for (int d = 0; !f && d < x.rank(); ++d)
+    if (size_indices[d] != x.shape()[d] && (x.shape()[d] < 0 || size_indices[d] < 0 || size_indices[d] > x.shape()[d]))
+      f.set("a size is larger than its axis", "", got, {x.type(), size_indices});
+  if (f) return V::front_end::template fail<ops::dynamic_slice_op>(f, x);
+  return V::front_end::template add<ops::dynamic_slice_op>({x.type(), size_indices}, {x, start_indices});
+}
+/// x with the block that begins at `start_indices` replaced by `update` (DynamicUpdateSlice).
+template <value V>
+constexpr V dynamic_update_slice(V x, V update, V start_indices) {
+  return detail::emit<ops::dynamic_update_slice_op>({x, update, start_indices});
 }
 
 namespace xla {
@@ -998,9 +1019,8 @@ constexpr V reshape(V x, const axis_list& dimensions, const tensor_shape& new_si
   return rill::reshape(x.rank() == 0 ? x : rill::transpose(x, dimensions), new_sizes);
 }
 /// on_true where pred holds, on_false elsewhere; both of one shape, pred of that shape or a scalar (XLA's Select).
-template <class C, value V>
-constexpr V select(C pred, V on_true, V on_false) {
-  static_assert(std::is_same_v<C, V>);
+template <value V>
+constexpr V select(V pred, V on_true, V on_false) {
   if (V::front_end::failed(pred)) return pred;
   if (V::front_end::failed(on_true)) return on_true;
   failure f;
@@ -1012,27 +1032,8 @@ constexpr V select(C pred, V on_true, V on_false) {
   if (f) return V::front_end::template fail<ops::slice_op>(f, pred);
   return rill::select(pred, on_true, on_false);
 }
-/// The block of `size_indices` that begins at `start_indices`, a vector; moved inside where it sticks out (DynamicSlice).
-template <value V>
-constexpr V dynamic_slice(V x, V start_indices, const tensor_shape& size_indices) {
-  if (V::front_end::failed(x)) return x;
-  if (V::front_end::failed(start_indices)) return start_indices;
-  failure f;
-  const signature got{x.type(), x.shape()}, index{start_indices.type(), start_indices.shape()};
-  if (index.type != dtype::int32 && index.type != dtype::int64) f.set("start indices must be int32 or int64", "cast them", index);
-  else if (index.shape.rank() != 1 || index.shape[0] != x.rank()) f.set("needs a vector of one start index per axis", "", got, index);
-  else if (size_indices.rank() != x.rank()) f.set("needs one size per axis", "", got, {x.type(), size_indices});
-  for (int d = 0; !f && d < x.rank(); ++d)
-    if (size_indices[d] != x.shape()[d] && (x.shape()[d] < 0 || size_indices[d] < 0 || size_indices[d] > x.shape()[d]))
-      f.set("a size is larger than its axis", "", got, {x.type(), size_indices});
-  if (f) return V::front_end::template fail<ops::dynamic_slice_op>(f, x);
-  return V::front_end::template add<ops::dynamic_slice_op>({x.type(), size_indices}, {x, start_indices});
-}
-/// x with the block that begins at `start_indices` replaced by `update` (DynamicUpdateSlice).
-template <value V>
-constexpr V dynamic_update_slice(V x, V update, V start_indices) {
-  return rill::detail::emit<ops::dynamic_update_slice_op>({x, update, start_indices});
-}
+using rill::dynamic_slice;
+using rill::dynamic_update_slice;
 /// The bits of each element as another dtype of the same width (BitcastConvertType).
 template <value V>
 constexpr V bitcast_convert_type(V x, dtype type) {

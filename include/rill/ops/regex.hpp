@@ -70,11 +70,11 @@ struct case_range {
   std::uint32_t first, last, offset;
 };
 inline constexpr case_range case_ranges[] = {
-    {0x41, 0x5a, 32},     {0xc0, 0xd6, 32},     {0xd8, 0xde, 32},     {0x100, 0x12f, 0},    {0x132, 0x137, 0},
-    {0x139, 0x148, 0},    {0x14a, 0x177, 0},    {0x179, 0x17e, 0},    {0x386, 0x386, 38},   {0x388, 0x38a, 37},
-    {0x38c, 0x38c, 64},   {0x38e, 0x38f, 63},   {0x391, 0x3a1, 32},   {0x3a3, 0x3ab, 32},   {0x400, 0x40f, 80},
-    {0x410, 0x42f, 32},   {0x460, 0x481, 0},    {0x48a, 0x4bf, 0},    {0x4d0, 0x52f, 0},    {0x531, 0x556, 48},
-    {0x1e00, 0x1e95, 0},  {0x1ea0, 0x1eff, 0},
+    {0x41, 0x5a, 32},    {0xc0, 0xd6, 32},    {0xd8, 0xde, 32},   {0x100, 0x12f, 0},  {0x132, 0x137, 0},
+    {0x139, 0x148, 0},   {0x14a, 0x177, 0},   {0x179, 0x17e, 0},  {0x386, 0x386, 38}, {0x388, 0x38a, 37},
+    {0x38c, 0x38c, 64},  {0x38e, 0x38f, 63},  {0x391, 0x3a1, 32}, {0x3a3, 0x3ab, 32}, {0x400, 0x40f, 80},
+    {0x410, 0x42f, 32},  {0x460, 0x481, 0},   {0x48a, 0x4bf, 0},  {0x4d0, 0x52f, 0},  {0x531, 0x556, 48},
+    {0x1e00, 0x1e95, 0}, {0x1ea0, 0x1eff, 0},
 };
 constexpr std::uint32_t to_lower(std::uint32_t c) {
   if (c == 0x178) return 0xff;
@@ -156,7 +156,8 @@ class char_class {
   }
   void normalise() {
     for (std::size_t i = 1; i < ranges_.size(); ++i)  // classes are short and mostly in order
-      for (std::size_t k = i; k > 0 && ranges_[k].first < ranges_[k - 1].first; --k) std::swap(ranges_[k], ranges_[k - 1]);
+      for (std::size_t k = i; k > 0 && ranges_[k].first < ranges_[k - 1].first; --k)
+        std::swap(ranges_[k], ranges_[k - 1]);
     std::size_t n = 0;
     for (const range& r : ranges_) {
       if (n > 0 && r.first <= ranges_[n - 1].last + 1) {
@@ -182,7 +183,7 @@ struct regex_program {
   std::vector<regex_instruction> code;
   std::vector<char_class> classes;
   std::uint32_t groups = 0;
-  bool first_known = false;       // whether every match starts with a byte of `first`
+  bool first_known = false;  // whether every match starts with a byte of `first`
   std::uint64_t first[4] = {};
 
   [[nodiscard]] bool may_start(char c) const {
@@ -429,15 +430,20 @@ class regex_compiler {
     return make(std::move(n));
   }
 
-  static bool is_word(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; }
+  static bool is_word(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+  }
 
   /// \d \w \s and their opposites; false when c is none of these letters.
   static bool perl_class(char c, char_class& out) {
     char_class k;
     switch (c) {
-      case 'd': case 'D': k.add('0', '9'); break;
-      case 'w': case 'W': k.add('0', '9'), k.add('A', 'Z'), k.add('_', '_'), k.add('a', 'z'); break;
-      case 's': case 'S': k.add('\t', '\n'), k.add('\f', '\r'), k.add(' ', ' '); break;
+      case 'd':
+      case 'D': k.add('0', '9'); break;
+      case 'w':
+      case 'W': k.add('0', '9'), k.add('A', 'Z'), k.add('_', '_'), k.add('a', 'z'); break;
+      case 's':
+      case 'S': k.add('\t', '\n'), k.add('\f', '\r'), k.add(' ', ' '); break;
       default: return false;
     }
     if (c < 'a') k.invert();
@@ -645,7 +651,8 @@ class regex_compiler {
       return static_cast<unsigned char>(bytes[0]);
     };
     const auto allow = [&](std::uint32_t low, std::uint32_t high) {  // lead bytes grow with the code point
-      for (unsigned u = lead(low), last = lead(high); u <= last; ++u) out_.first[u / 64] |= std::uint64_t{1} << (u % 64);
+      for (unsigned u = lead(low), last = lead(high); u <= last; ++u)
+        out_.first[u / 64] |= std::uint64_t{1} << (u % 64);
     };
     out_.first_known = true;
     while (!stack.empty()) {
@@ -687,7 +694,8 @@ class regex_runner {
   static constexpr std::size_t unset = static_cast<std::size_t>(-1);
 
   /// Reports the positions of `slots` / 2 groups (group 0 is the match).
-  regex_runner(const regex_program& p, std::size_t slots) : p_(p), slots_(slots), saved_(slots, unset), found_(slots, unset) {
+  regex_runner(const regex_program& p, std::size_t slots)
+      : p_(p), slots_(slots), saved_(slots, unset), found_(slots, unset) {
     for (threads* t : {&now_, &next_}) {
       t->index.resize(p.code.size());
       t->pc.resize(p.code.size());
@@ -750,7 +758,7 @@ class regex_runner {
     [[nodiscard]] bool has(std::uint32_t i) const { return index[i] < count && pc[index[i]] == i; }
   };
   struct todo {
-    std::uint32_t pc;    // or, with `restore`, the slot to set back
+    std::uint32_t pc;  // or, with `restore`, the slot to set back
     bool restore;
     std::size_t value;
   };
@@ -775,41 +783,42 @@ class regex_runner {
   }
   /// Adds the threads that reach a character from `pc` without reading one.
   void follow(threads& list, std::uint32_t start, std::string_view text, std::size_t at) {
-    stack_.push_back({start, false, 0});
+    visit(list, start, text, at);
     while (!stack_.empty()) {
       const todo t = stack_.back();
       stack_.pop_back();
-      if (t.restore) {
-        saved_[t.pc] = t.value;
-        continue;
-      }
-      if (list.has(t.pc)) continue;
+      if (t.restore) saved_[t.pc] = t.value;
+      else visit(list, t.pc, text, at);
+    }
+  }
+  /// One way from `pc` on; the others go onto the stack.
+  void visit(threads& list, std::uint32_t pc, std::string_view text, std::size_t at) {
+    while (!list.has(pc)) {
       const std::size_t place = list.count++;
-      list.index[t.pc] = static_cast<std::uint32_t>(place);
-      list.pc[place] = t.pc;
-      const regex_instruction& i = p_.code[t.pc];
+      list.index[pc] = static_cast<std::uint32_t>(place);
+      list.pc[place] = pc;
+      const regex_instruction& i = p_.code[pc];
       switch (i.op) {
         case regex_op::split:
           stack_.push_back({i.y, false, 0});
-          stack_.push_back({i.x, false, 0});
+          pc = i.x;
           break;
-        case regex_op::jump:
-          stack_.push_back({i.x, false, 0});
-          break;
+        case regex_op::jump: pc = i.x; break;
         case regex_op::check:
-          if (holds(static_cast<regex_check>(i.x), text, at)) stack_.push_back({t.pc + 1, false, 0});
+          if (!holds(static_cast<regex_check>(i.x), text, at)) return;
+          ++pc;
           break;
         case regex_op::save:
           if (i.x < slots_) {
             stack_.push_back({i.x, true, saved_[i.x]});
             saved_[i.x] = at;
           }
-          stack_.push_back({t.pc + 1, false, 0});
+          ++pc;
           break;
         default:
           copy(list.slots.data() + place * slots_, saved_.data());
           ++list.live;
-          break;
+          return;
       }
     }
   }
@@ -838,7 +847,8 @@ class regex_rewrite {
       else if (c < '0' || c > '9') fail("a backslash is followed by a digit or a backslash, not by something else");
       else {
         const auto group = static_cast<std::uint32_t>(c - '0');
-        if (group > groups) fail("group " + std::to_string(group) + " of a pattern of " + std::to_string(groups) + " groups");
+        if (group > groups)
+          fail("group " + std::to_string(group) + " of a pattern of " + std::to_string(groups) + " groups");
         pieces_.back().group = static_cast<int>(group);
         pieces_.emplace_back();
         if (group + 1 > groups_) groups_ = group + 1;
@@ -851,7 +861,8 @@ class regex_rewrite {
     for (const piece& p : pieces_) {
       out += p.text;
       const auto g = static_cast<std::size_t>(p.group);
-      if (p.group >= 0 && slots[2 * g] != regex_runner::unset) out += text.substr(slots[2 * g], slots[2 * g + 1] - slots[2 * g]);
+      if (p.group >= 0 && slots[2 * g] != regex_runner::unset)
+        out += text.substr(slots[2 * g], slots[2 * g + 1] - slots[2 * g]);
     }
   }
 

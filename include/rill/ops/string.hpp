@@ -78,10 +78,7 @@ view<const std::string> view_of(const X& x) {
   return tensor<std::string>(std::string(std::string_view(x))).whole();
 }
 template <element T>
-  requires(!text<T>)
-view<const T> view_of(const T& number) {
-  return tensor<T>(number).whole();
-}
+requires(!text<T>) view<const T> view_of(const T& number) { return tensor<T>(number).whole(); }
 template <class X>
 using extents_of = typename decltype(view_of(std::declval<const X&>()))::extents_type;
 
@@ -111,18 +108,15 @@ struct joined_extents {
   using type = typename with_shape<extents_alias, void, all_dynamic<rank>>::type::type;
 };
 template <class A, class B>
-  requires(A::has_any_rank || B::has_any_rank)
-struct joined_extents<A, B> {
+requires(A::has_any_rank || B::has_any_rank) struct joined_extents<A, B> {
   using type = extents<any_rank>;
 };
 template <class A, class B>
-  requires(!A::has_any_rank && !B::has_any_rank && (std::is_same_v<A, B> || B::rank == 0))
-struct joined_extents<A, B> {
+requires(!A::has_any_rank && !B::has_any_rank && (std::is_same_v<A, B> || B::rank == 0)) struct joined_extents<A, B> {
   using type = A;
 };
 template <class A, class B>
-  requires(!A::has_any_rank && !B::has_any_rank && !std::is_same_v<A, B> && A::rank == 0)
-struct joined_extents<A, B> {
+requires(!A::has_any_rank && !B::has_any_rank && !std::is_same_v<A, B> && A::rank == 0) struct joined_extents<A, B> {
   using type = B;
 };
 
@@ -142,8 +136,8 @@ struct string_walk {
       const std::int64_t m = i < 0 ? 1 : shape[i];
       const std::int64_t n = k < 0 ? 1 : s[k];
       if (m != n && m != 1 && n != 1)
-        throw invalid_argument(std::string(op) + ": the shapes " + rill::to_string(shape) + " and " + rill::to_string(s) +
-                               " do not broadcast");
+        throw invalid_argument(std::string(op) + ": the shapes " + rill::to_string(shape) + " and " +
+                               rill::to_string(s) + " do not broadcast");
       r.push_back(m == 1 ? n : m);
     }
     shape = r;
@@ -229,88 +223,76 @@ inline std::int64_t count_chars(std::string_view s) {
 
 /// Elements that are equal (byte by byte).
 template <class A, class B>
-  requires operands<A, B> && (string_tensor<A> && string_tensor<B>)
-auto equal(A&& a, B&& b) {
+requires operands<A, B> &&(string_tensor<A>&& string_tensor<B>)auto equal(A&& a, B&& b) {
   return detail::zip_elements<bool>("equal", a, b, [](const auto& p, const auto& q) { return p == q; });
 }
 template <class A, class B>
-  requires detail::string_with_text<A, B>
+requires detail::string_with_text<A, B>
 auto equal(A&& a, B&& b) {
   return detail::zip_elements<bool>("equal", a, b, [](const auto& p, const auto& q) { return p == q; });
 }
 /// Elements that differ.
 template <class A, class B>
-  requires operands<A, B> && (string_tensor<A> && string_tensor<B>)
-auto not_equal(A&& a, B&& b) {
+requires operands<A, B> &&(string_tensor<A>&& string_tensor<B>)auto not_equal(A&& a, B&& b) {
   return detail::zip_elements<bool>("not_equal", a, b, [](const auto& p, const auto& q) { return p != q; });
 }
 template <class A, class B>
-  requires detail::string_with_text<A, B>
+requires detail::string_with_text<A, B>
 auto not_equal(A&& a, B&& b) {
   return detail::zip_elements<bool>("not_equal", a, b, [](const auto& p, const auto& q) { return p != q; });
 }
 /// Elements of a that come before those of b in the order of their bytes; the other comparisons alike.
 template <class A, class B>
-  requires operands<A, B> && (string_tensor<A> && string_tensor<B>)
+requires operands<A, B> &&(string_tensor<A>&& string_tensor<B>)auto less(A&& a, B&& b) {
+  return detail::zip_elements<bool>("less", a, b, [](const auto& p, const auto& q) { return p < q; });
+}
+template <class A, class B>
+requires detail::string_with_text<A, B>
 auto less(A&& a, B&& b) {
   return detail::zip_elements<bool>("less", a, b, [](const auto& p, const auto& q) { return p < q; });
 }
 template <class A, class B>
-  requires detail::string_with_text<A, B>
-auto less(A&& a, B&& b) {
-  return detail::zip_elements<bool>("less", a, b, [](const auto& p, const auto& q) { return p < q; });
+requires operands<A, B> &&(string_tensor<A>&& string_tensor<B>)auto less_equal(A&& a, B&& b) {
+  return detail::zip_elements<bool>("less_equal", a, b, [](const auto& p, const auto& q) { return p <= q; });
 }
 template <class A, class B>
-  requires operands<A, B> && (string_tensor<A> && string_tensor<B>)
+requires detail::string_with_text<A, B>
 auto less_equal(A&& a, B&& b) {
   return detail::zip_elements<bool>("less_equal", a, b, [](const auto& p, const auto& q) { return p <= q; });
 }
 template <class A, class B>
-  requires detail::string_with_text<A, B>
-auto less_equal(A&& a, B&& b) {
-  return detail::zip_elements<bool>("less_equal", a, b, [](const auto& p, const auto& q) { return p <= q; });
+requires operands<A, B> &&(string_tensor<A>&& string_tensor<B>)auto greater(A&& a, B&& b) {
+  return detail::zip_elements<bool>("greater", a, b, [](const auto& p, const auto& q) { return p > q; });
 }
 template <class A, class B>
-  requires operands<A, B> && (string_tensor<A> && string_tensor<B>)
+requires detail::string_with_text<A, B>
 auto greater(A&& a, B&& b) {
   return detail::zip_elements<bool>("greater", a, b, [](const auto& p, const auto& q) { return p > q; });
 }
 template <class A, class B>
-  requires detail::string_with_text<A, B>
-auto greater(A&& a, B&& b) {
-  return detail::zip_elements<bool>("greater", a, b, [](const auto& p, const auto& q) { return p > q; });
-}
-template <class A, class B>
-  requires operands<A, B> && (string_tensor<A> && string_tensor<B>)
-auto greater_equal(A&& a, B&& b) {
+requires operands<A, B> &&(string_tensor<A>&& string_tensor<B>)auto greater_equal(A&& a, B&& b) {
   return detail::zip_elements<bool>("greater_equal", a, b, [](const auto& p, const auto& q) { return p >= q; });
 }
 template <class A, class B>
-  requires detail::string_with_text<A, B>
+requires detail::string_with_text<A, B>
 auto greater_equal(A&& a, B&& b) {
   return detail::zip_elements<bool>("greater_equal", a, b, [](const auto& p, const auto& q) { return p >= q; });
 }
 /// Every element of a with that of b behind it.
 template <class A, class B>
-  requires operands<A, B> && (string_tensor<A> && string_tensor<B>)
+requires operands<A, B> &&(string_tensor<A>&& string_tensor<B>)auto add(A&& a, B&& b) {
+  return detail::zip_elements<std::string>("add", a, b, [](const auto& p, const auto& q) { return p + q; });
+}
+template <class A, class B>
+requires detail::string_with_text<A, B>
 auto add(A&& a, B&& b) {
   return detail::zip_elements<std::string>("add", a, b, [](const auto& p, const auto& q) { return p + q; });
 }
 template <class A, class B>
-  requires detail::string_with_text<A, B>
-auto add(A&& a, B&& b) {
-  return detail::zip_elements<std::string>("add", a, b, [](const auto& p, const auto& q) { return p + q; });
-}
+requires operands<A, B> &&(string_tensor<A>&& string_tensor<B>)auto operator+(A&& a, B&& b) { return add(a, b); }
 template <class A, class B>
-  requires operands<A, B> && (string_tensor<A> && string_tensor<B>)
-auto operator+(A&& a, B&& b) {
-  return add(a, b);
-}
-template <class A, class B>
-  requires detail::string_with_text<A, B>
-auto operator+(A&& a, B&& b) {
-  return add(a, b);
-}
+requires detail::string_with_text<A, B>
+auto operator+(A&& a, B&& b) { return add(a, b); }
 namespace detail {
 template <class C, class A, class B>
 auto select_strings(const C& c, const A& a, const B& b) {
@@ -338,13 +320,12 @@ auto select_strings(const C& c, const A& a, const B& b) {
 }  // namespace detail
 /// The element of a where the condition is true, that of b elsewhere.
 template <class C, class A, class B>
-  requires operands<C, A, B> && (string_tensor<A> && string_tensor<B>)
-auto select(C&& condition, A&& a, B&& b) {
+requires operands<C, A, B> &&(string_tensor<A>&& string_tensor<B>)auto select(C&& condition, A&& a, B&& b) {
   return detail::select_strings(condition, a, b);
 }
 template <class C, class A, class B>
-  requires operand<C> && string_operand<A> && string_operand<B> && (text<A> || text<B>)
-auto select(C&& condition, A&& a, B&& b) {
+requires operand<C> && string_operand<A> && string_operand<B> &&
+    (text<A> || text<B>)auto select(C&& condition, A&& a, B&& b) {
   return detail::select_strings(condition, a, b);
 }
 
@@ -411,14 +392,16 @@ Result join_strings(const std::vector<strided<const std::string>>& parts, std::s
 
 /// The elements of the operands one behind the other, with a separator between them. Operands have one shape or are
 /// scalars: string_join({"a", words}, {.separator = "-"}). No operands at all give one empty string.
-inline tensor<std::string, any_rank> string_join(std::initializer_list<string_input> parts, const string_join_options& o = {}) {
+inline tensor<std::string, any_rank> string_join(std::initializer_list<string_input> parts,
+                                                 const string_join_options& o = {}) {
   std::vector<detail::strided<const std::string>> s;
   for (const string_input& p : parts) s.push_back(p.strided());
   return detail::join_strings<tensor<std::string, any_rank>>(s, o.separator);
 }
 /// The same for tensors of one type; the result is of that type too.
 template <std::int64_t... E>
-tensor<std::string, E...> string_join(const std::vector<tensor<std::string, E...>>& parts, const string_join_options& o = {}) {
+tensor<std::string, E...> string_join(const std::vector<tensor<std::string, E...>>& parts,
+                                      const string_join_options& o = {}) {
   if (parts.empty() && extents<E...>::rank != 0) throw invalid_argument("string_join: no operands");
   std::vector<detail::strided<const std::string>> s;
   for (const auto& p : parts) s.push_back(p.strided());
@@ -447,7 +430,8 @@ tensor<std::string, any_rank> reduce_join(const X& x, const reduce_join_options&
   for (int k = 0; k < o.axis.count; ++k) {
     const std::int64_t a = o.axis.axes[k] < 0 ? o.axis.axes[k] + rank : o.axis.axes[k];
     if (a < 0 || a >= rank || (mask >> a & 1U) != 0)
-      throw invalid_argument("reduce_join: an axis is out of range or named twice for the shape " + to_string(from.shape));
+      throw invalid_argument("reduce_join: an axis is out of range or named twice for the shape " +
+                             to_string(from.shape));
     order[count++] = static_cast<int>(a);
     mask |= 1U << a;
   }
@@ -485,7 +469,7 @@ tensor<std::string, any_rank> reduce_join(const X& x, const reduce_join_options&
 struct string_split_result {
   tensor<std::int64_t, dyn, 2> indices;  ///< row and column of each part
   tensor<std::string, dyn> values;
-  tensor<std::int64_t, 2> dense_shape;   ///< rows, most parts of a row
+  tensor<std::int64_t, 2> dense_shape;  ///< rows, most parts of a row
 };
 
 /// Options of string_split.
@@ -525,8 +509,8 @@ string_split_result string_split(const X& x, const string_split_options& o = {})
     ends.push_back(static_cast<std::int64_t>(parts.size()));
   }
   const auto n = static_cast<std::int64_t>(parts.size());
-  string_split_result r{tensor<std::int64_t, dyn, 2>::uninitialized({n, 2}), tensor<std::string, dyn>::uninitialized({n}),
-                        tensor<std::int64_t, 2>{rows, widest}};
+  string_split_result r{tensor<std::int64_t, dyn, 2>::uninitialized({n, 2}),
+                        tensor<std::string, dyn>::uninitialized({n}), tensor<std::int64_t, 2>{rows, widest}};
   std::int64_t k = 0;
   for (std::int64_t row = 0; row < rows; ++row)
     for (std::int64_t column = 0; k < ends[static_cast<std::size_t>(row)]; ++k, ++column) {
@@ -557,7 +541,8 @@ auto string_strip(const X& x) {
 template <string_operand X>
 auto string_length(const X& x, const string_unit_options& o = {}) {
   return detail::map_elements<std::int32_t>(x, [&](const std::string& s) {
-    return static_cast<std::int32_t>(o.unit == string_unit::byte ? static_cast<std::int64_t>(s.size()) : detail::count_chars(s));
+    return static_cast<std::int32_t>(o.unit == string_unit::byte ? static_cast<std::int64_t>(s.size())
+                                                                 : detail::count_chars(s));
   });
 }
 
@@ -565,7 +550,8 @@ namespace detail {
 template <class X, class Letter>
 auto change_case(const char* op, const X& x, const string_case_options& o, Letter letter) {
   if (!o.encoding.empty() && o.encoding != "utf-8")
-    throw invalid_argument(std::string(op) + ": the encoding is \"\" or \"utf-8\", got \"" + std::string(o.encoding) + "\"");
+    throw invalid_argument(std::string(op) + ": the encoding is \"\" or \"utf-8\", got \"" + std::string(o.encoding) +
+                           "\"");
   return map_elements<std::string>(x, [&](const std::string& s) {
     std::string r;
     r.reserve(s.size());
@@ -598,7 +584,8 @@ auto substr(const X& x, const P& pos, const L& len, const string_unit_options& o
   const auto v = detail::view_of(x);
   const auto begins = detail::view_of(pos);
   const auto counts = detail::view_of(len);
-  static_assert(std::is_integral_v<typename decltype(begins)::value_type> && std::is_integral_v<typename decltype(counts)::value_type>,
+  static_assert(std::is_integral_v<typename decltype(begins)::value_type> &&
+                    std::is_integral_v<typename decltype(counts)::value_type>,
                 "positions and lengths of substr are integers");
   const auto s = v.strided_const();
   const auto p = begins.strided_const();
@@ -699,18 +686,19 @@ T parse_number(const std::string& whole) {
 /// a sign, "inf" and "nan" are understood; anything else is invalid_argument, and so is an integer that T cannot hold.
 template <class T = float, string_operand X>
 auto string_to_number(const X& x) {
-  static_assert((std::is_integral_v<T> && !std::is_same_v<T, bool>) || std::is_same_v<T, float> || std::is_same_v<T, double>,
-                "string_to_number makes floats, doubles and integers");
+  static_assert(
+      (std::is_integral_v<T> && !std::is_same_v<T, bool>) || std::is_same_v<T, float> || std::is_same_v<T, double>,
+      "string_to_number makes floats, doubles and integers");
   return detail::map_elements<T>(x, [](const std::string& s) { return detail::parse_number<T>(s); });
 }
 
 /// Options of as_string; the defaults are C's %d and %f.
 struct as_string_options {
-  int precision = -1;           ///< digits behind the point (or in all, with `shortest`); -1: 6
-  bool scientific = false;      ///< 1.500000e+00
-  bool shortest = false;        ///< the shorter of both, as %g
-  int width = -1;               ///< pads to so many characters
-  std::string_view fill = "";   ///< with "0", or on the right ("-"); "+" writes the sign of positive numbers
+  int precision = -1;          ///< digits behind the point (or in all, with `shortest`); -1: 6
+  bool scientific = false;     ///< 1.500000e+00
+  bool shortest = false;       ///< the shorter of both, as %g
+  int width = -1;              ///< pads to so many characters
+  std::string_view fill = "";  ///< with "0", or on the right ("-"); "+" writes the sign of positive numbers
 };
 
 namespace detail {
@@ -727,7 +715,9 @@ inline std::string padded(std::string s, const as_string_options& o, bool zeros)
 inline std::string float_text(double x, const as_string_options& o) {
   if (x != x) return padded("nan", o, false);
   if (!(x - x == 0.0)) return padded(x < 0 ? "-inf" : "inf", o, false);
-  const auto format = o.shortest ? std::chars_format::general : o.scientific ? std::chars_format::scientific : std::chars_format::fixed;
+  const auto format = o.shortest     ? std::chars_format::general
+                      : o.scientific ? std::chars_format::scientific
+                                     : std::chars_format::fixed;
   const int precision = o.precision < 0 ? 6 : o.precision;
   std::string s(static_cast<std::size_t>(precision) + 330, '\0');
   s.resize(static_cast<std::size_t>(std::to_chars(s.data(), s.data() + s.size(), x, format, precision).ptr - s.data()));
@@ -738,7 +728,8 @@ std::string number_text(const T& x, const as_string_options& o) {
   if constexpr (std::is_same_v<T, bool>) return x ? "true" : "false";
   else if constexpr (std::is_integral_v<T>) return padded(std::to_string(x), o, true);
   else if constexpr (requires { x.imag(); })
-    return "(" + float_text(static_cast<double>(x.real()), o) + "," + float_text(static_cast<double>(x.imag()), o) + ")";
+    return "(" + float_text(static_cast<double>(x.real()), o) + "," + float_text(static_cast<double>(x.imag()), o) +
+           ")";
   else if constexpr (std::is_floating_point_v<T>) return float_text(static_cast<double>(x), o);
   else return float_text(static_cast<double>(static_cast<float>(x)), o);  // half and bfloat16
 }
@@ -746,15 +737,15 @@ std::string number_text(const T& x, const as_string_options& o) {
 
 /// Numbers and bools as text. invalid_argument for options that do not fit the type or each other.
 template <class X>
-  requires(!string_operand<X>)
-auto as_string(const X& x, const as_string_options& o = {}) {
+requires(!string_operand<X>) auto as_string(const X& x, const as_string_options& o = {}) {
   using T = typename decltype(detail::view_of(x))::value_type;
   if (o.scientific && o.shortest) throw invalid_argument("as_string: scientific and shortest exclude each other");
   if (std::is_integral_v<T> && (o.precision >= 0 || o.scientific || o.shortest))
-    throw invalid_argument("as_string: " + std::string(name_of(dtype_v<T>)) + " has no precision, scientific or shortest form");
+    throw invalid_argument("as_string: " + std::string(name_of(dtype_v<T>)) +
+                           " has no precision, scientific or shortest form");
   if (o.precision < -1 || o.precision > 100000 || o.width > 100000)
-    throw invalid_argument("as_string: precision and width are at most 100000, got " + std::to_string(o.precision) + " and " +
-                           std::to_string(o.width));
+    throw invalid_argument("as_string: precision and width are at most 100000, got " + std::to_string(o.precision) +
+                           " and " + std::to_string(o.width));
   if (o.fill.size() > 1 || (o.fill.size() == 1 && std::string_view(" 0-+").find(o.fill[0]) == std::string_view::npos))
     throw invalid_argument("as_string: the fill is \" \", \"0\", \"-\" or \"+\", got \"" + std::string(o.fill) + "\"");
   return detail::map_elements<std::string>(x, [&](const T& n) { return detail::number_text(n, o); });
@@ -766,7 +757,8 @@ namespace detail {
 template <class X, class F>
 auto buckets(const char* op, const X& x, std::int64_t num_buckets, const F& hash) {
   if (num_buckets < 1)
-    throw invalid_argument(std::string(op) + ": the number of buckets is at least 1, got " + std::to_string(num_buckets));
+    throw invalid_argument(std::string(op) + ": the number of buckets is at least 1, got " +
+                           std::to_string(num_buckets));
   return map_elements<std::int64_t>(x, [&](const std::string& s) {
     return static_cast<std::int64_t>(hash(s) % static_cast<std::uint64_t>(num_buckets));
   });
@@ -776,7 +768,8 @@ auto buckets(const char* op, const X& x, std::int64_t num_buckets, const F& hash
 /// A bucket from 0 to num_buckets - 1 for every string, by FarmHash's Fingerprint64: never changes, equal to TensorFlow's.
 template <string_operand X>
 auto string_to_hash_bucket_fast(const X& x, std::int64_t num_buckets) {
-  return detail::buckets("string_to_hash_bucket_fast", x, num_buckets, [](const std::string& s) { return fingerprint64(s); });
+  return detail::buckets("string_to_hash_bucket_fast", x, num_buckets,
+                         [](const std::string& s) { return fingerprint64(s); });
 }
 /// The same by SipHash-2-4 under a key of two words: slower, but nobody can choose strings that share a bucket.
 template <string_operand X>
@@ -787,7 +780,8 @@ auto string_to_hash_bucket_strong(const X& x, std::int64_t num_buckets, const st
 /// The same by the hash of TensorFlow's first releases; for buckets that were made with it.
 template <string_operand X>
 auto string_to_hash_bucket(const X& x, std::int64_t num_buckets) {
-  return detail::buckets("string_to_hash_bucket", x, num_buckets, [](const std::string& s) { return legacy_hash64(s); });
+  return detail::buckets("string_to_hash_bucket", x, num_buckets,
+                         [](const std::string& s) { return legacy_hash64(s); });
 }
 
 // ---- regular expressions ----------------------------------------------------------------------------------------------
@@ -800,14 +794,16 @@ auto regex_replace(const X& x, const regex& pattern, std::string_view rewrite, c
   return detail::map_elements<std::string>(x, [&](const std::string& s) { return replace(s); });
 }
 template <string_operand X>
-auto regex_replace(const X& x, std::string_view pattern, std::string_view rewrite, const regex_replace_options& o = {}) {
+auto regex_replace(const X& x, std::string_view pattern, std::string_view rewrite,
+                   const regex_replace_options& o = {}) {
   return regex_replace(x, regex(pattern), rewrite, o);
 }
 /// Whether the pattern matches all of a string.
 template <string_operand X>
 auto regex_full_match(const X& x, const regex& pattern) {
   detail::regex_runner runner(pattern.program(), 0);
-  return detail::map_elements<bool>(x, [&](const std::string& s) { return runner.run(s, 0, detail::regex_anchor::both); });
+  return detail::map_elements<bool>(x,
+                                    [&](const std::string& s) { return runner.run(s, 0, detail::regex_anchor::both); });
 }
 template <string_operand X>
 auto regex_full_match(const X& x, std::string_view pattern) {
@@ -839,15 +835,15 @@ inline std::string base64_bytes(const std::string& whole) {
   std::string_view s = whole;
   if (s.size() % 4 == 0)
     for (int k = 0; k < 2 && !s.empty() && s.back() == '='; ++k) s.remove_suffix(1);
-  if (s.size() % 4 == 1)
-    throw invalid_argument("decode_base64: the length of '" + whole + "' cannot be 1 modulo 4");
+  if (s.size() % 4 == 1) throw invalid_argument("decode_base64: the length of '" + whole + "' cannot be 1 modulo 4");
   std::string r;
   r.reserve(s.size() / 4 * 3 + 3);
   std::uint32_t bits = 0;
   int count = 0;
   for (const char c : s) {
     const std::size_t digit = base64_digits.find(c);
-    if (digit == std::string_view::npos) throw invalid_argument("decode_base64: '" + whole + "' has an invalid character");
+    if (digit == std::string_view::npos)
+      throw invalid_argument("decode_base64: '" + whole + "' has an invalid character");
     bits = bits << 6 | static_cast<std::uint32_t>(digit);
     count += 6;
     if (count >= 8) {
@@ -936,11 +932,12 @@ auto decode_raw(const X& x, const raw_options& o = {}) {
                              " bytes (at index " + std::to_string(index - 1) + ") cannot form one tensor");
   });
   if (size % sizeof(T) != 0)
-    throw invalid_argument("decode_raw: " + std::to_string(size) + " bytes are no multiple of " + std::to_string(sizeof(T)) +
-                           ", the size of " + std::string(name_of(dtype_v<T>)));
+    throw invalid_argument("decode_raw: " + std::to_string(size) + " bytes are no multiple of " +
+                           std::to_string(sizeof(T)) + ", the size of " + std::string(name_of(dtype_v<T>)));
   tensor_shape shape = from.shape;
   shape.push_back(static_cast<std::int64_t>(size / sizeof(T)));
-  using result = typename detail::tensor_with<T, typename detail::one_more<typename decltype(v)::extents_type>::type>::type;
+  using result =
+      typename detail::tensor_with<T, typename detail::one_more<typename decltype(v)::extents_type>::type>::type;
   result r = result::uninitialized(shape);
   T* to = r.data();
   w.run([&](const auto& at) {
@@ -958,8 +955,7 @@ auto decode_raw(const X& x, const raw_options& o = {}) {
 
 /// The reverse: the numbers along the last axis as the bytes of one string.
 template <class X>
-  requires(!string_operand<X>)
-auto encode_raw(const X& x, const raw_options& o = {}) {
+requires(!string_operand<X>) auto encode_raw(const X& x, const raw_options& o = {}) {
   const auto v = detail::view_of(x);
   using V = decltype(v);
   using T = typename V::value_type;
@@ -982,7 +978,8 @@ auto encode_raw(const X& x, const raw_options& o = {}) {
     to->resize(static_cast<std::size_t>(n) * sizeof(T));
     for (std::int64_t i = 0; i < n; ++i)
       detail::copy_raw(reinterpret_cast<const char*>(from.data + at[0] + i * step),
-                       to->data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T), detail::swapped_size<T>(), o.little_endian);
+                       to->data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T), detail::swapped_size<T>(),
+                       o.little_endian);
     ++to;
   });
   return r;

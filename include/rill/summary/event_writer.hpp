@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 #include "rill/io/filesystem.hpp"
 #include "rill/io/graph_def.hpp"
 #include "rill/io/png.hpp"
@@ -145,7 +146,7 @@ class event_writer {
     try {
       for (const T x : values) h.add(static_cast<double>(x));
     } catch (const invalid_argument& e) {
-      throw invalid_argument("histogram '" + std::string(tag) + "': " + e.what());
+      rill::detail::raise<invalid_argument>({"histogram '", tag, "': ", e.what()});
     }
     add_histogram(tag, h, step);
   }

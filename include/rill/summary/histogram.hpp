@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 #include "rill/io/wire.hpp"
 
 namespace rill::summary {
@@ -44,7 +45,7 @@ class histogram {
   /// Counts one value.
   void add(double x) {
     if (!std::isfinite(x))
-      throw invalid_argument("a histogram cannot hold the value " + std::string(std::isnan(x) ? "NaN" : "infinity"));
+      rill::detail::raise<invalid_argument>({"a histogram cannot hold the value ", std::isnan(x) ? "NaN" : "infinity"});
     const std::vector<double>& edges = detail::histogram_edges();
     if (counts_.empty()) counts_.resize(edges.size());
     // The largest finite value belongs to the last bucket, whose edge it is.

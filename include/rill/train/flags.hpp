@@ -24,10 +24,10 @@
 #include <ostream>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 
 namespace rill::train {
 
@@ -75,21 +75,21 @@ class flags {
     for (int i = 1; i < argc; ++i) {
       const std::string_view arg = argv[i];
       if (arg.size() < 3 || arg.substr(0, 2) != "--")
-        throw invalid_argument("'" + std::string(arg) + "' is not a flag; flags look like --name=value (see --help)");
+        rill::detail::raise<invalid_argument>({"'", arg, "' is not a flag; flags look like --name=value (see --help)"});
       const std::size_t eq = arg.find('=');
       const std::string_view name = arg.substr(2, eq == std::string_view::npos ? arg.size() : eq - 2);
       flag& f = lookup(name);
-      if (f.seen) throw invalid_argument("--" + f.name + " is given twice");
+      if (f.seen) rill::detail::raise<invalid_argument>({"--", f.name, " is given twice"});
       f.seen = true;
       if (eq != std::string_view::npos) {
         assign(f, arg.substr(eq + 1));
-      } else if (std::holds_alternative<bool*>(f.value)) {
+      } else if (f.value.kind == target::boolean) {
         const bool word = i + 1 < argc && is_bool(argv[i + 1]);
         assign(f, word ? argv[++i] : "true");
       } else {
         // "--steps --seed 3" forgot a value; "--shift -3" did not.
         if (i + 1 >= argc || std::string_view(argv[i + 1]).substr(0, 2) == "--")
-          throw invalid_argument("--" + f.name + " needs a value: --" + f.name + "=VALUE");
+          rill::detail::raise<invalid_argument>({"--", f.name, " needs a value: --", f.name, "=VALUE"});
         assign(f, argv[++i]);
       }
     }
@@ -100,7 +100,7 @@ class flags {
   [[nodiscard]] bool given(std::string_view name) const {
     for (const flag& f : flags_)
       if (f.name == name) return f.seen;
-    throw invalid_argument("--" + std::string(name) + " was never declared");
+    rill::detail::raise<invalid_argument>({"--", name, " was never declared"});
   }
 
   /// What `--help` prints.
@@ -118,7 +118,18 @@ class flags {
   }
 
  private:
-  using target = std::variant<std::string*, bool*, int*, std::int64_t*, std::uint64_t*, float*, double*>;
+  /// The caller's variable.
+  struct target {
+    enum kind_type : unsigned char { text, boolean, int32, int64, uint64, float32, float64 } kind;
+    void* at;
+    target(std::string* p) : kind(text), at(p) {}        // NOLINT: implicit
+    target(bool* p) : kind(boolean), at(p) {}            // NOLINT
+    target(int* p) : kind(int32), at(p) {}               // NOLINT
+    target(std::int64_t* p) : kind(int64), at(p) {}      // NOLINT
+    target(std::uint64_t* p) : kind(uint64), at(p) {}    // NOLINT
+    target(float* p) : kind(float32), at(p) {}           // NOLINT
+    target(double* p) : kind(float64), at(p) {}          // NOLINT
+  };
   struct flag {
     std::string name, help;
     target value;
@@ -130,7 +141,7 @@ class flags {
 
   void declare(flag f) {
     for (const flag& g : flags_)
-      if (g.name == f.name) throw invalid_argument("--" + f.name + " is declared twice");
+      if (g.name == f.name) rill::detail::raise<invalid_argument>({"--", f.name, " is declared twice"});
     flags_.push_back(std::move(f));
   }
 
@@ -145,57 +156,59 @@ class flags {
         best = std::min(best, d);
       }
     }
-    throw invalid_argument("there is no flag --" + std::string(name) +
-                           (nearest ? "; did you mean --" + nearest->name + "?" : " (see --help)"));
+    rill::detail::raise<invalid_argument>({"there is no flag --", name,
+                                           (nearest ? "; did you mean --" + nearest->name + "?" : " (see --help)")});
   }
 
-  void assign(flag& f, std::string_view text) {
-    const auto bad = [&](const std::string& wanted) {
-      return invalid_argument("--" + f.name + " must be " + wanted + ", got '" + std::string(text) + "'");
-    };
-    if (auto** s = std::get_if<std::string*>(&f.value)) {
-      if (!f.choices.empty() && std::find(f.choices.begin(), f.choices.end(), text) == f.choices.end())
-        throw bad("one of " + join(f.choices, ", "));
-      **s = std::string(text);
-    } else if (auto** b = std::get_if<bool*>(&f.value)) {
-      if (!is_bool(text)) throw bad("true or false");
-      **b = text == "true" || text == "1";
-    } else if (auto** i = std::get_if<int*>(&f.value)) {
-      **i = static_cast<int>(integer(f, text, bad));
-    } else if (auto** l = std::get_if<std::int64_t*>(&f.value)) {
-      **l = integer(f, text, bad);
-    } else if (auto** u = std::get_if<std::uint64_t*>(&f.value)) {
-      std::uint64_t v = 0;
-      const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
-      if (ec != std::errc() || end != text.data() + text.size()) throw bad("a whole number of at least 0");
-      **u = v;
-    } else if (auto** x = std::get_if<float*>(&f.value)) {
-      **x = static_cast<float>(real(f, text, bad));
-      if (!std::isfinite(**x)) throw bad("a number that float can hold");
-    } else if (auto** y = std::get_if<double*>(&f.value)) {
-      **y = real(f, text, bad);
+  [[noreturn, gnu::cold]] static void refuse(const flag& f, std::string_view text, rill::detail::text_pieces wanted) {
+    rill::detail::raise<invalid_argument>({"--", f.name, " must be ", rill::detail::join(wanted), ", got '", text, "'"});
+  }
+
+  static void assign(flag& f, std::string_view text) {
+    switch (f.value.kind) {
+      case target::text:
+        if (!f.choices.empty() && std::find(f.choices.begin(), f.choices.end(), text) == f.choices.end())
+          refuse(f, text, {"one of ", join(f.choices, ", ")});
+        *static_cast<std::string*>(f.value.at) = text;
+        break;
+      case target::boolean:
+        if (!is_bool(text)) refuse(f, text, {"true or false"});
+        *static_cast<bool*>(f.value.at) = text == "true" || text == "1";
+        break;
+      case target::int32: *static_cast<int*>(f.value.at) = static_cast<int>(integer(f, text)); break;
+      case target::int64: *static_cast<std::int64_t*>(f.value.at) = integer(f, text); break;
+      case target::uint64: {
+        std::uint64_t v = 0;
+        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
+        if (ec != std::errc() || end != text.data() + text.size()) refuse(f, text, {"a whole number of at least 0"});
+        *static_cast<std::uint64_t*>(f.value.at) = v;
+        break;
+      }
+      case target::float32: {
+        const auto v = static_cast<float>(real(f, text));
+        if (!std::isfinite(v)) refuse(f, text, {"a number that float can hold"});
+        *static_cast<float*>(f.value.at) = v;
+        break;
+      }
+      case target::float64: *static_cast<double*>(f.value.at) = real(f, text); break;
     }
   }
 
-  template <class Bad>
-  static std::int64_t integer(const flag& f, std::string_view text, Bad bad) {
+  static std::int64_t integer(const flag& f, std::string_view text) {
     std::int64_t v = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
-    if (ec != std::errc() || end != text.data() + text.size() || v < f.lowest || v > f.highest) {
-      const bool low = f.lowest > INT32_MIN, high = f.highest < INT32_MAX;
-      throw bad(low && high ? "a whole number from " + std::to_string(f.lowest) + " to " + std::to_string(f.highest)
-                : low       ? "a whole number of at least " + std::to_string(f.lowest)
-                            : std::string("a whole number"));
-    }
-    return v;
+    if (ec == std::errc() && end == text.data() + text.size() && v >= f.lowest && v <= f.highest) return v;
+    const bool low = f.lowest > INT32_MIN, high = f.highest < INT32_MAX;
+    if (low && high) refuse(f, text, {"a whole number from ", f.lowest, " to ", f.highest});
+    if (low) refuse(f, text, {"a whole number of at least ", f.lowest});
+    refuse(f, text, {"a whole number"});
   }
-  template <class Bad>
-  static double real(const flag& f, std::string_view text, Bad bad) {
+  static double real(const flag& f, std::string_view text) {
     double v = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
     const bool positive = f.lowest == 1;
     if (ec != std::errc() || end != text.data() + text.size() || !std::isfinite(v) || (positive && v <= 0))
-      throw bad(positive ? "a number above 0" : "a number");
+      refuse(f, text, {positive ? "a number above 0" : "a number"});
     return v;
   }
 

@@ -33,6 +33,7 @@
 #include "rill/core/dtype.hpp"
 #include "rill/core/error.hpp"
 #include "rill/core/shape.hpp"
+#include "rill/core/text.hpp"
 #include "rill/graph/variable_store.hpp"
 #include "rill/io/graph_def.hpp"
 #include "rill/summary/event_writer.hpp"
@@ -221,7 +222,7 @@ class logging_hook : public hook {
   };
   explicit logging_hook(options o) : options_(std::move(o)), trigger_(options_.every_n_iter, options_.every_n_secs) {
     if (options_.every_n_iter <= 0 && options_.every_n_secs <= 0 && !options_.at_end)
-      throw invalid_argument("logging_hook: every_n_iter must be at least 1, got " + std::to_string(options_.every_n_iter));
+      rill::detail::raise<invalid_argument>({"logging_hook: every_n_iter must be at least 1, got ", options_.every_n_iter});
   }
   void begin(const train_context&) override { trigger_.reset(); }
   void after_step(step_context& step) override {
@@ -236,7 +237,8 @@ class logging_hook : public hook {
     std::string line;
     for (const auto& [alias, name] : options_.tensors) {
       const step_value v = step.find(name);
-      if (v.data == nullptr) throw not_found("logging_hook: the step has no value '" + name + "' (alias '" + alias + "')");
+      if (v.data == nullptr) rill::detail::raise<not_found>({"logging_hook: the step has no value '", name, "' (alias '",
+                                                             alias, "')"});
       line += (line.empty() ? "" : ", ") + alias + " = " + to_string(v);
     }
     line += (line.empty() ? "step = " : ", step = ") + std::to_string(step.global_step());
@@ -262,7 +264,7 @@ class stop_at_step_hook : public hook {
   };
   explicit stop_at_step_hook(options o) : options_(o) {
     if (o.num_steps.has_value() == o.last_step.has_value())
-      throw invalid_argument("stop_at_step_hook: exactly one of num_steps and last_step must be given");
+      rill::detail::raise<invalid_argument>({"stop_at_step_hook: exactly one of num_steps and last_step must be given"});
   }
   void begin(const train_context& c) override {
     stop_at_ = options_.last_step ? *options_.last_step : c.global_step + *options_.num_steps;
@@ -290,7 +292,7 @@ class checkpoint_saver_hook : public hook {
   explicit checkpoint_saver_hook(options o)
       : options_(std::move(o)), saver_({options_.max_to_keep}),
         trigger_(options_.save_steps, options_.save_steps > 0 ? 0 : options_.save_secs) {
-    if (options_.checkpoint_dir.empty()) throw invalid_argument("checkpoint_saver_hook: checkpoint_dir is empty");
+    if (options_.checkpoint_dir.empty()) rill::detail::raise<invalid_argument>({"checkpoint_saver_hook: checkpoint_dir is empty"});
   }
   void begin(const train_context& c) override {
     graph_ = c.graph;
@@ -332,7 +334,8 @@ class summary_saver_hook : public hook {
   summary_saver_hook() : summary_saver_hook(options()) {}
   explicit summary_saver_hook(options o) : options_(std::move(o)), trigger_(options_.save_steps, 0) {
     if (options_.save_steps <= 0)
-      throw invalid_argument("summary_saver_hook: save_steps must be at least 1, got " + std::to_string(options_.save_steps));
+      rill::detail::raise<invalid_argument>({"summary_saver_hook: save_steps must be at least 1, got ",
+                                             options_.save_steps});
   }
   void begin(const train_context& c) override {
     events_ = c.events;
@@ -364,12 +367,13 @@ class nan_tensor_hook : public hook {
   explicit nan_tensor_hook(options o) : options_(std::move(o)) {}
   void after_step(step_context& step) override {
     const step_value v = step.find(options_.tensor);
-    if (v.data == nullptr) throw not_found("nan_tensor_hook: the step has no value '" + options_.tensor + "'");
+    if (v.data == nullptr) rill::detail::raise<not_found>({"nan_tensor_hook: the step has no value '", options_.tensor,
+                                                           "'"});
     for (std::int64_t i = 0, n = v.shape.num_elements(); i < n; ++i) {
       if (std::isfinite(v.at(i))) continue;
       const std::string message = "model diverged: " + options_.tensor + " = " + (std::isnan(v.at(i)) ? "NaN" : "infinity") +
                                   " at step " + std::to_string(step.global_step());
-      if (options_.fail_on_nan_loss) throw aborted(message + " (a smaller learning rate often helps)");
+      if (options_.fail_on_nan_loss) rill::detail::raise<aborted>({message, " (a smaller learning rate often helps)"});
       detail::warn(message + "; training stops");
       step.request_stop();
       return;
@@ -389,7 +393,7 @@ class step_counter_hook : public hook {
   step_counter_hook() : step_counter_hook(options()) {}
   explicit step_counter_hook(options o) : options_(o) {
     if (o.every_n_steps <= 0)
-      throw invalid_argument("step_counter_hook: every_n_steps must be at least 1, got " + std::to_string(o.every_n_steps));
+      rill::detail::raise<invalid_argument>({"step_counter_hook: every_n_steps must be at least 1, got ", o.every_n_steps});
   }
   void begin(const train_context& c) override {
     events_ = c.events;

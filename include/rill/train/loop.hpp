@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 
+#include "rill/core/function_ref.hpp"
 #include "rill/train/hooks.hpp"
 #include "rill/train/signals.hpp"
 
@@ -27,8 +28,7 @@ struct loop_result {
 };
 
 /// See above. `step` gets the context after `before_step` of all hooks; it must call `end_step` and may `add` values.
-template <class Step>
-loop_result run_steps(hook_list& hooks, const train_context& context, Step&& step) {
+inline loop_result run_steps(hook_list& hooks, const train_context& context, function_ref<bool(step_context&)> step) {
   const signal_guard guard;
   step_context c(context.variables, context.last_step);
   c.set_global_step(context.global_step);

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "rill/core/error.hpp"
+#include "rill/core/text.hpp"
 #include "rill/graph/variable_store.hpp"
 #include "rill/io/checkpoint_state.hpp"
 #include "rill/io/filesystem.hpp"
@@ -77,18 +78,18 @@ inline void read_variables(graph::variable_store& store, const io::bundle_reader
     const graph::stored_variable& v = *variables[i];
     if (!reader.contains(v.name)) {
       if (!options.optional.empty() && v.name.compare(0, options.optional.size(), options.optional) == 0) continue;
-      throw not_found("tensor_name = " + v.name + "; not found in checkpoint '" + reader.prefix() +
-                      "' (was it made by another model or optimizer?)");
+      rill::detail::raise<not_found>({"tensor_name = ", v.name, "; not found in checkpoint '", reader.prefix(),
+                                      "' (was it made by another model or optimizer?)"});
     }
     const io::bundle_entry& e = reader.entry(v.name);
     if (!(e.shape == v.shape))
-      throw invalid_argument("tensor_name = " + v.name + "; shape " + to_string(v.shape) +
-                             " of the model does not match the shape stored in checkpoint '" + reader.prefix() +
-                             "': " + to_string(e.shape));
+      rill::detail::raise<invalid_argument>({"tensor_name = ", v.name, "; shape ", to_string(v.shape),
+                                             " of the model does not match the shape stored in checkpoint '",
+                                             reader.prefix(), "': ", to_string(e.shape)});
     if (e.type != v.type)
-      throw invalid_argument("tensor_name = " + v.name + "; type " + std::string(name_of(v.type)) +
-                             " of the model does not match the type stored in checkpoint '" + reader.prefix() +
-                             "': " + std::string(name_of(e.type)));
+      rill::detail::raise<invalid_argument>({"tensor_name = ", v.name, "; type ", name_of(v.type),
+                                             " of the model does not match the type stored in checkpoint '",
+                                             reader.prefix(), "': ", name_of(e.type)});
   }
   for (std::size_t i = options.first; i < variables.size(); ++i) {
     graph::stored_variable& v = *variables[i];
@@ -182,7 +183,8 @@ inline std::string restore_newest(graph::variable_store& store, const std::strin
       if (first_problem.empty()) first_problem = e.what();
     }
   }
-  if (!first_problem.empty()) throw data_loss("no checkpoint in '" + dir + "' can be read; of the newest: " + first_problem);
+  if (!first_problem.empty()) rill::detail::raise<data_loss>({"no checkpoint in '", dir, "' can be read; of the newest: ",
+                                                              first_problem});
   return {};
 }
 
