@@ -3,7 +3,9 @@
 """Prints the coefficients of include/rill/ops/elementary.hpp, fitted with mpmath. Usage: elementary_tables.py
 
 A polynomial is fitted at Chebyshev nodes and rounded to float from its lowest coefficient on, the rest fitted again after
-each rounding.
+each rounding. The pieces of tanh and erf start at a point near the middle of their interval where the function is very
+nearly a float (Gal 1986, "Computing elementary functions: a new approach for achieving high accuracy and good
+performance"), so that the constant term brings no rounding error.
 """
 import struct
 
@@ -50,16 +52,30 @@ def show(name, values):
 
 def pieces(name, f, first, count, degree):
     """Piece k covers the floats whose bits >> 21 are first + k; piece 0 all below too. Columns by (first + k) mod 32."""
-    table = [[0.0] * 32 for _ in range(degree + 1)]
+    table = [[0.0] * 32 for _ in range(degree + 2)]
     for k in range(count):
         low, high = mpf(from_bits((first + k) << 21)), mpf(from_bits((first + k + 1) << 21))
-        powers = list(range(degree + 1))
+        middle, powers = mpf(0), list(range(1, degree + 1))
         if k == 0:
-            low, powers = mpf(2) ** -60, powers[1:]
-        coefficients = rounded(f, lambda t: 1 / f(t), powers, low, high)
-        for d, c in zip(powers, coefficients):
-            table[d][(first + k) % 32] = c
-    print("// %s: coefficients from degree 0 on" % name)
+            coefficients = [mpf(0)] + rounded(f, lambda t: 1 / f(t), powers, mpf(2) ** -60, high)
+        else:
+            nearest = None
+            start = bits(to_float((low + high) / 2))
+            for step in range(6000):
+                c = mpf(from_bits(start + (step // 2 + 1) * (-1 if step % 2 else 1)))
+                if abs(c - (low + high) / 2) > (high - low) / 16:
+                    break
+                off = abs(mpf(to_float(f(c))) / f(c) - 1) * 2 ** 24
+                if nearest is None or off < nearest:
+                    nearest, middle = off, c
+                if off < mpf(2) ** -8:
+                    break
+            c0 = mpf(to_float(f(middle)))
+            coefficients = [c0] + rounded(lambda t: f(middle + t) - c0, lambda t: 1 / f(middle + t), powers,
+                                          low - middle, high - middle)
+        for row, value in enumerate([middle] + coefficients):
+            table[row][(first + k) % 32] = value
+    print("// %s: middles, then coefficients from degree 0 on" % name)
     for row in table:
         text = ["%.9gF" % float(v) if "." in "%.9g" % float(v) or "e" in "%.9g" % float(v) else "%.9g.0F" % float(v)
                 for v in row]
@@ -73,7 +89,7 @@ def main():
     show("exp2, from degree 1", rounded(lambda t: (2 ** t - 1) / t, lambda t: t, [0, 1, 2, 3, 4, 5], -mpf("0.505"), mpf("0.505")))
     show("log, from degree 2", rounded(lambda t: (mp.log1p(t) - t) / t ** 2, lambda t: t, [0, 1, 2, 3, 4, 5, 6, 7, 8],
                                        mpf(-1) / 3, mpf(1) / 3))
-    pieces("tanh", mp.tanh, 0x1EB, 30, 4)
+    pieces("tanh", mp.tanh, 0x1EB, 30, 5)
     pieces("erf", mp.erf, 0x1E4, 32, 5)
 
 

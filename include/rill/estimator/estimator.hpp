@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "rill/core/error.hpp"
+#include "rill/core/function_ref.hpp"
 #include "rill/core/tensor.hpp"
 #include "rill/core/text.hpp"
 #include "rill/data/dataset.hpp"
@@ -163,6 +164,12 @@ class model_directory {
   static void check_count(const char* what, const std::optional<std::int64_t>& n) {
     if (n && *n <= 0) rill::detail::raise<invalid_argument>({what, " must be at least 1, got ", *n});
   }
+  static void check_options(const train_options& options) {
+    check_count("train: steps", options.steps);
+    check_count("train: max_steps", options.max_steps);
+    if (options.steps && options.max_steps)
+      rill::detail::raise<invalid_argument>({"train: steps and max_steps cannot both be given"});
+  }
   template <class X, class Y>
   static void check_rows(const X& x, const Y& y) {
     if (x.shape().rank() == 0 || y.shape().rank() == 0 || x.shape()[0] != y.shape()[0])
@@ -252,6 +259,36 @@ class model_directory {
     saver = saving.get();
     hooks.emplace_back(std::move(saving));
     return hooks;
+  }
+
+  /// While training runs the variables are ahead of the files; if anything fails they are read anew at the next call.
+  struct forget_on_failure {
+    model_directory* self;
+    ~forget_on_failure() {
+      if (self == nullptr) return;
+      self->store_ = graph::variable_store();
+      self->newest_seen_.clear();
+      self->restored_ = 0;
+      self->events_.reset();
+    }
+  };
+
+  /// The loop with its hooks and files.
+  void run(train::hook_list user_hooks, const io::graph_def& graph, std::int64_t first_step, std::int64_t last_step,
+           function_ref<bool(train::step_context&)> step, forget_on_failure& guard) {
+    open_events(graph, first_step);
+    train::checkpoint_saver_hook* saver = nullptr;
+    train::hook_list hooks = standard_hooks(std::move(user_hooks), saver);
+    const train::train_context context{store_, first_step, last_step, &graph, &*events_};
+    const train::loop_result result = train::run_steps(hooks, context, step);
+    events_->flush();
+    newest_seen_ = restored_prefix_ = saver->last_saved();
+    restored_ = store_.variables().size();
+    guard.self = nullptr;
+    if (result.signal != 0)
+      throw train::interrupted(result.signal,
+                               rill::detail::join({"stopped by ", result.signal == SIGINT ? "Ctrl-C" : "SIGTERM", " after step ",
+                                                   result.global_step, "; everything is saved in '", newest_seen_, "'"}));
   }
 
   /// Output I of the session's last step, over a batch of `rows`.
@@ -350,6 +387,45 @@ class head_model : public model_directory {
 
  protected:
   using model_directory::model_directory;
+
+  /// Training with any program: `step` runs it on a batch and reports to the loop, `graph` gives its graph for the files.
+  template <data::dataset Dataset>
+  void train_on(const Dataset& ds, train_options options,
+                function_ref<void(features_of<typename Dataset::element>&, labels_of<typename Dataset::element>&, train::step_context&)> step,
+                function_ref<io::graph_def()> graph_of) {
+    using element = typename Dataset::element;
+    using parts = batch_parts<element>;
+    synchronize();
+    const std::int64_t first_step = counter(store_, "global_step");
+    if (options.max_steps && first_step >= *options.max_steps) return;
+    std::int64_t last_step = options.max_steps ? *options.max_steps : options.steps ? first_step + *options.steps : -1;
+
+    forget_on_failure guard{this};
+    auto it = ds.iterator();
+    element batch{};
+    bool have_batch = place(ds, it, batch);
+    if (const std::int64_t n = data::cardinality(ds); n >= 0) {
+      const std::int64_t end = first_step + n - it.position() + 1;
+      last_step = last_step < 0 ? end : std::min(last_step, end);
+    }
+    std::int64_t& position = counter(store_, "input_pipeline/position");
+    std::int64_t& epoch = counter(store_, "input_pipeline/epoch");
+    run(std::move(options.hooks), graph_of(), first_step, last_step, [&](train::step_context& c) {
+      if (!have_batch && !it.next(batch)) {
+        position = 0;
+        ++epoch;
+        return false;
+      }
+      have_batch = false;
+      auto& x = parts::features(batch);
+      auto& y = parts::labels(batch);
+      check_rows(x, y);
+      Head::check_labels(y);
+      step(x, y, c);
+      position = it.position();
+      return true;
+    }, guard);
+  }
 };
 
 }  // namespace detail
@@ -357,9 +433,7 @@ class head_model : public model_directory {
 template <class Head, class Optimizer>
 class estimator : public detail::head_model<Head> {
   using base = detail::model_directory;
-  using base::check_count, base::check_rows, base::config_, base::declare_counters, base::events_, base::newest_seen_,
-      base::open_events, base::place, base::restored_, base::restored_prefix_, base::standard_hooks, base::store_,
-      base::synchronize;
+  using base::check_options, base::config_, base::declare_counters, base::store_;
 
  public:
   using typename detail::head_model<Head>::prediction;
@@ -372,78 +446,22 @@ class estimator : public detail::head_model<Head> {
   /// finite; `train::interrupted` after Ctrl-C or SIGTERM, with everything saved.
   template <data::dataset Dataset>
   estimator& train(const Dataset& ds, train_options options = {}) {
-    check_count("train: steps", options.steps);
-    check_count("train: max_steps", options.max_steps);
-    if (options.steps && options.max_steps) rill::detail::raise<invalid_argument>({"train: steps and max_steps cannot both be given"});
-
+    check_options(options);
     using element = typename Dataset::element;
-    using parts = detail::batch_parts<element>;
     using features = detail::features_of<element>;
     using labels = detail::labels_of<element>;
     using program = typename Head::template train_program<Optimizer>;
 
     declare_counters();
     graph::session<program, features, labels> session(store_, program{optimizer_}, {.seed = config_.seed});
-    synchronize();
-    std::int64_t& global_step = detail::counter(store_, "global_step");
-    const std::int64_t first_step = global_step;
-    if (options.max_steps && first_step >= *options.max_steps) return *this;
-    std::int64_t last_step = options.max_steps ? *options.max_steps : options.steps ? first_step + *options.steps : -1;
-
-    // From here on the variables run ahead of the files; if anything fails they are read anew at the next call.
-    struct forget_on_failure {
-      estimator* self;
-      ~forget_on_failure() {
-        if (self == nullptr) return;
-        self->store_ = graph::variable_store();
-        self->newest_seen_.clear();
-        self->restored_ = 0;
-        self->events_.reset();
-      }
-    } guard{this};
-
-    auto it = ds.iterator();
-    element batch{};
-    bool have_batch = place(ds, it, batch);
-    if (const std::int64_t n = data::cardinality(ds); n >= 0) {
-      const std::int64_t end = first_step + n - it.position() + 1;
-      last_step = last_step < 0 ? end : std::min(last_step, end);
-    }
-
-    const io::graph_def graph = summary::graph_of<program, features, labels>();
-    open_events(graph, first_step);
-    train::checkpoint_saver_hook* saver = nullptr;
-    train::hook_list hooks = standard_hooks(std::move(options.hooks), saver);
-
-    std::int64_t& position = detail::counter(store_, "input_pipeline/position");
-    std::int64_t& epoch = detail::counter(store_, "input_pipeline/epoch");
-    const auto step = [&](train::step_context& c) {
-      if (!have_batch && !it.next(batch)) {
-        position = 0;
-        ++epoch;
-        return false;
-      }
-      have_batch = false;
-      auto& x = parts::features(batch);
-      auto& y = parts::labels(batch);
-      check_rows(x, y);
-      Head::check_labels(y);
-      session.step(x, y);
-      position = it.position();
-      c.end_step(global_step, x.shape()[0]);
-      add_values(session, c, std::make_index_sequence<Head::train_outputs.size()>{});
-      return true;
-    };
-    const train::train_context context{store_, first_step, last_step, &graph, &*events_};
-    const train::loop_result result = train::run_steps(hooks, context, step);
-    events_->flush();
-    newest_seen_ = restored_prefix_ = saver->last_saved();
-    restored_ = store_.variables().size();
-    guard.self = nullptr;
-    if (result.signal != 0)
-      throw train::interrupted(result.signal, "stopped by " + std::string(result.signal == SIGINT ? "Ctrl-C" : "SIGTERM") +
-                                                  " after step " + std::to_string(result.global_step) +
-                                                  "; everything is saved in '" + newest_seen_ + "'");
+    this->train_on(
+        ds, std::move(options),
+        [&](features& x, labels& y, train::step_context& c) {
+          session.step(x, y);
+          c.end_step(detail::counter(store_, "global_step"), x.shape()[0]);
+          add_values(session, c, std::make_index_sequence<Head::train_outputs.size()>{});
+        },
+        [] { return summary::graph_of<program, features, labels>(); });
     return *this;
   }
 
