@@ -3,7 +3,7 @@
 """Prints the coefficients of include/rill/ops/elementary.hpp, fitted with mpmath. Usage: elementary_tables.py
 
 A polynomial is fitted at Chebyshev nodes and rounded to float from its lowest coefficient on, the rest fitted again after
-each rounding. The pieces of tanh and erf start at a point near the middle of their interval where the function is very
+each rounding. The pieces of tanh start at a point near the middle of their interval where the function is very
 nearly a float (Gal 1986, "Computing elementary functions: a new approach for achieving high accuracy and good
 performance"), so that the constant term brings no rounding error.
 """
@@ -50,11 +50,19 @@ def show(name, values):
     print("%s: %s" % (name, ", ".join("%.9gF" % float(v) for v in values)))
 
 
-def pieces(name, f, first, count, degree):
-    """Piece k covers the floats whose bits >> 21 are first + k; piece 0 all below too. Columns by (first + k) mod 32."""
-    table = [[0.0] * 32 for _ in range(degree + 2)]
+def write(name, table):
+    print("// " + name)
+    for row in table:
+        text = ["%.9gF" % float(v) if "." in "%.9g" % float(v) or "e" in "%.9g" % float(v) else "%.9g.0F" % float(v)
+                for v in row]
+        print("    {" + ", ".join(text) + "},")
+
+
+def octave_pieces(name, f, first, count, degree):
+    """Piece k covers the floats whose bits >> 22 are first + k; piece 0 all below too. Columns by (first + k) mod 16."""
+    table = [[0.0] * 16 for _ in range(degree + 2)]
     for k in range(count):
-        low, high = mpf(from_bits((first + k) << 21)), mpf(from_bits((first + k + 1) << 21))
+        low, high = mpf(from_bits((first + k) << 22)), mpf(from_bits((first + k + 1) << 22))
         middle, powers = mpf(0), list(range(1, degree + 1))
         if k == 0:
             coefficients = [mpf(0)] + rounded(f, lambda t: 1 / f(t), powers, mpf(2) ** -60, high)
@@ -74,12 +82,24 @@ def pieces(name, f, first, count, degree):
             coefficients = [c0] + rounded(lambda t: f(middle + t) - c0, lambda t: 1 / f(middle + t), powers,
                                           low - middle, high - middle)
         for row, value in enumerate([middle] + coefficients):
-            table[row][(first + k) % 32] = value
-    print("// %s: middles, then coefficients from degree 0 on" % name)
-    for row in table:
-        text = ["%.9gF" % float(v) if "." in "%.9g" % float(v) or "e" in "%.9g" % float(v) else "%.9g.0F" % float(v)
-                for v in row]
-        print("    {" + ", ".join(text) + "},")
+            table[row][(first + k) % 16] = value
+    write(name + ": middles, then coefficients from degree 0 on", table)
+
+
+def even_pieces(name, f, width, degree):
+    """Piece k covers what rounds to k widths."""
+    table = [[0.0] * 16 for _ in range(degree + 1)]
+    for k in range(16):
+        c = k * mpf(width)
+        if k == 0:
+            coefficients = [mpf(0)] + rounded(f, lambda t: 1 / f(t), list(range(1, degree + 1)), mpf(2) ** -60, mpf(width) / 2)
+        else:
+            c0 = mpf(to_float(f(c)))
+            coefficients = [c0] + rounded(lambda t: f(c + t) - c0, lambda t: 1 / f(c + t), list(range(1, degree + 1)),
+                                          -mpf(width) / 2, mpf(width) / 2)
+        for row, value in enumerate(coefficients):
+            table[row][k] = value
+    write(name + ": coefficients from degree 0 on", table)
 
 
 def main():
@@ -89,8 +109,8 @@ def main():
     show("exp2, from degree 1", rounded(lambda t: (2 ** t - 1) / t, lambda t: t, [0, 1, 2, 3, 4, 5], -mpf("0.505"), mpf("0.505")))
     show("log, from degree 2", rounded(lambda t: (mp.log1p(t) - t) / t ** 2, lambda t: t, [0, 1, 2, 3, 4, 5, 6, 7, 8],
                                        mpf(-1) / 3, mpf(1) / 3))
-    pieces("tanh", mp.tanh, 0x1EB, 30, 5)
-    pieces("erf", mp.erf, 0x1E4, 32, 5)
+    octave_pieces("tanh", mp.tanh, 0xF5, 16, 5)
+    even_pieces("erf", mp.erf, 0.265625, 5)
 
 
 if __name__ == "__main__":

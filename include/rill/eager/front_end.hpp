@@ -31,15 +31,7 @@ void write_gradients(dynamic_tensor* to, const gradient_pack<G, R...>& p) {
 }
 
 /// A gradient that belongs to an operand of this shape: repeated axes are summed.
-inline dynamic_tensor fit_gradient(dynamic_tensor g, const tensor_shape& whole, const tensor_shape& shape) {
-  if (!g.has_value() || g.shape() == shape) return g;
-  g = broadcast_to(g, whole);
-  std::int64_t mask = 0;
-  const int shift = whole.rank() - shape.rank();
-  for (int d = 0; d < whole.rank(); ++d)
-    if (d < shift || (shape[d - shift] == 1 && whole[d] != 1)) mask |= std::int64_t{1} << d;
-  return reshape_to(sum_over(g, mask), shape);
-}
+inline dynamic_tensor fit_gradient(dynamic_tensor g, const tensor_shape& whole, const tensor_shape& shape);
 
 template <class Op, std::size_t... I>
 auto call_vjp(const tape_entry& e, const dynamic_tensor& dy, std::index_sequence<I...>) {
@@ -220,12 +212,7 @@ struct front_end {
   }
   /// softmax(logits) - one_hot(labels): computed when it is asked for.
   template <class Op>
-  static dynamic_tensor second_result(const dynamic_tensor&, const signature&, std::initializer_list<dynamic_tensor> in) {
-    const dynamic_tensor& logits = in.begin()[0];
-    const dynamic_tensor& labels = in.begin()[1];
-    const std::int64_t classes = logits.shape()[1];
-    return softmax(logits) - cast_to(equal(expand_dims(labels, -1), range(labels, labels.type(), classes)), logits.type());
-  }
+  static dynamic_tensor second_result(const dynamic_tensor&, const signature&, std::initializer_list<dynamic_tensor> in);
 
  private:
   /// Plain numbers, hyperparameters, and what a formula made of them.
@@ -261,6 +248,24 @@ inline dynamic_tensor detail::scalar_of(dtype type, double number) {
     else *static_cast<T*>(t.mutable_data()) = T(static_cast<float>(number));
   });
   return t;
+}
+
+template <class Op>
+dynamic_tensor front_end::second_result(const dynamic_tensor&, const signature&, std::initializer_list<dynamic_tensor> in) {
+  const dynamic_tensor& logits = in.begin()[0];
+  const dynamic_tensor& labels = in.begin()[1];
+  const std::int64_t classes = logits.shape()[1];
+  return softmax(logits) - cast_to(equal(expand_dims(labels, -1), range(labels, labels.type(), classes)), logits.type());
+}
+
+inline dynamic_tensor detail::fit_gradient(dynamic_tensor g, const tensor_shape& whole, const tensor_shape& shape) {
+  if (!g.has_value() || g.shape() == shape) return g;
+  g = broadcast_to(g, whole);
+  std::int64_t mask = 0;
+  const int shift = whole.rank() - shape.rank();
+  for (int d = 0; d < whole.rank(); ++d)
+    if (d < shift || (shape[d - shift] == 1 && whole[d] != 1)) mask |= std::int64_t{1} << d;
+  return reshape_to(sum_over(g, mask), shape);
 }
 
 }  // namespace rill::eager

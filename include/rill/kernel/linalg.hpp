@@ -29,7 +29,7 @@
 #include "../ops/linalg.hpp"
 #include "parallel.hpp"
 
-namespace rill::kernel::detail {
+namespace rill::kernel::linalg {
 
 template <class T>
 using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
@@ -152,30 +152,26 @@ bool exponential(matrix<T>& a) {
   return true;
 }
 
-}  // namespace rill::kernel::detail
-
-namespace rill::ops {
-
-namespace linalg = rill::kernel::detail;
-
-namespace detail_linalg {
 /// Where part of a packed vector begins, for the batch of this call.
 inline std::int64_t part_offset(const attributes& at, std::int64_t whole) {
   return at.i[0] < 0 ? whole / -at.i[1] * -at.i[0] : at.i[0];
 }
-}  // namespace detail_linalg
+
+}  // namespace rill::kernel::linalg
+
+namespace rill::ops {
 
 template <class>
 void linalg_part_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const std::size_t width = size_of(out.type);
-  const std::int64_t from = detail_linalg::part_offset(at, in[0].size());
+  const std::int64_t from = kernel::linalg::part_offset(at, in[0].size());
   if (out.size() > 0)
     std::memcpy(out.data, in[0].as<unsigned char>() + static_cast<std::size_t>(from) * width, static_cast<std::size_t>(out.size()) * width);
 }
 template <class>
 void linalg_part_grad_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const std::size_t width = size_of(out.type);
-  const std::int64_t to = detail_linalg::part_offset(at, out.size());
+  const std::int64_t to = kernel::linalg::part_offset(at, out.size());
   if (out.size() > 0) std::memset(out.data, 0, static_cast<std::size_t>(out.size()) * width);
   if (in[0].size() > 0)
     std::memcpy(out.as<unsigned char>() + static_cast<std::size_t>(to) * width, in[0].data, static_cast<std::size_t>(in[0].size()) * width);
@@ -183,13 +179,13 @@ void linalg_part_grad_op::run(const attributes& at, const operand_memory* in, co
 
 template <class>
 void cholesky_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape);
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    linalg::for_each_matrix(name, in[0], "is not positive definite", [&](std::int64_t k) {
-      Eigen::LLT<linalg::matrix<T>> llt(linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
+  const kernel::linalg::matrix_extents e(in[0].shape);
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    kernel::linalg::for_each_matrix(name, in[0], "is not positive definite", [&](std::int64_t k) {
+      Eigen::LLT<kernel::linalg::matrix<T>> llt(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
       if (e.n > 0 && llt.info() != Eigen::Success) return false;
       T* const to = out.as<T>() + k * e.n * e.n;
-      const linalg::matrix<T>& l = llt.matrixLLT();
+      const kernel::linalg::matrix<T>& l = llt.matrixLLT();
       for (std::int64_t i = 0; i < e.n; ++i) {
         if (!(std::real(l(i, i)) > 0)) return false;
         for (std::int64_t j = 0; j < e.n; ++j) to[i * e.n + j] = j <= i ? l(i, j) : T(0);
@@ -201,16 +197,16 @@ void cholesky_op::run(const attributes&, const operand_memory* in, const result_
 
 template <class>
 void matrix_triangular_solve_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape), x(in[1].shape);
+  const kernel::linalg::matrix_extents e(in[0].shape), x(in[1].shape);
   const bool adjoint = at.i[1] != 0, lower = (at.i[0] != 0) != adjoint;
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    linalg::for_each_matrix(name, in[0], linalg::is_singular, [&](std::int64_t k) {
-      const linalg::matrix<T> a = linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n, adjoint);
-      if (linalg::has_zero<T>(a)) return false;
-      linalg::matrix<T> b = linalg::load<T>(in[1].as<T>() + k * x.m * x.n, x.m, x.n);
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    kernel::linalg::for_each_matrix(name, in[0], kernel::linalg::is_singular, [&](std::int64_t k) {
+      const kernel::linalg::matrix<T> a = kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n, adjoint);
+      if (kernel::linalg::has_zero<T>(a)) return false;
+      kernel::linalg::matrix<T> b = kernel::linalg::load<T>(in[1].as<T>() + k * x.m * x.n, x.m, x.n);
       if (lower) a.template triangularView<Eigen::Lower>().solveInPlace(b);
       else a.template triangularView<Eigen::Upper>().solveInPlace(b);
-      linalg::store(b, out.as<T>() + k * x.m * x.n);
+      kernel::linalg::store(b, out.as<T>() + k * x.m * x.n);
       return true;
     });
   });
@@ -218,12 +214,12 @@ void matrix_triangular_solve_op::run(const attributes& at, const operand_memory*
 
 template <class>
 void matrix_solve_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape), x(in[1].shape);
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    linalg::for_each_matrix(name, in[0], linalg::is_singular, [&](std::int64_t k) {
-      linalg::matrix<T> b = linalg::load<T>(in[1].as<T>() + k * x.m * x.n, x.m, x.n);
-      if (!linalg::solve<T>(linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n, at.i[0] != 0), b)) return false;
-      linalg::store(b, out.as<T>() + k * x.m * x.n);
+  const kernel::linalg::matrix_extents e(in[0].shape), x(in[1].shape);
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    kernel::linalg::for_each_matrix(name, in[0], kernel::linalg::is_singular, [&](std::int64_t k) {
+      kernel::linalg::matrix<T> b = kernel::linalg::load<T>(in[1].as<T>() + k * x.m * x.n, x.m, x.n);
+      if (!kernel::linalg::solve<T>(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n, at.i[0] != 0), b)) return false;
+      kernel::linalg::store(b, out.as<T>() + k * x.m * x.n);
       return true;
     });
   });
@@ -231,12 +227,12 @@ void matrix_solve_op::run(const attributes& at, const operand_memory* in, const 
 
 template <class>
 void matrix_inverse_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape);
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    linalg::for_each_matrix(name, in[0], linalg::is_singular, [&](std::int64_t k) {
-      linalg::matrix<T> b = linalg::matrix<T>::Identity(e.n, e.n);
-      if (!linalg::solve<T>(linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n), b)) return false;
-      linalg::store(b, out.as<T>() + k * e.n * e.n);
+  const kernel::linalg::matrix_extents e(in[0].shape);
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    kernel::linalg::for_each_matrix(name, in[0], kernel::linalg::is_singular, [&](std::int64_t k) {
+      kernel::linalg::matrix<T> b = kernel::linalg::matrix<T>::Identity(e.n, e.n);
+      if (!kernel::linalg::solve<T>(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n), b)) return false;
+      kernel::linalg::store(b, out.as<T>() + k * e.n * e.n);
       return true;
     });
   });
@@ -244,12 +240,12 @@ void matrix_inverse_op::run(const attributes&, const operand_memory* in, const r
 
 template <class>
 void matrix_determinant_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape);
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
+  const kernel::linalg::matrix_extents e(in[0].shape);
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    kernel::linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
       T r(1);
       if (e.n > 0) {
-        const Eigen::PartialPivLU<linalg::matrix<T>> lu(linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
+        const Eigen::PartialPivLU<kernel::linalg::matrix<T>> lu(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
         r = T(static_cast<real_type_t<T>>(lu.permutationP().determinant()));
         for (std::int64_t i = 0; i < e.n; ++i) r *= lu.matrixLU()(i, i);
       }
@@ -261,14 +257,14 @@ void matrix_determinant_op::run(const attributes&, const operand_memory* in, con
 
 template <class>
 void log_matrix_determinant_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape);
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+  const kernel::linalg::matrix_extents e(in[0].shape);
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
     using R = real_type_t<T>;
-    linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
+    kernel::linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
       T sign(1);
       R log = 0;
       if (e.n > 0) {
-        const Eigen::PartialPivLU<linalg::matrix<T>> lu(linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
+        const Eigen::PartialPivLU<kernel::linalg::matrix<T>> lu(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
         sign = T(static_cast<R>(lu.permutationP().determinant()));
         for (std::int64_t i = 0; i < e.n; ++i) {
           const T u = lu.matrixLU()(i, i);
@@ -286,22 +282,22 @@ void log_matrix_determinant_op::run(const attributes&, const operand_memory* in,
 
 template <class>
 void qr_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape);
+  const kernel::linalg::matrix_extents e(in[0].shape);
   const shapes p = parts(at, in[0].shape);
   const std::int64_t columns = p.q[p.q.rank() - 1];
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = linalg::wide_t<T>;
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    using W = kernel::linalg::wide_t<T>;
     T *const q = out.as<T>(), *const r = q + p.q.num_elements();
-    linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
-      linalg::matrix<W> to = linalg::matrix<W>::Identity(e.m, columns);
+    kernel::linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
+      kernel::linalg::matrix<W> to = kernel::linalg::matrix<W>::Identity(e.m, columns);
       T* const triangle = r + k * columns * e.n;
       if (e.m > 0 && e.n > 0) {
-        const Eigen::HouseholderQR<linalg::matrix<W>> qr(linalg::load<W>(in[0].as<T>() + k * e.m * e.n, e.m, e.n));
+        const Eigen::HouseholderQR<kernel::linalg::matrix<W>> qr(kernel::linalg::load<W>(in[0].as<T>() + k * e.m * e.n, e.m, e.n));
         to.applyOnTheLeft(qr.householderQ());
         for (std::int64_t i = 0; i < columns; ++i)
           for (std::int64_t j = 0; j < e.n; ++j) triangle[i * e.n + j] = j >= i ? static_cast<T>(qr.matrixQR()(i, j)) : T(0);
       }
-      linalg::store(to, q + k * e.m * columns);
+      kernel::linalg::store(to, q + k * e.m * columns);
       return true;
     });
   });
@@ -309,30 +305,30 @@ void qr_op::run(const attributes& at, const operand_memory* in, const result_mem
 
 template <class>
 void svd_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape);
+  const kernel::linalg::matrix_extents e(in[0].shape);
   const shapes p = parts(at, in[0].shape);
   const bool uv = at.i[0] != 0, full = at.i[1] != 0;
   const std::int64_t rank = e.m < e.n ? e.m : e.n;
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = linalg::wide_t<T>;
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    using W = kernel::linalg::wide_t<T>;
     T *const s = out.as<T>(), *const u = s + p.s.num_elements(), *const v = u + p.u.num_elements();
-    linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
+    kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
       const T* from = in[0].as<T>() + k * e.m * e.n;
       const std::int64_t cu = full ? e.m : rank, cv = full ? e.n : rank;
       if (rank == 0) {
-        if (uv) linalg::store(linalg::matrix<W>(linalg::matrix<W>::Identity(e.m, cu)), u + k * e.m * cu);
-        if (uv) linalg::store(linalg::matrix<W>(linalg::matrix<W>::Identity(e.n, cv)), v + k * e.n * cv);
+        if (uv) kernel::linalg::store(kernel::linalg::matrix<W>(kernel::linalg::matrix<W>::Identity(e.m, cu)), u + k * e.m * cu);
+        if (uv) kernel::linalg::store(kernel::linalg::matrix<W>(kernel::linalg::matrix<W>::Identity(e.n, cv)), v + k * e.n * cv);
         return true;
       }
-      if (!linalg::all_finite(from, e.m * e.n)) return false;
+      if (!kernel::linalg::all_finite(from, e.m * e.n)) return false;
       const unsigned want = !uv ? 0U : full ? unsigned{Eigen::ComputeFullU} | unsigned{Eigen::ComputeFullV}
                                             : unsigned{Eigen::ComputeThinU} | unsigned{Eigen::ComputeThinV};
-      const Eigen::BDCSVD<linalg::matrix<W>> svd(linalg::load<W>(from, e.m, e.n), want);
+      const Eigen::BDCSVD<kernel::linalg::matrix<W>> svd(kernel::linalg::load<W>(from, e.m, e.n), want);
       if (svd.info() != Eigen::Success) return false;
       for (std::int64_t i = 0; i < rank; ++i) s[k * rank + i] = T(static_cast<real_type_t<T>>(svd.singularValues()(i)));
       if (uv) {
-        linalg::store(svd.matrixU(), u + k * e.m * cu);
-        linalg::store(svd.matrixV(), v + k * e.n * cv);
+        kernel::linalg::store(svd.matrixU(), u + k * e.m * cu);
+        kernel::linalg::store(svd.matrixV(), v + k * e.n * cv);
       }
       return true;
     });
@@ -341,22 +337,22 @@ void svd_op::run(const attributes& at, const operand_memory* in, const result_me
 
 template <class>
 void self_adjoint_eig_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents x(in[0].shape);
+  const kernel::linalg::matrix_extents x(in[0].shape);
   const shapes p = parts(at, in[0].shape);
   const bool vectors = at.i[0] != 0;
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = linalg::wide_t<T>;
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    using W = kernel::linalg::wide_t<T>;
     T *const e = out.as<T>(), *const v = e + p.e.num_elements();
-    linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
+    kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
       if (x.n == 0) return true;
-      linalg::matrix<W> a = linalg::load<W>(in[0].as<T>() + k * x.n * x.n, x.n, x.n);
+      kernel::linalg::matrix<W> a = kernel::linalg::load<W>(in[0].as<T>() + k * x.n * x.n, x.n, x.n);
       for (std::int64_t i = 0; i < x.n; ++i)
         for (std::int64_t j = 0; j <= i; ++j)
           if (!std::isfinite(std::abs(a(i, j)))) return false;
-      const Eigen::SelfAdjointEigenSolver<linalg::matrix<W>> solver(a, vectors ? Eigen::ComputeEigenvectors : Eigen::EigenvaluesOnly);
+      const Eigen::SelfAdjointEigenSolver<kernel::linalg::matrix<W>> solver(a, vectors ? Eigen::ComputeEigenvectors : Eigen::EigenvaluesOnly);
       if (solver.info() != Eigen::Success) return false;
       for (std::int64_t i = 0; i < x.n; ++i) e[k * x.n + i] = T(static_cast<real_type_t<T>>(solver.eigenvalues()(i)));
-      if (vectors) linalg::store(solver.eigenvectors(), v + k * x.n * x.n);
+      if (vectors) kernel::linalg::store(solver.eigenvectors(), v + k * x.n * x.n);
       return true;
     });
   });
@@ -364,21 +360,21 @@ void self_adjoint_eig_op::run(const attributes& at, const operand_memory* in, co
 
 template <class>
 void matrix_solve_ls_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape), b(in[1].shape);
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = linalg::wide_t<T>;
-    linalg::for_each_matrix(name, in[0], "has elements that are not finite", [&](std::int64_t k) {
+  const kernel::linalg::matrix_extents e(in[0].shape), b(in[1].shape);
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    using W = kernel::linalg::wide_t<T>;
+    kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite", [&](std::int64_t k) {
       const T* from = in[0].as<T>() + k * e.m * e.n;
-      linalg::matrix<W> x = linalg::matrix<W>::Zero(e.n, b.n);
-      if (!linalg::all_finite(from, e.m * e.n)) return false;
+      kernel::linalg::matrix<W> x = kernel::linalg::matrix<W>::Zero(e.n, b.n);
+      if (!kernel::linalg::all_finite(from, e.m * e.n)) return false;
       if (e.m > 0 && e.n > 0 && b.n > 0) {
         // Numbers that rounding to T made are not taken for rank.
-        Eigen::CompleteOrthogonalDecomposition<linalg::matrix<W>> cod(e.m, e.n);
+        Eigen::CompleteOrthogonalDecomposition<kernel::linalg::matrix<W>> cod(e.m, e.n);
         cod.setThreshold(static_cast<double>(std::numeric_limits<real_type_t<T>>::epsilon()) * static_cast<double>(e.m > e.n ? e.m : e.n));
-        cod.compute(linalg::load<W>(from, e.m, e.n));
-        x = cod.solve(linalg::load<W>(in[1].as<T>() + k * b.m * b.n, b.m, b.n));
+        cod.compute(kernel::linalg::load<W>(from, e.m, e.n));
+        x = cod.solve(kernel::linalg::load<W>(in[1].as<T>() + k * b.m * b.n, b.m, b.n));
       }
-      linalg::store(x, out.as<T>() + k * e.n * b.n);
+      kernel::linalg::store(x, out.as<T>() + k * e.n * b.n);
       return true;
     });
   });
@@ -386,13 +382,13 @@ void matrix_solve_ls_op::run(const attributes&, const operand_memory* in, const 
 
 template <class>
 void matrix_exponential_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const linalg::matrix_extents e(in[0].shape);
-  linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = linalg::wide_t<T>;
-    linalg::for_each_matrix(name, in[0], "has elements that are not finite", [&](std::int64_t k) {
-      linalg::matrix<W> a = linalg::load<W>(in[0].as<T>() + k * e.n * e.n, e.n, e.n);
-      if (!linalg::exponential<W>(a)) return false;
-      linalg::store(a, out.as<T>() + k * e.n * e.n);
+  const kernel::linalg::matrix_extents e(in[0].shape);
+  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
+    using W = kernel::linalg::wide_t<T>;
+    kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite", [&](std::int64_t k) {
+      kernel::linalg::matrix<W> a = kernel::linalg::load<W>(in[0].as<T>() + k * e.n * e.n, e.n, e.n);
+      if (!kernel::linalg::exponential<W>(a)) return false;
+      kernel::linalg::store(a, out.as<T>() + k * e.n * e.n);
       return true;
     });
   });

@@ -222,13 +222,6 @@ template <class T, int W>
 struct vector_of {
   typedef T type __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(W))));  // NOLINT: an attribute of a typedef
 };
-template <class To, class From>
-[[gnu::always_inline]] inline To copy_bits(const From& x) {
-  static_assert(sizeof(To) == sizeof(From));
-  To to;
-  std::memcpy(&to, &x, sizeof(To));
-  return to;
-}
 
 /// W floats and the W narrow numbers in memory that they come from or go to. `round` gives every float the value that it
 /// has after a trip to memory and back.
@@ -243,17 +236,31 @@ struct narrow_memory<bfloat16, W> {
   [[gnu::always_inline]] static floats load(const void* p) {
     shorts x;
     std::memcpy(&x, p, sizeof(x));
-    return copy_bits<floats>(__builtin_convertvector(x, words) << 16);
+    const words y = __builtin_convertvector(x, words) << 16;
+    return from_bits(y);
   }
   [[gnu::always_inline]] static void store(const floats& a, void* p) {
-    const auto x = __builtin_convertvector(copy_bits<words>(a) >> 16, shorts);
-    std::memcpy(p, &x, sizeof(x));
+    words x;
+    std::memcpy(&x, &a, sizeof(x));
+    const shorts y = __builtin_convertvector(x >> 16, shorts);
+    std::memcpy(p, &y, sizeof(y));
   }
   [[gnu::always_inline]] static floats round(const floats& a) {
-    const words x = copy_bits<words>(a);
-    const words nan = copy_bits<words>((x & 0x7FFFFFFFU) > 0x7F800000U);
+    words x;
+    std::memcpy(&x, &a, sizeof(x));
+    const auto is_nan = (x & 0x7FFFFFFFU) > 0x7F800000U;  // all bits of a lane, or none
+    words nan;
+    std::memcpy(&nan, &is_nan, sizeof(nan));
     const words near = x + 0x7FFFU + (x >> 16 & 1U);
-    return copy_bits<floats>(((nan & (x | 0x400000U)) | (~nan & near)) & 0xFFFF0000U);
+    const words y = ((nan & (x | 0x400000U)) | (~nan & near)) & 0xFFFF0000U;
+    return from_bits(y);
+  }
+
+ private:
+  [[gnu::always_inline]] static floats from_bits(const words& x) {
+    floats r;
+    std::memcpy(&r, &x, sizeof(r));
+    return r;
   }
 };
 

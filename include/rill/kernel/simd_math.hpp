@@ -99,7 +99,7 @@ struct elementary::lane_ops<xsimd::batch<float>> {
     return V(_mm512_mask_blend_ps(static_cast<__mmask16>(c.data), b, a));
   }
   [[gnu::always_inline]] static V look_up(const float* table, const ints& i) {
-    return V(_mm512_permutex2var_ps(_mm512_loadu_ps(table), i, _mm512_loadu_ps(table + 16)));
+    return V(_mm512_maskz_permutexvar_ps(all, i, _mm512_load_ps(table)));
   }
 #else
   static constexpr bool scales = false;
@@ -117,7 +117,7 @@ struct elementary::lane_ops<xsimd::batch<float>> {
   [[gnu::always_inline]] static V look_up(const float* table, const ints& i) {
     alignas(64) std::int32_t at[size];
     alignas(64) float r[size];
-    (i & ints(31)).store_aligned(at);
+    (i & ints(15)).store_aligned(at);
     for (int k = 0; k < size; ++k) r[k] = table[at[k]];
     return V::load_aligned(r);
   }

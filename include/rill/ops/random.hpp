@@ -46,11 +46,21 @@ struct random_uniform : elementwise<3> {
 /// rank of the result, or of what each parameter is sampled for; i[9] is the dtype; f holds scalar parameters. No gradient.
 enum class distribution { uniform, normal, truncated_normal, gamma, poisson, multinomial, shuffle };
 
+constexpr const char* name_of(distribution d) {
+  switch (d) {
+    case distribution::uniform: return "RandomUniform";
+    case distribution::normal: return "RandomStandardNormal";
+    case distribution::truncated_normal: return "TruncatedNormal";
+    case distribution::gamma: return "RandomGamma";
+    case distribution::poisson: return "RandomPoisson";
+    case distribution::multinomial: return "Multinomial";
+    default: return "RandomShuffle";
+  }
+}
+
 template <distribution D>
 struct random_op {
-  static constexpr const char* names[] = {"RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomGamma",
-                                          "RandomPoisson", "Multinomial",          "RandomShuffle"};
-  static constexpr auto name = names[static_cast<int>(D)];
+  static constexpr auto name = name_of(D);
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 60;
   static constexpr int parameters = D == distribution::uniform || D == distribution::normal || D == distribution::truncated_normal ? 0 : 1;
