@@ -4,6 +4,7 @@
 /// Eager execution: tensors evaluated as the program runs, gradient tapes, variables, modules, optimizers, random numbers.
 
 #include "../expr/eager.hpp"
+#include "checkpoint.hpp"
 #include "gradient.hpp"
 #include "lift.hpp"
 #include "module.hpp"

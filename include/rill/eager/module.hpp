@@ -30,6 +30,7 @@ namespace detail {
 struct module_state {
   std::map<std::string, variable, std::less<>> by_name;
   std::vector<variable> variables;
+  std::map<std::string, dynamic_tensor, std::less<>> first_values;  // of variables to come
   std::uint64_t seed = 0;
   std::uint64_t draws = 0;  // random ops applied so far
   bool training = false;
@@ -79,6 +80,8 @@ class module {
       if (v.trainable()) r.push_back(v);
     return r;
   }
+  /// The value that a variable of this name will have when it is made; no effect when it exists.
+  void set_first_value(const std::string& name, const dynamic_tensor& value) { state_.first_values[name] = value; }
   /// The variable of this full name ("dense/kernel"); not_found otherwise.
   [[nodiscard]] const variable& find(std::string_view name) const {
     const auto found = state_.by_name.find(name);
@@ -128,6 +131,13 @@ dynamic_tensor variable(const V&, const variable_options& o) {
     graph::initialize(first, o.initializer, m.seed);
     dynamic_tensor value = dynamic_tensor::uninitialized(o.type, o.shape);
     if (first.bytes > 0) std::memcpy(value.mutable_data(), first.data, first.bytes);
+    if (const auto saved = m.first_values.find(name); saved != m.first_values.end()) {
+      if (saved->second.type() != o.type || !(saved->second.shape() == o.shape))
+        throw invalid_argument("variable: '" + name + "' was restored as " + std::string(name_of(saved->second.type())) +
+                               to_string(saved->second.shape()) + ", the model asks for " + std::string(name_of(o.type)) +
+                               to_string(o.shape));
+      value = saved->second;
+    }
     eager::variable v(value, {.name = name, .trainable = o.trainable});
     m.variables.push_back(v);
     found = m.by_name.emplace(name, std::move(v)).first;

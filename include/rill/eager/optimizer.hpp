@@ -45,6 +45,8 @@ class optimizer {
   [[nodiscard]] const variable& global_step() const { return step_; }
   /// The slots by name ("<variable's name>/Momentum"), for checkpoints.
   [[nodiscard]] const std::map<std::string, variable>& slot_variables() const { return slots_; }
+  /// The value that a slot of this name will have when it is made; no effect when it exists.
+  void set_first_value(const std::string& name, const dynamic_tensor& value) { first_values_[name] = value; }
   O& formula() { return formula_; }
 
  private:
@@ -61,10 +63,13 @@ class optimizer {
     const std::string key = owner + ":" + name;
     auto found = by_owner_.find(key);
     if (found == by_owner_.end()) {
-      const dynamic_tensor first = full_like(dynamic_tensor::uninitialized(type, shape), initial);
-      found = by_owner_.emplace(key, variable(first, {.name = name, .trainable = false})).first;
       std::string unique = name;
       for (int k = 1; slots_.count(unique) != 0; ++k) unique = name + "_" + std::to_string(k);
+      dynamic_tensor first = full_like(dynamic_tensor::uninitialized(type, shape), initial);
+      if (const auto saved = first_values_.find(unique);
+          saved != first_values_.end() && saved->second.type() == type && saved->second.shape() == shape)
+        first = saved->second;
+      found = by_owner_.emplace(key, variable(first, {.name = unique, .trainable = false})).first;
       slots_.emplace(unique, found->second);
     }
     return found->second;
@@ -73,6 +78,7 @@ class optimizer {
   O formula_;
   variable step_{dynamic_tensor(std::int64_t{0}), variable_options{"global_step", false}};
   std::map<std::string, variable> by_owner_, slots_;
+  std::map<std::string, dynamic_tensor> first_values_;
 };
 
 }  // namespace rill::eager

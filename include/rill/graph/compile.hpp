@@ -145,7 +145,8 @@ struct frozen_let {
 struct frozen_step {
   group_kind kind = group_kind::map;
   int op = -1;                    ///< index among the model's ops; -1 for an op that brings its own kernel
-  const op_info* info = nullptr;  ///< of an opaque step
+  void (*run)(const attributes&, const operand_memory*, const result_memory&) = nullptr;  ///< that op's kernel
+  int arity = 0;                  ///< and its number of operands
   int root = -1;
   attributes attr;
   dtype type = dtype::invalid;
@@ -157,6 +158,20 @@ struct frozen_step {
   unsigned reduced = 0;
   frozen_program program, prologue_a, prologue_b;
   bool has_prologue_a = false, has_prologue_b = false;
+};
+/// A node for files and pictures: what an op is, without what the compiler does with it. (A pointer to its op_info would
+/// put all gradients into the program.)
+struct frozen_node {
+  std::uint64_t id = 0;  ///< id_of<Op>
+  std::string_view name;
+  op_kind kind = op_kind::source;
+  dtype type = dtype::invalid;
+  tensor_shape shape;
+  int in[max_operands] = {-1, -1, -1, -1};
+  int arity = 0;
+  int scope = 0;
+  double f = 0;        ///< attributes f[0] and i[0]: a constant's value, a variable's number
+  std::int64_t i = 0;
 };
 struct frozen_fetch {
   name_buffer name;
@@ -182,7 +197,7 @@ struct table {
   std::array<slot_desc, N.slots> slots{};
   std::array<variable_decl, N.variables> variables{};
   std::array<frozen_fetch, N.fetches> fetches{};
-  std::array<node, N.nodes> nodes{};          ///< the simplified graph, for files and pictures
+  std::array<frozen_node, N.nodes> nodes{};          ///< the simplified graph, for files and pictures
   std::array<int, N.nodes> group_of{};        ///< the kernel that computes each node, or -1
   std::array<name_buffer, N.scopes> scopes{};
   std::int64_t fixed_bytes = 0, row_bytes = 0;
@@ -248,7 +263,8 @@ constexpr table<N> freeze(const image& im) {
     r.kind = d.kind;
     r.root = d.root;
     r.op = d.op ? find_op(Ops{}, d.op) : -1;
-    r.info = d.op;
+    r.run = d.op ? d.op->run : nullptr;
+    r.arity = d.root >= 0 ? im.b.nodes[static_cast<std::size_t>(d.root)].arity : 0;
     r.attr = d.attr, r.type = d.type, r.out = d.out;
     for (int k = 0; k < max_operands; ++k) r.in[k] = d.in[k], r.operands[k] = d.operands[k];
     r.rank = d.rank, r.reduced = d.reduced;
@@ -270,7 +286,14 @@ constexpr table<N> freeze(const image& im) {
       t.fetches[k].type = fetched.type, t.fetches[k].shape = fetched.shape;
     }
   }
-  for (std::size_t k = 0; k < n.nodes; ++k) t.nodes[k] = im.b.nodes[k], t.group_of[k] = im.f.group_of[k];
+  for (std::size_t k = 0; k < n.nodes; ++k) {
+    const node& d = im.b.nodes[k];
+    frozen_node& r = t.nodes[k];
+    r.id = d.op->id, r.name = d.op->name, r.kind = d.op->kind, r.type = d.type, r.shape = d.shape;
+    for (int j = 0; j < max_operands; ++j) r.in[j] = d.in[j];
+    r.arity = d.arity, r.scope = d.scope, r.f = d.attr.f[0], r.i = d.attr.i[0];
+    t.group_of[k] = im.f.group_of[k];
+  }
   for (std::size_t k = 0; k < n.scopes; ++k) t.scopes[k] = im.b.scopes[k];
   t.fixed_bytes = im.l.fixed_bytes, t.row_bytes = im.l.row_bytes;
   return t;

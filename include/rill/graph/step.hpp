@@ -252,10 +252,10 @@ void run_reduce(const step_context& c, const frozen_step& s) {
 }
 
 /// An op with a kernel of its own.
-inline void run_kernel(const step_context& c, const frozen_step& s, int arity) {
+inline void run_kernel(const step_context& c, const frozen_step& s) {
   operand_memory x[max_operands];
-  for (int k = 0; k < arity; ++k) x[k] = {s.in[k].type, s.in[k].shape.with_batch(c.batch), address(c, s.operands[k].memory)};
-  s.info->run(s.attr, x, {s.out.type, s.out.shape.with_batch(c.batch), result_of(c, s, 0)});
+  for (int k = 0; k < s.arity; ++k) x[k] = {s.in[k].type, s.in[k].shape.with_batch(c.batch), address(c, s.operands[k].memory)};
+  s.run(s.attr, x, {s.out.type, s.out.shape.with_batch(c.batch), result_of(c, s, 0)});
 }
 
 template <class T>
@@ -323,7 +323,7 @@ void run_step(const step_context& c) {
     if constexpr (s.rank == 1 && !kernel::detail::any_strided<typename program::inputs>) detail::run_flat<program>(c, s);
     else detail::run_map<program>(c, s);
   } else if constexpr (s.op < 0) {
-    detail::run_kernel(c, s, C::tables.nodes[static_cast<std::size_t>(s.root)].arity);
+    detail::run_kernel(c, s);
   } else {
     using root = expr::detail::at<typename C::ops, s.op>;
     if constexpr (s.kind == group_kind::reduce) {

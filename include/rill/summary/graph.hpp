@@ -17,45 +17,45 @@
 namespace rill::summary {
 
 /// A node table as GraphDef: the nodes, the kernel that computes each, their scopes and variables.
-inline io::graph_def graph_of(std::span<const graph::node> nodes, std::span<const int> group_of,
+inline io::graph_def graph_of(std::span<const graph::frozen_node> nodes, std::span<const int> group_of,
                               std::span<const graph::name_buffer> scopes, std::span<const graph::variable_decl> variables) {
   std::vector<std::string> names(nodes.size());
   std::map<std::string, int> used;
   io::graph_def g;
   for (std::size_t id = 0; id < nodes.size(); ++id) {
-    const graph::node& n = nodes[id];
+    const graph::frozen_node& n = nodes[id];
     std::string name;
-    if (n.op == &graph::info_of<graph::source::variable>) {
-      name = variables[static_cast<std::size_t>(n.attr.i[0])].name.view();
+    if (n.id == graph::id_of<graph::source::variable>) {
+      name = variables[static_cast<std::size_t>(n.i)].name.view();
     } else {
       name = scopes[static_cast<std::size_t>(n.scope)].view();
       if (!name.empty()) name += '/';
-      name += n.op->name;
+      name += n.name;
     }
     const int count = used[name]++;
     names[id] = count == 0 ? name : name + "_" + std::to_string(count);
     if (count > 0) ++used[names[id]];
     io::node_def d;
     d.name = names[id];
-    d.op = n.op->name;
+    d.op = n.name;
     for (int k = 0; k < n.arity; ++k) d.inputs.push_back(names[static_cast<std::size_t>(n.in[k])]);
     if (group_of[id] >= 0) d.device = "/kernel:" + std::to_string(group_of[id]);
-    d.attrs.emplace(n.op->kind == op_kind::source ? "dtype" : "T", io::attr_value(n.type));
+    d.attrs.emplace(n.kind == op_kind::source ? "dtype" : "T", io::attr_value(n.type));
     tensor_shape shape;  // a batch of unknown size is -1 in a file
     for (std::int64_t e : n.shape) shape.push_back(e < 0 ? -1 : e);
     d.attrs.emplace("_output_shapes", io::attr_value(io::attr_value::list_shape{shape}));
-    if (n.op == &graph::info_of<graph::source::variable> || n.op == &graph::info_of<graph::source::input>)
+    if (n.id == graph::id_of<graph::source::variable> || n.id == graph::id_of<graph::source::input>)
       d.attrs.emplace("shape", io::attr_value(shape));
-    if (n.op == &graph::info_of<graph::source::constant>) {
+    if (n.id == graph::id_of<graph::source::constant>) {
       io::tensor_proto t;
       t.type = n.type;
       alignas(16) unsigned char bytes[16];
-      graph::detail::write_number(bytes, n.type, n.type == dtype::boolean ? static_cast<double>(n.attr.i[0]) : n.attr.f[0],
-                                  n.attr.i[0]);
+      graph::detail::write_number(bytes, n.type, n.type == dtype::boolean ? static_cast<double>(n.i) : n.f,
+                                  n.i);
       t.content.assign(reinterpret_cast<const char*>(bytes), size_of(n.type));
       d.attrs.emplace("value", io::attr_value(t));
     }
-    g.nodes.push_back(d);
+    g.nodes.push_back(std::move(d));
   }
   return g;
 }
