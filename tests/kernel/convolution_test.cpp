@@ -173,6 +173,13 @@ TEST_CASE("convolution: the two layers of the MNIST network") {
   check<float>(same(2, 14, 14, 32, 5, 5, 64, 1, 1), generator, true, 5);
 }
 
+TEST_CASE("convolution: images of one channel, whose filter's gradient takes rows in pairs") {
+  std::mt19937 generator(seed);
+  check<float>(same(20, 30, 31, 1, 7, 7, 17, 1, 1), generator, true, 5);
+  check<float>(same(5, 33, 40, 1, 4, 3, 9, 2, 1), generator, true, 5);
+  check<double>(same(3, 40, 41, 1, 3, 2, 5, 1, 2), generator, true, 5);
+}
+
 TEST_CASE("convolution: a filter that counts") {
   // Nine ones over an image of ones: the result is the number of pixels under the window.
   const conv2d_dims d = same(1, 4, 5, 1, 3, 3, 1, 1, 1);

@@ -115,6 +115,9 @@ TEST_CASE("matmul: sizes round the tile and vector widths") {
 
 TEST_CASE("matmul: blocked sizes") {
   check_all<float>(100, 10, 300);
+  check_all<float>(7, 1, 131);
+  check_all<float>(5, 16, 129);
+  check_all<double>(9, 3, 65);
   check_all<float>(100, 130, 257);
   check_all<float>(259, 140, 513);
   check_all<float>(300, 33, 31);
@@ -177,11 +180,42 @@ TEST_CASE("matmul: a NaN reaches its row and column and nothing else") {
     for (std::int64_t j = 0; j < n; ++j) CHECK(std::isnan(c[static_cast<std::size_t>(i * n + j)]) == (i == 6));
 }
 
+namespace {
+/// Stores as store_epilogue does, but the kernels do not know it.
+struct disguised_store {
+  store_epilogue<float> to;
+  template <class V>
+  void operator()(std::int64_t i, std::int64_t j, V acc) const {
+    to(i, j, acc);
+  }
+  template <class V>
+  void tail(std::int64_t i, std::int64_t j, V acc, std::int64_t n) const {
+    to.tail(i, j, acc, n);
+  }
+};
+}  // namespace
+
+TEST_CASE("matmul: results that are stored at once equal those that are handed over") {
+  struct shape {
+    std::int64_t m, n, k;
+  };
+  for (const shape s : {shape{15, 31, 9}, shape{40, 33, 20}, shape{40, 48, 300}, shape{600, 70, 5}, shape{33, 129, 520}}) {
+    CAPTURE(s.n);
+    const auto a = random_vector<float>(s.m * s.k, 8), b = random_vector<float>(s.k * s.n, 9);
+    const std::int64_t ld = s.n + 3;
+    std::vector<float> direct(static_cast<std::size_t>(s.m * ld), 7.0f), handed(direct);
+    const plain_operand<float> x{a.data(), s.k}, y{b.data(), s.n};
+    matmul<false, false, float>(s.m, s.n, s.k, x, y, store_epilogue<float>{direct.data(), ld});
+    matmul<false, false, float>(s.m, s.n, s.k, x, y, disguised_store{{handed.data(), ld}});
+    CHECK(direct == handed);
+  }
+}
+
 TEST_CASE("matmul: bit-identical for any number of threads") {
   struct shape {
     std::int64_t m, n, k;
   };
-  for (const shape s : {shape{100, 1024, 300}, shape{300, 200, 300}, shape{1, 2000, 600}, shape{64, 64, 5000}}) {
+  for (const shape s : {shape{100, 1024, 300}, shape{300, 200, 300}, shape{1, 2000, 600}, shape{64, 64, 5000}, shape{100, 10, 1024}, shape{2000, 9, 100}}) {
     CAPTURE(s.m);
     const auto a = random_vector<float>(s.m * s.k, 5), b = random_vector<float>(s.k * s.n, 6);
     std::vector<float> one(static_cast<std::size_t>(s.m * s.n)), many(one.size());

@@ -58,11 +58,12 @@ def write(name, table):
         print("    {" + ", ".join(text) + "},")
 
 
-def octave_pieces(name, f, first, count, degree):
-    """Piece k covers the floats whose bits >> 22 are first + k; piece 0 all below too. Columns by (first + k) mod 16."""
+def octave_pieces(name, f, shift, count, degree):
+    """Piece k covers x where the bits of x + shift, >> 21, are those of shift, >> 21, plus k. Columns by that, mod 16."""
+    first = bits(shift) >> 21
     table = [[0.0] * 16 for _ in range(degree + 2)]
     for k in range(count):
-        low, high = mpf(from_bits((first + k) << 22)), mpf(from_bits((first + k + 1) << 22))
+        low, high = mpf(from_bits((first + k) << 21)) - shift, mpf(from_bits((first + k + 1) << 21)) - shift
         middle, powers = mpf(0), list(range(1, degree + 1))
         if k == 0:
             coefficients = [mpf(0)] + rounded(f, lambda t: 1 / f(t), powers, mpf(2) ** -60, high)
@@ -86,16 +87,16 @@ def octave_pieces(name, f, first, count, degree):
     write(name + ": middles, then coefficients from degree 0 on", table)
 
 
-def even_pieces(name, f, width, degree):
-    """Piece k covers what rounds to k widths."""
+def even_pieces(name, f, width, degree, slope):
+    """Piece k covers what rounds to k widths; `slope` times the argument is added to each."""
     table = [[0.0] * 16 for _ in range(degree + 1)]
     for k in range(16):
         c = k * mpf(width)
         if k == 0:
-            coefficients = [mpf(0)] + rounded(f, lambda t: 1 / f(t), list(range(1, degree + 1)), mpf(2) ** -60, mpf(width) / 2)
+            coefficients = [mpf(0)] + rounded(lambda t: f(t) - slope * t, lambda t: 1 / f(t), list(range(1, degree + 1)), mpf(2) ** -60, mpf(width) / 2)
         else:
             c0 = mpf(to_float(f(c)))
-            coefficients = [c0] + rounded(lambda t: f(c + t) - c0, lambda t: 1 / f(c + t), list(range(1, degree + 1)),
+            coefficients = [c0] + rounded(lambda t: f(c + t) - c0 - slope * t, lambda t: 1 / f(c + t), list(range(1, degree + 1)),
                                           -mpf(width) / 2, mpf(width) / 2)
         for row, value in enumerate(coefficients):
             table[row][k] = value
@@ -109,8 +110,8 @@ def main():
     show("exp2, from degree 1", rounded(lambda t: (2 ** t - 1) / t, lambda t: t, [0, 1, 2, 3, 4, 5], -mpf("0.505"), mpf("0.505")))
     show("log, from degree 2", rounded(lambda t: (mp.log1p(t) - t) / t ** 2, lambda t: t, [0, 1, 2, 3, 4, 5, 6, 7, 8],
                                        mpf(-1) / 3, mpf(1) / 3))
-    octave_pieces("tanh", mp.tanh, 0xF5, 16, 5)
-    even_pieces("erf", mp.erf, 0.265625, 5)
+    octave_pieces("tanh", mp.tanh, 0.75, 15, 5)
+    even_pieces("erf", mp.erf, 0.265625, 5, 2 / mp.sqrt(mp.pi) - mpf(to_float(2 / mp.sqrt(mp.pi))))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ inline constexpr bool on_packs = std::is_same_v<T, float> || std::is_same_v<T, d
 template <class Op>
 inline constexpr bool is_cast = false;
 template <class To>
-inline constexpr bool is_cast<ops::cast<To>> = true;  // many pairs of types: plain loops keep them cheap to compile
+inline constexpr bool is_cast<ops::cast<To>> = true;  // kernel/cast.hpp
 
 template <class Op, class R, class... T, std::size_t... I>
 void loop(const void* const* in, void* out, std::int64_t n, std::index_sequence<I...>) {
@@ -67,7 +67,7 @@ struct wide<Op, std::uint32_t> {
 template <class Op, class T>
 using wide_type = typename wide<Op, T>::type;
 template <class Op, class T>
-inline constexpr bool is_widened = !is_cast<Op> && !std::is_same_v<T, wide_type<Op, T>>;
+inline constexpr bool is_widened = !std::is_same_v<T, wide_type<Op, T>>;
 
 inline constexpr std::int64_t widened_elements = 256;
 
@@ -112,7 +112,7 @@ void chunk(const void* const* in, void* out, std::int64_t n) {
     widening w{&chunk<Op, wide_type<Op, T>...>, sizeof...(T), {sizeof(T)...}, sizeof(R), {up(std::type_identity<T>{})...}, nullptr};
     if constexpr (!std::is_same_v<R, W>) w.down = &widen<W, R>;
     run_widened(w, in, out, n);
-  } else if constexpr (!is_cast<Op> && (on_packs<T> || ...)) {
+  } else if constexpr ((on_packs<T> || ...)) {
     using lets = std::conditional_t<
         sizeof...(T) == 1, expr::list<expr::let<Op, ~0>>,
         std::conditional_t<sizeof...(T) == 2, expr::list<expr::let<Op, ~0, ~1>>, expr::list<expr::let<Op, ~0, ~1, ~2>>>>;

@@ -8,6 +8,7 @@
 ///   dynamic_tensor y = reduce_sum(exp(x) * 2);
 
 #include "../graph/symbol.hpp"
+#include "../kernel/cast.hpp"
 #include "../ops/functions.hpp"
 #include "elementwise.hpp"
 #include "kernels.hpp"
@@ -143,7 +144,9 @@ struct front_end {
   template <class Op, class... A>
   static dynamic_tensor apply(const A&... operands) {
     static_assert(sizeof...(A) == Op::arity, "wrong number of operands");
-    if constexpr ((std::is_same_v<A, dynamic_tensor> && ...)) {
+    if constexpr (detail::is_cast<Op>) {
+      return cast(dynamic_tensor(operands...), dtype_v<typename Op::template result<>>);
+    } else if constexpr ((std::is_same_v<A, dynamic_tensor> && ...)) {
       const dynamic_tensor in[] = {operands...};
       return detail::apply_elementwise<Op>(in);
     } else {  // numbers take the dtype of the other operands
@@ -199,9 +202,7 @@ struct front_end {
   static dynamic_tensor count(const dynamic_tensor& x, std::int64_t n) {
     return detail::scalar_of(x.type(), static_cast<double>(n));
   }
-  static dynamic_tensor cast(const dynamic_tensor& x, dtype type) {
-    return visit_dtype(type, [&]<class T>(std::type_identity<T>) { return apply<ops::cast<T>>(x); }, "cast");
-  }
+  static dynamic_tensor cast(const dynamic_tensor& x, dtype type);
   static dynamic_tensor range(const dynamic_tensor&, dtype type, std::int64_t n) {
     dynamic_tensor t = dynamic_tensor::uninitialized(type, {n});
     visit_real(type, [&]<class T>(std::type_identity<T>) {
@@ -249,6 +250,29 @@ inline dynamic_tensor detail::scalar_of(dtype type, double number) {
   });
   return t;
 }
+
+namespace detail {
+inline void cast_gradient(const tape_entry& e, const dynamic_tensor& dy, dynamic_tensor* g) {
+  g[0] = front_end::cast(dy, e.in[0].type());
+}
+template <class = void>
+dynamic_tensor cast_tensor(const dynamic_tensor& x, dtype type) {
+  if (!x.has_value()) throw invalid_argument("Cast: the operand is None");
+  if (x.type() == type) return x;
+  dynamic_tensor out = dynamic_tensor::uninitialized(type, x.shape());
+  kernel::cast_elements({x.type(), x.shape(), x.data()}, {type, x.shape(), out.mutable_data()});
+  const auto differentiable = [](dtype d) { return is_floating(d) || is_complex(d); };
+  if (differentiable(type) && differentiable(x.type()) && recording::top() != nullptr && recorded(&x, 1)) {
+    tape_entry e;
+    e.vjp = &cast_gradient;
+    e.op = "Cast";
+    e.arity = 1, e.in[0] = x, e.out = out;
+    record(e);
+  }
+  return out;
+}
+}  // namespace detail
+inline dynamic_tensor front_end::cast(const dynamic_tensor& x, dtype type) { return detail::cast_tensor(x, type); }
 
 template <class Op>
 dynamic_tensor front_end::second_result(const dynamic_tensor&, const signature&, std::initializer_list<dynamic_tensor> in) {

@@ -4,9 +4,8 @@
 /// The CPU kernel of each op that is not element-wise, for operands whose dtype is known at run time. An op that brings its
 /// own (`Op::run`) needs nothing here; the others are the kernels that compiled models use, instantiated per dtype.
 
-#include <vector>
-
 #include "../kernel/batch_matmul.hpp"
+#include "../kernel/cast.hpp"
 #include "../kernel/convolution.hpp"
 #include "../kernel/copy.hpp"
 #include "../kernel/map.hpp"
@@ -60,28 +59,36 @@ void reduce_dense(const operand_memory& x, std::int64_t mask, void* out) {
   kernel::reduce<P, R>(n, static_cast<unsigned>(mask), in, out);
 }
 
-/// The same without packs, cheap to compile, for the dtypes that are summed rarely; A is the type that adds up.
-template <class R, class T, class A = T>
-void reduce_plain(const operand_memory& x, std::int64_t mask, const result_memory& out) {
-  std::vector<A> total(static_cast<std::size_t>(out.size()), R::template identity<A>());
-  std::int64_t step[max_rank] = {}, index[max_rank] = {}, to = 1, at = 0;
-  const int rank = x.shape.rank();
+/// The same without packs, for the dtypes that are reduced rarely, each in its wide type W.
+template <class R, class W>
+void reduce_wide(const W* x, const tensor_shape& shape, std::int64_t mask, W* total, std::int64_t outputs) {
+  std::int64_t step[max_rank] = {}, index[max_rank] = {}, to = 1, at = 0, n = 1;
+  const int rank = shape.rank();
   for (int d = rank - 1; d >= 0; --d) {
+    n *= shape[d];
     if (((mask >> d) & 1) != 0) continue;
     step[d] = to;
-    to *= x.shape[d];
+    to *= shape[d];
   }
-  for (std::int64_t k = 0, n = x.size(); k < n; ++k) {
-    A& sum = total[static_cast<std::size_t>(at)];
-    sum = static_cast<A>(R::combine(sum, static_cast<A>(x.as<T>()[k])));
+  for (std::int64_t k = 0; k < outputs; ++k) total[k] = R::template identity<W>();
+  for (std::int64_t k = 0; k < n; ++k) {
+    total[at] = static_cast<W>(R::combine(total[at], x[k]));
     for (int d = rank - 1; d >= 0; --d) {
       at += step[d];
-      if (++index[d] < x.shape[d]) break;
-      at -= step[d] * x.shape[d];
+      if (++index[d] < shape[d]) break;
+      at -= step[d] * shape[d];
       index[d] = 0;
     }
   }
-  for (std::size_t k = 0; k < total.size(); ++k) out.as<T>()[k] = static_cast<T>(total[k]);
+}
+template <class R, class W>
+void reduce_through(const operand_memory& x, std::int64_t mask, const result_memory& out) {
+  const dtype wide = dtype_v<W>;
+  const storage in = storage::allocate(static_cast<std::size_t>(x.size()) * sizeof(W)),
+                to = storage::allocate(static_cast<std::size_t>(out.size()) * sizeof(W));
+  kernel::cast_elements(x, {wide, x.shape, in.data()});
+  reduce_wide<R, W>(static_cast<const W*>(in.data()), x.shape, mask, static_cast<W*>(to.data()), out.size());
+  kernel::cast_elements({wide, out.shape, to.data()}, out);
 }
 
 }  // namespace detail
@@ -93,14 +100,15 @@ struct cpu_kernel<ops::reduce_op<R>> {
       if (in[0].type != dtype::boolean) throw invalid_argument(std::string(R::name) + ": needs an operand of dtype bool");
       detail::reduce_dense<R, bool>(in[0], at.i[0], out.data);
     } else {
-      visit_number(in[0].type, [&]<class T>(std::type_identity<T>) {
-        if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) detail::reduce_dense<R, T>(in[0], at.i[0], out.data);
-        else if constexpr (std::is_same_v<T, half> || std::is_same_v<T, bfloat16>)
-          detail::reduce_plain<R, T, float>(in[0], at.i[0], out);
-        else if constexpr (std::is_arithmetic_v<T> || !(std::is_same_v<R, ops::max> || std::is_same_v<R, ops::min>))
-          detail::reduce_plain<R, T>(in[0], at.i[0], out);
-        else throw unimplemented(std::string(R::name) + " orders its operands, which " + std::string(name_of(dtype_v<T>)) + " cannot be");
-      }, R::name);
+      const dtype t = in[0].type;
+      if (t == dtype::float32) return detail::reduce_dense<R, float>(in[0], at.i[0], out.data);
+      if (t == dtype::float64) return detail::reduce_dense<R, double>(in[0], at.i[0], out.data);
+      if (is_floating(t)) return detail::reduce_through<R, double>(in[0], at.i[0], out);
+      if (t == dtype::uint64) return detail::reduce_through<R, std::uint64_t>(in[0], at.i[0], out);
+      if (is_integer(t)) return detail::reduce_through<R, std::int64_t>(in[0], at.i[0], out);
+      if constexpr (!std::is_same_v<R, ops::max> && !std::is_same_v<R, ops::min>)
+        if (is_complex(t)) return detail::reduce_through<R, std::complex<double>>(in[0], at.i[0], out);
+      throw invalid_argument(std::string(R::name) + ": does not take operands of " + std::string(name_of(t)));
     }
   }
 };

@@ -13,65 +13,6 @@
 
 namespace rill::graph {
 
-namespace detail {
-template <class Op, int N>
-consteval bool vjp_takes() {
-  constexpr symbol s;
-  if constexpr (requires { requires Op::arity > 0; }) {
-    if constexpr (Op::arity != N) return false;
-    else if constexpr (N == 1) return requires { Op::vjp(s, s, s); };
-    else if constexpr (N == 2) return requires { Op::vjp(s, s, s, s); };
-    else if constexpr (N == 3) return requires { Op::vjp(s, s, s, s, s); };
-    else return false;
-  } else {
-    constexpr attributes a;
-    if constexpr (N == 1) return requires { Op::vjp(a, s, s, s); };
-    else if constexpr (N == 2) return requires { Op::vjp(a, s, s, s, s); };
-    else if constexpr (N == 3) return requires { Op::vjp(a, s, s, s, s, s); };
-    else return false;
-  }
-}
-template <class Op>
-consteval int vjp_arity() {
-  if constexpr (vjp_takes<Op, 1>()) return 1;
-  else if constexpr (vjp_takes<Op, 2>()) return 2;
-  else if constexpr (vjp_takes<Op, 3>()) return 3;
-  else return 0;
-}
-}  // namespace detail
-
-namespace detail {
-constexpr void write_gradients(int*, gradient_pack<>) {}
-template <class G, class... R>
-constexpr void write_gradients(int* out, const gradient_pack<G, R...>& p) {
-  if constexpr (std::is_same_v<G, symbol>) *out = p.head.id;
-  else *out = -1;
-  write_gradients(out + 1, p.tail);
-}
-}  // namespace detail
-
-template <class Op>
-constexpr bool call_vjp([[maybe_unused]] builder& b, [[maybe_unused]] int id, [[maybe_unused]] int dy,
-                        [[maybe_unused]] int* out) {
-  constexpr int arity = detail::vjp_arity<Op>();
-  if constexpr (arity == 0) {
-    return false;
-  } else {
-    const node n = b.nodes[static_cast<std::size_t>(id)];
-    const symbol d{&b, dy}, y{&b, id}, x0{&b, n.in[0]}, x1{&b, n.in[1]}, x2{&b, n.in[2]};
-    if constexpr (requires { requires Op::arity > 0; }) {
-      if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(d, y, x0));
-      else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(d, y, x0, x1));
-      else detail::write_gradients(out, Op::vjp(d, y, x0, x1, x2));
-    } else {
-      if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0));
-      else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1));
-      else detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1, x2));
-    }
-    return true;
-  }
-}
-
 /// Gradients of the scalar (or the sum of the elements of) `loss` with respect to each target; -1 where there is none.
 constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<int>& targets) {
   std::vector<int> result(targets.size(), -1);

@@ -85,7 +85,6 @@ struct elementary::lane_ops<xsimd::batch<float>> {
   [[gnu::always_inline]] static V bound(const V& r) {
     return V(_mm512_maskz_range_ps(all, r, V(0.5F), 2));  // the smaller magnitude with the sign of r
   }
-  [[gnu::always_inline]] static ints max(const ints& a, const ints& b) { return ints(_mm512_maskz_max_epi32(all, a, b)); }
   template <int N>
   [[gnu::always_inline]] static ints up(const ints& a) {
     return ints(_mm512_maskz_sllv_epi32(all, a, _mm512_set1_epi32(N)));
@@ -103,7 +102,6 @@ struct elementary::lane_ops<xsimd::batch<float>> {
   }
 #else
   static constexpr bool scales = false;
-  [[gnu::always_inline]] static ints max(const ints& a, const ints& b) { return xsimd::max(a, b); }
   template <int N>
   [[gnu::always_inline]] static ints up(const ints& a) {
     return a << N;
