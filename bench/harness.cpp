@@ -311,6 +311,7 @@ void add_rows(phase p) {
   add_matmul();
   add_convolution();
   add_softmax();
+  add_movement();
   add_expressions();
 }
 

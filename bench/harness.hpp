@@ -85,6 +85,7 @@ void add_mnist_step(const std::string& suffix, bool only_training);
 void add_matmul();
 void add_convolution();
 void add_softmax();
+void add_movement();
 void add_expressions();
 
 }  // namespace bench

@@ -217,3 +217,17 @@ TEST_CASE("copies of a dynamic tensor are values") {
   s << b;
   CHECK(s.str() == "[1 2 3]");
 }
+
+TEST_CASE("gradients of complex numbers are dL/dRe + i dL/dIm") {
+  using c = std::complex<double>;
+  const auto f = [](const dynamic_tensor& z) { return real(exp(z * z) / (z + 3.0)) * imag(z) + complex_abs(sin(z)); };
+  const c at[] = {{0.3, -0.7}, {1.1, 0.2}, {-0.4, 0.9}};
+  for (const c z : at) {
+    const dynamic_tensor g = gradients_function(f)(dynamic_tensor(tensor<c>(z)))[0];
+    const auto value = [&](c w) { return f(dynamic_tensor(tensor<c>(w))).item<double>(); };
+    const double h = 1e-6;
+    const c got = g.span<c>()[0];
+    CHECK(got.real() == doctest::Approx((value(z + h) - value(z - h)) / (2 * h)).epsilon(1e-6));
+    CHECK(got.imag() == doctest::Approx((value(z + c(0, h)) - value(z - c(0, h))) / (2 * h)).epsilon(1e-6));
+  }
+}

@@ -26,6 +26,7 @@
 #include "rill/nn/nn.hpp"
 #include "rill/optimizers/adam.hpp"
 #include "rill/summary/event_reader.hpp"
+#include "../scratch.hpp"
 
 // Every allocation of this program is counted, for the test of the training loop. (Not inlined: g++ would see malloc and
 // free under new and delete and warn of a mismatch.)
@@ -71,18 +72,6 @@ struct model {
 };
 using classifier = estimator<multi_class_head<model, 4>, optimizers::adam>;
 
-struct temporary_dir {
-  std::string path;
-  temporary_dir() {
-    path = (std::filesystem::temp_directory_path() / "rill-estimator-XXXXXX").string();
-    REQUIRE(::mkdtemp(path.data()) != nullptr);
-  }
-  temporary_dir(const temporary_dir&) = delete;
-  temporary_dir& operator=(const temporary_dir&) = delete;
-  ~temporary_dir() { std::filesystem::remove_all(path); }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path + "/" + name; }
-};
-
 /// Four noisy clusters in six dimensions.
 auto clusters(std::int64_t n, unsigned seed) {
   std::mt19937 rng(seed);
@@ -119,25 +108,6 @@ std::map<std::string, std::string> saved(const std::string& dir) {
   return out;
 }
 
-template <class F>
-int in_child(F body) {
-  const pid_t pid = ::fork();
-  REQUIRE(pid >= 0);
-  if (pid == 0) {
-    ::signal(SIGINT, SIG_DFL);  // the test program has handlers of its own
-    ::signal(SIGTERM, SIG_DFL);
-    int code = 99;
-    try {
-      code = body();
-    } catch (...) {
-    }
-    ::_exit(code);
-  }
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return status;
-}
-
 struct at_step : train::hook {
   std::int64_t step;
   void (*act)();
@@ -161,14 +131,14 @@ std::string warnings(F f) {
 }  // namespace
 
 TEST_CASE("estimator: trains, evaluates and predicts; files and dictionary as documented") {
-  const temporary_dir dir;
+  const test::scratch_dir dir;
   // deduced as in the documentation
   estimator c{multi_class_head<model, 4>{}, optimizers::adam{.learning_rate = 0.01f},
-              run_config{.model_dir = dir.path, .progress = false}};
+              run_config{.model_dir = dir.path(), .progress = false}};
   c.train(endless(), {.steps = 200});
-  CHECK(c.model_dir() == dir.path);
+  CHECK(c.model_dir() == dir.path());
   CHECK(c.latest_checkpoint() == dir / "model.ckpt-200");
-  std::vector<std::string> files = io::list_dir(dir.path);
+  std::vector<std::string> files = io::list_dir(dir.path());
   std::erase_if(files, [](const std::string& f) { return f.find("tfevents") != std::string::npos; });
   CHECK(files == std::vector<std::string>{"checkpoint", "graph.pbtxt", "model.ckpt-1.data-00000-of-00001", "model.ckpt-1.index",
                                           "model.ckpt-1.meta", "model.ckpt-200.data-00000-of-00001", "model.ckpt-200.index",
@@ -217,8 +187,8 @@ TEST_CASE("estimator: trains, evaluates and predicts; files and dictionary as do
 }
 
 TEST_CASE("estimator: steps add, max_steps is a bound, finite data end") {
-  const temporary_dir dir;
-  auto c = make(dir.path, 1000);
+  const test::scratch_dir dir;
+  auto c = make(dir.path(), 1000);
   const auto step = [&] { return *c.variable_value<std::int64_t>("global_step").data(); };
   c.train(endless(), {.steps = 7}).train(endless(), {.steps = 5});
   CHECK(step() == 12);
@@ -240,51 +210,51 @@ TEST_CASE("estimator: steps add, max_steps is a bound, finite data end") {
 }
 
 TEST_CASE("estimator: the same seed gives the same weights, another seed others") {
-  const temporary_dir a, b, c;
-  make(a.path).train(endless(), {.steps = 30});
-  make(b.path).train(endless(), {.steps = 30});
-  make(c.path, 10, 4).train(endless(), {.steps = 30});
-  CHECK(saved(a.path) == saved(b.path));
-  CHECK(saved(a.path)["dense/kernel"] != saved(c.path)["dense/kernel"]);
+  const test::scratch_dir a, b, c;
+  make(a.path()).train(endless(), {.steps = 30});
+  make(b.path()).train(endless(), {.steps = 30});
+  make(c.path(), 10, 4).train(endless(), {.steps = 30});
+  CHECK(saved(a.path()) == saved(b.path()));
+  CHECK(saved(a.path())["dense/kernel"] != saved(c.path())["dense/kernel"]);
 }
 
 TEST_CASE("estimator: training in pieces, in this process or in others, equals training at once") {
-  const temporary_dir whole, pieces, mixed;
-  make(whole.path).train(endless(), {.max_steps = 60});
-  for (const std::int64_t until : {1, 17, 18, 43, 60}) make(pieces.path).train(endless(), {.max_steps = until});
-  auto c = make(mixed.path);
+  const test::scratch_dir whole, pieces, mixed;
+  make(whole.path()).train(endless(), {.max_steps = 60});
+  for (const std::int64_t until : {1, 17, 18, 43, 60}) make(pieces.path()).train(endless(), {.max_steps = until});
+  auto c = make(mixed.path());
   for (const std::int64_t until : {10, 31, 60}) {
     c.train(endless(), {.max_steps = until});
     c.evaluate(clusters(20, 8) | data::batch(7));  // looks, touches nothing
   }
-  CHECK(saved(whole.path) == saved(pieces.path));
-  CHECK(saved(whole.path) == saved(mixed.path));
+  CHECK(saved(whole.path()) == saved(pieces.path()));
+  CHECK(saved(whole.path()) == saved(mixed.path()));
 }
 
 TEST_CASE("estimator: killed at any step and resumed equals not killed, bit for bit") {
-  const temporary_dir whole, killed;
-  make(whole.path).train(endless(), {.max_steps = 60});
+  const test::scratch_dir whole, killed;
+  make(whole.path()).train(endless(), {.max_steps = 60});
   for (const std::int64_t step : {1, 10, 27, 59}) {
-    const int status = in_child([&] {
-      make(killed.path).train(endless(), {.max_steps = 60, .hooks = {at_step(step, [] { ::raise(SIGKILL); })}});
+    const int status = test::in_child([&] {
+      make(killed.path()).train(endless(), {.max_steps = 60, .hooks = {at_step(step, [] { ::raise(SIGKILL); })}});
       return 0;
     });
     CAPTURE(step);
     CHECK(WIFSIGNALED(status));
   }
-  make(killed.path).train(endless(), {.max_steps = 60});
-  CHECK(saved(whole.path) == saved(killed.path));
+  make(killed.path()).train(endless(), {.max_steps = 60});
+  CHECK(saved(whole.path()) == saved(killed.path()));
 }
 
 TEST_CASE("estimator: Ctrl-C and SIGTERM finish the step, save, and lose nothing") {
   for (const int signal : {SIGINT, SIGTERM}) {
     CAPTURE(signal);
-    const temporary_dir whole, stopped;
-    make(whole.path).train(endless(), {.max_steps = 40});
-    const int status = in_child([&] {
+    const test::scratch_dir whole, stopped;
+    make(whole.path()).train(endless(), {.max_steps = 40});
+    const int status = test::in_child([&] {
       try {
         void (*interrupt)() = signal == SIGINT ? +[] { ::raise(SIGINT); } : +[] { ::raise(SIGTERM); };
-        make(stopped.path, 1000).train(endless(), {.max_steps = 40, .hooks = {at_step(23, interrupt)}});
+        make(stopped.path(), 1000).train(endless(), {.max_steps = 40, .hooks = {at_step(23, interrupt)}});
       } catch (const train::interrupted& e) {
         const bool said = std::string(e.what()).find("after step 23; everything is saved in '") != std::string::npos;
         return said ? e.exit_code() : 1;
@@ -293,49 +263,49 @@ TEST_CASE("estimator: Ctrl-C and SIGTERM finish the step, save, and lose nothing
     });
     CHECK(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 128 + signal);
-    CHECK(io::latest_checkpoint(stopped.path) == stopped / "model.ckpt-23");
-    make(stopped.path).train(endless(), {.max_steps = 40});
-    CHECK(saved(whole.path) == saved(stopped.path));
+    CHECK(io::latest_checkpoint(stopped.path()) == stopped / "model.ckpt-23");
+    make(stopped.path()).train(endless(), {.max_steps = 40});
+    CHECK(saved(whole.path()) == saved(stopped.path()));
   }
 }
 
 TEST_CASE("estimator: data that ended begin a new pass, other data begin at their start") {
-  const temporary_dir dir;
+  const test::scratch_dir dir;
   const auto finite = clusters(50, 3) | data::shuffle(50, {.seed = 1}) | data::batch(16);
   const auto counters = [&] {
-    const auto position = make(dir.path).variable_value<std::int64_t>("input_pipeline/position");
-    return std::pair(*position.data(), *make(dir.path).variable_value<std::int64_t>("input_pipeline/epoch").data());
+    const auto position = make(dir.path()).variable_value<std::int64_t>("input_pipeline/position");
+    return std::pair(*position.data(), *make(dir.path()).variable_value<std::int64_t>("input_pipeline/epoch").data());
   };
-  make(dir.path).train(finite, {.steps = 3});
+  make(dir.path()).train(finite, {.steps = 3});
   CHECK(counters() == std::pair<std::int64_t, std::int64_t>(3, 0));
-  make(dir.path).train(finite);  // one batch is left
-  CHECK(make(dir.path).evaluate(finite)["global_step"] == 4);
-  make(dir.path).train(finite);  // the second pass
-  CHECK(make(dir.path).evaluate(finite)["global_step"] == 8);
+  make(dir.path()).train(finite);  // one batch is left
+  CHECK(make(dir.path()).evaluate(finite)["global_step"] == 4);
+  make(dir.path()).train(finite);  // the second pass
+  CHECK(make(dir.path()).evaluate(finite)["global_step"] == 8);
   CHECK(counters().second >= 1);
-  make(dir.path).train(endless(), {.steps = 2});
+  make(dir.path()).train(endless(), {.steps = 2});
   CHECK(counters() == std::pair<std::int64_t, std::int64_t>(2, 0));
 }
 
 TEST_CASE("estimator: a damaged newest checkpoint costs the steps since the one before, and says so") {
-  const temporary_dir whole, damaged;
-  make(whole.path).train(endless(), {.max_steps = 40});
-  make(damaged.path).train(endless(), {.max_steps = 25});
+  const test::scratch_dir whole, damaged;
+  make(whole.path()).train(endless(), {.max_steps = 40});
+  make(damaged.path()).train(endless(), {.max_steps = 25});
   const std::string newest = damaged / "model.ckpt-25.data-00000-of-00001";
   std::string bytes = io::read_file(newest);
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
   io::atomic_write(newest, bytes);
-  const std::string text = warnings([&] { make(damaged.path).train(endless(), {.max_steps = 40}); });
+  const std::string text = warnings([&] { make(damaged.path()).train(endless(), {.max_steps = 40}); });
   CHECK(text.find("model.ckpt-25' is damaged and is passed over") != std::string::npos);
   CHECK(text.find("model.ckpt-21' instead") != std::string::npos);
-  CHECK(saved(whole.path) == saved(damaged.path));
+  CHECK(saved(whole.path()) == saved(damaged.path()));
 }
 
 TEST_CASE("estimator: a diverging run is aborted and leaves the last good state, in files and in memory") {
-  const temporary_dir dir;
-  auto c = make(dir.path, 5);
+  const test::scratch_dir dir;
+  auto c = make(dir.path(), 5);
   c.train(endless(), {.max_steps = 20});
-  const auto before = saved(dir.path);
+  const auto before = saved(dir.path());
   const evaluation good = c.evaluate(clusters(40, 2) | data::batch(40));
   struct poison : train::hook {
     void after_step(train::step_context& s) override {
@@ -345,20 +315,20 @@ TEST_CASE("estimator: a diverging run is aborted and leaves the last good state,
   CHECK_THROWS_AS(c.train(endless(), {.steps = 50, .hooks = {poison{}}}), aborted);
   CHECK(c.latest_checkpoint() == dir / "model.ckpt-21");
   CHECK(c.evaluate(clusters(40, 2) | data::batch(40))["global_step"] == 21);
-  const temporary_dir other;
-  auto fresh = make(other.path, 5);
+  const test::scratch_dir other;
+  auto fresh = make(other.path(), 5);
   CHECK_THROWS_AS(fresh.train(endless(), {.steps = 50, .hooks = {at_step(1, [] { throw cancelled("no"); })}}), cancelled);
   CHECK(fresh.latest_checkpoint().empty());  // user hooks run before the first save
   fresh.train(endless(), {.max_steps = 20});
-  auto again = saved(other.path);
+  auto again = saved(other.path());
   CHECK(again["dense/kernel"] == before.at("dense/kernel"));
 }
 
 TEST_CASE("estimator: wrong calls and places are typed errors with a sentence") {
-  const temporary_dir dir;
-  auto c = make(dir.path);
+  const test::scratch_dir dir;
+  auto c = make(dir.path());
   const auto data = clusters(20, 1) | data::batch(10);
-  CHECK_THROWS_WITH_AS(c.evaluate(data), ("evaluate: could not find a trained model in model_dir '" + dir.path + "'").c_str(),
+  CHECK_THROWS_WITH_AS(c.evaluate(data), ("evaluate: could not find a trained model in model_dir '" + dir.path() + "'").c_str(),
                        not_found);
   CHECK_THROWS_AS((void)c.predict(data), not_found);
   CHECK_THROWS_AS((void)c.variable_names(), not_found);
@@ -373,7 +343,7 @@ TEST_CASE("estimator: wrong calls and places are typed errors with a sentence") 
   io::atomic_write(dir / "file", "x");
   CHECK_THROWS_AS(make(dir / "file").train(data), error);
   CHECK(io::read_file(dir / "file") == "x");
-  CHECK_THROWS_AS(make(dir.path, 0), invalid_argument);
+  CHECK_THROWS_AS(make(dir.path(), 0), invalid_argument);
 
   // an empty model_dir is a new temporary directory
   auto temporary = make("");
@@ -382,18 +352,18 @@ TEST_CASE("estimator: wrong calls and places are typed errors with a sentence") 
 }
 
 TEST_CASE("estimator: event files hold graph, loss, speed, marks and evaluations, steps rising in every tag") {
-  const temporary_dir dir;
+  const test::scratch_dir dir;
   const auto test = clusters(40, 2) | data::batch(40);
   {
-    auto c = make(dir.path, 1000);
+    auto c = make(dir.path(), 1000);
     c.train(endless(), {.steps = 150});
     c.train(endless(), {.steps = 100});
     c.evaluate(test);
     c.evaluate(test);
     c.evaluate(test, {.name = "small"});
   }
-  make(dir.path, 1000).train(endless(), {.steps = 150});
-  const auto log = summary::read_event_dir(dir.path);
+  make(dir.path(), 1000).train(endless(), {.steps = 150});
+  const auto log = summary::read_event_dir(dir.path());
   CHECK(log.torn.empty());
   for (const char* tag : {"loss", "global_step/sec"}) {
     CAPTURE(tag);
@@ -428,9 +398,9 @@ TEST_CASE("estimator: a step allocates nothing") {
       if (c.global_step() == 80) to = allocations.load();
     }
   };
-  const temporary_dir dir;
+  const test::scratch_dir dir;
   classifier c(multi_class_head<model, 4>{}, optimizers::adam{},
-               run_config{.model_dir = dir.path, .log_step_count_steps = 1000, .save_summary_steps = 1000});
+               run_config{.model_dir = dir.path(), .log_step_count_steps = 1000, .save_summary_steps = 1000});
   counting hook;
   warnings([&] { c.train(endless(), {.steps = 100, .hooks = {&hook}}); });
   CHECK(hook.to > 0);

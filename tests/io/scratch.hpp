@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// What the file tests share: a directory that is gone afterwards, hexadecimal golden vectors, and two ways to make
-/// writing fail (a limit on the size of files, a user without rights).
+/// What the file tests share besides ../scratch.hpp: hexadecimal golden vectors, and two ways to make writing fail (a
+/// limit on the size of files, a user without rights).
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,35 +12,14 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "../scratch.hpp"
 #include "rill/core/error.hpp"
 
 namespace rill::test {
-
-/// A fresh directory, removed with all it holds at the end of the scope.
-class scratch_dir {
- public:
-  scratch_dir() {
-    std::string name = (std::filesystem::temp_directory_path() / "rill-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch directory");
-    path_ = name;
-  }
-  scratch_dir(const scratch_dir&) = delete;
-  scratch_dir& operator=(const scratch_dir&) = delete;
-  ~scratch_dir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 /// The bytes of "0a 1b"; spaces are for the reader.
 inline std::string from_hex(std::string_view text) {

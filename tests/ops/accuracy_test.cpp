@@ -88,7 +88,7 @@ void check(double limit, const F& exact, double xla) {
       const auto k = static_cast<std::size_t>(i);
       f32.add(float_ulps(y[k], exact(static_cast<double>(x[k]))), static_cast<double>(x[k]));
     }
-    if (begin == 0 || begin + chunk >= total) {  // lanes of whole packs, of ends of rows, and numbers
+    if (begin / chunk % 16 == 0) {  // lanes of whole packs, of ends of rows, and numbers
       std::vector<float> z(chunk);
       for (std::int64_t i = 0; i < n; i += 37) run<Op>(x.data() + i, z.data() + i, std::min<std::int64_t>(37, n - i));
       int different = 0;
@@ -99,7 +99,7 @@ void check(double limit, const F& exact, double xla) {
         if (nan ? !std::isnan(z[k]) : std::bit_cast<std::uint32_t>(y[k]) != std::bit_cast<std::uint32_t>(z[k])) ++different;
         if (nan ? !std::isnan(number) : std::bit_cast<std::uint32_t>(y[k]) != std::bit_cast<std::uint32_t>(number)) ++different;
       }
-      if (Op::name != std::string_view("Sin") && Op::name != std::string_view("Cos")) CHECK(different == 0);
+      CHECK(different == 0);
     }
   }
   worst_case f16;

@@ -70,3 +70,12 @@ TEST_CASE("comparison: logic on bools") {
     CHECK(r[2][i] == (a[i] != b[i]));
   }
 }
+
+TEST_CASE("comparison: approximate_equal is strict about its tolerance") {
+  const test::value<double> one{1};
+  CHECK(approximate_equal(one, test::value<double>{1.0000001}).v);
+  CHECK(!approximate_equal(one, test::value<double>{1.0001}).v);
+  CHECK(approximate_equal(one, test::value<double>{1.25}, 0.5).v);
+  CHECK(!approximate_equal(one, test::value<double>{1.5}, 0.5).v);
+  CHECK(!approximate_equal(one, test::value<double>{std::numeric_limits<double>::quiet_NaN()}).v);
+}

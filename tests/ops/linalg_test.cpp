@@ -16,7 +16,7 @@ using namespace rill::test;
 
 namespace {
 
-/// The first p of the determinant's definition: expansion by the first row.
+/// The determinant by expansion along the first row.
 double minors(const std::vector<double>& a, std::size_t n) {
   if (n == 0) return 1;
   double sum = 0;
@@ -155,7 +155,6 @@ TEST_CASE("operands that do not fit are refused") {
   CHECK(has(message_of([&] { matrix_determinant(vector); }), "must be a matrix"));
   CHECK(has(message_of([&] { matrix_determinant(cast<std::int64_t>(square)); }), "takes float32"));
   CHECK(has(message_of([&] { log_matrix_determinant(wide); }), "square"));
-  CHECK(has(message_of([&] { cross(wide, wide); }), "") == false);
   CHECK(has(message_of([&] { cross(square, vector); }), "one number dtype and shape"));
   CHECK(has(message_of([&] { cross(rhs, rhs); }), "vectors of 3"));
   CHECK(has(message_of([&] { trace(vector); }), "must be a matrix"));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole tensors for tests of kernel ops: numbers of any dtype made from integers, an oracle that says which integer stands
-// at each index, checks of errors and gradients.
+// at each index, checks of errors.
 #pragma once
 
 #include <doctest/doctest.h>
 
 #include <complex>
 #include <random>
-#include <rill/eager/numeric_gradient.hpp>
+#include <rill/eager/front_end.hpp>
 #include <string>
 #include <vector>
 
@@ -126,12 +126,4 @@ inline dynamic_tensor noise(const tensor_shape& s, unsigned seed = 1) {
   for (std::int64_t k = 0; k < t.size(); ++k) p[k] = static_cast<double>(g()) / 2147483648.0 - 1;
   return t;
 }
-/// First and second derivatives of f against differences; f should not be linear.
-template <std::size_t N, class F>
-void check_derivatives(const char* what, const F& f, const dynamic_tensor (&x)[N]) {
-  const auto c = eager::check_gradients(f, x, {.second_order = true});
-  INFO(what, ": ", c.message);
-  CHECK(c.ok);
-}
-
 }  // namespace rill::test

@@ -62,7 +62,8 @@ struct number_front_end {
   }
   template <class Op, class C, class A, class B>
   static auto apply(const C& c, const A& a, const B& b) {
-    return wrap(Op::eval(get<double>(c), get<double>(a), get<double>(b)));
+    if constexpr (is_value<C>::value) return wrap(Op::eval(c.v, get<double>(a), get<double>(b)));
+    else return wrap(Op::eval(get<double>(c), get<double>(a), get<double>(b)));
   }
   template <class T>
   static value<T> wrap(T v) {

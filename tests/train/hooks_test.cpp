@@ -15,21 +15,11 @@
 
 #include "rill/summary/event_reader.hpp"
 #include "rill/train/loop.hpp"
+#include "../scratch.hpp"
 
 namespace train = rill::train;
 
 namespace {
-
-struct temporary_dir {
-  std::string path;
-  temporary_dir() {
-    path = (std::filesystem::temp_directory_path() / "rill-hooks-XXXXXX").string();
-    REQUIRE(::mkdtemp(path.data()) != nullptr);
-  }
-  temporary_dir(const temporary_dir&) = delete;
-  temporary_dir& operator=(const temporary_dir&) = delete;
-  ~temporary_dir() { std::filesystem::remove_all(path); }
-};
 
 /// n pretended steps after `first`; the loss of step k is losses(k), and a variable "w" of two floats exists.
 template <class Losses>
@@ -141,19 +131,19 @@ TEST_CASE("nan_tensor_hook: ends training at the step, before anything else is s
   }
   CHECK(text.str() == "warning: model diverged: loss = NaN at step 4; training stops\n");
 
-  const temporary_dir dir;
-  CHECK_THROWS_AS(run({train::nan_tensor_hook(), train::checkpoint_saver_hook({.checkpoint_dir = dir.path, .save_steps = 1})}, 0,
+  const rill::test::scratch_dir dir;
+  CHECK_THROWS_AS(run({train::nan_tensor_hook(), train::checkpoint_saver_hook({.checkpoint_dir = dir.path(), .save_steps = 1})}, 0,
                       10, bad(std::nanf(""))),
                   rill::aborted);
-  CHECK(rill::io::latest_checkpoint(dir.path) == dir.path + "/model.ckpt-3");
+  CHECK(rill::io::latest_checkpoint(dir.path()) == dir.path() + "/model.ckpt-3");
 }
 
 TEST_CASE("checkpoint_saver_hook: the first step, every n-th after it, the last, none twice") {
   const auto saved = [](std::int64_t first, std::int64_t n, std::int64_t every) {
-    const temporary_dir dir;
-    run({train::checkpoint_saver_hook({.checkpoint_dir = dir.path, .save_steps = every, .max_to_keep = 0})}, first, n, falling);
+    const rill::test::scratch_dir dir;
+    run({train::checkpoint_saver_hook({.checkpoint_dir = dir.path(), .save_steps = every, .max_to_keep = 0})}, first, n, falling);
     std::vector<std::string> names;
-    const auto state = rill::io::read_checkpoint_state(dir.path);
+    const auto state = rill::io::read_checkpoint_state(dir.path());
     REQUIRE(state.has_value());
     for (const std::string& path : state->all_model_checkpoint_paths)
       names.push_back(path.substr(path.find('-') + 1));
@@ -167,10 +157,10 @@ TEST_CASE("checkpoint_saver_hook: the first step, every n-th after it, the last,
 }
 
 TEST_CASE("summary_saver_hook, step_counter_hook: what reaches the event file, steps rising in every tag") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   std::string path;
   {
-    rill::summary::event_writer events(dir.path);
+    rill::summary::event_writer events(dir.path());
     path = events.path();
     run({train::step_counter_hook({.every_n_steps = 10}), train::summary_saver_hook({.save_steps = 10})}, 0, 35, falling, &events);
   }

@@ -14,24 +14,14 @@
 #include <string>
 #include <vector>
 
+#include "../scratch.hpp"
+
 namespace io = rill::io;
 namespace train = rill::train;
 using rill::dtype;
 using rill::graph::variable_store;
 
 namespace {
-
-struct temporary_dir {
-  std::string path;
-  temporary_dir() {
-    path = (std::filesystem::temp_directory_path() / "rill-saver-XXXXXX").string();
-    REQUIRE(::mkdtemp(path.data()) != nullptr);
-  }
-  temporary_dir(const temporary_dir&) = delete;
-  temporary_dir& operator=(const temporary_dir&) = delete;
-  ~temporary_dir() { std::filesystem::remove_all(path); }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path + "/" + name; }
-};
 
 /// A kernel, its slot, an empty variable and the global step, filled with numbers that depend on `salt`.
 void fill(variable_store& store, int salt) {
@@ -76,7 +66,7 @@ std::string warnings(F f) {
 }  // namespace
 
 TEST_CASE("saver: everything comes back, bit for bit, slots and step included") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   variable_store a, b;
   fill(a, 1);
   fill(b, 2);
@@ -93,7 +83,7 @@ TEST_CASE("saver: everything comes back, bit for bit, slots and step included") 
 }
 
 TEST_CASE("saver: the documented layout, and the state file's text") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   variable_store store;
   fill(store, 1);
   train::saver saver;
@@ -101,7 +91,7 @@ TEST_CASE("saver: the documented layout, and the state file's text") {
   graph.nodes.push_back({"x", "Placeholder", {}, "", {}});
   saver.save(store, dir / "model.ckpt", 1, &graph);
   saver.save(store, dir / "model.ckpt", 200, &graph);
-  CHECK(io::list_dir(dir.path) ==
+  CHECK(io::list_dir(dir.path()) ==
         std::vector<std::string>{"checkpoint", "model.ckpt-1.data-00000-of-00001", "model.ckpt-1.index", "model.ckpt-1.meta",
                                  "model.ckpt-200.data-00000-of-00001", "model.ckpt-200.index", "model.ckpt-200.meta"});
   CHECK(io::read_file(dir / "checkpoint") ==
@@ -114,7 +104,7 @@ TEST_CASE("saver: the documented layout, and the state file's text") {
 TEST_CASE("saver: keeps the newest five, another number, or all; the same step again is no second one") {
   for (const int keep : {5, 1, 0}) {
     CAPTURE(keep);
-    const temporary_dir dir;
+    const rill::test::scratch_dir dir;
     variable_store store;
     fill(store, 3);
     for (std::int64_t step = 1; step <= 8; ++step) {
@@ -122,18 +112,18 @@ TEST_CASE("saver: keeps the newest five, another number, or all; the same step a
       saver.save(store, dir / "model.ckpt", step);
       saver.save(store, dir / "model.ckpt", step);
     }
-    const auto state = io::read_checkpoint_state(dir.path);
+    const auto state = io::read_checkpoint_state(dir.path());
     REQUIRE(state.has_value());
     const std::size_t expected = keep == 0 ? 8 : static_cast<std::size_t>(keep);
     CHECK(state->all_model_checkpoint_paths.size() == expected);
     CHECK(state->model_checkpoint_path == "model.ckpt-8");
     CHECK(state->all_model_checkpoint_paths.back() == "model.ckpt-8");
-    CHECK(io::list_dir(dir.path).size() == 1 + 2 * expected);
+    CHECK(io::list_dir(dir.path()).size() == 1 + 2 * expected);
   }
 }
 
 TEST_CASE("saver: never deletes what the state file names outside of its directory") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   io::make_dirs(dir / "mine");
   io::make_dirs(dir / "other");
   variable_store store;
@@ -152,7 +142,7 @@ TEST_CASE("saver: never deletes what the state file names outside of its directo
 }
 
 TEST_CASE("saver: mismatches name the tensor and both sides, and leave the store as it was") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   variable_store store;
   fill(store, 1);
   train::saver().save(store, dir / "model.ckpt", 7);
@@ -182,14 +172,14 @@ TEST_CASE("saver: mismatches name the tensor and both sides, and leave the store
                        ("tensor_name = dense/bias/Adam; not found in checkpoint '" + prefix +
                         "' (was it made by another model or optimizer?)").c_str(),
                        rill::not_found);
-  CHECK_THROWS_AS(train::restore_newest(missing, dir.path), rill::not_found);
+  CHECK_THROWS_AS(train::restore_newest(missing, dir.path()), rill::not_found);
   train::restore(missing, prefix, {.optional = "dense/bias/"});
   train::restore(missing, prefix, {.first = 1});
   CHECK_THROWS_AS(train::restore(store, dir / "model.ckpt-8"), rill::not_found);
 }
 
 TEST_CASE("saver: a damaged newest checkpoint is passed over with a warning that names it") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   variable_store old_one, newest, read;
   fill(old_one, 1);
   fill(newest, 2);
@@ -199,7 +189,7 @@ TEST_CASE("saver: a damaged newest checkpoint is passed over with a warning that
   saver.save(newest, dir / "model.ckpt", 200);
   std::string prefix;
 
-  CHECK(warnings([&] { prefix = train::restore_newest(read, dir.path); }).empty());
+  CHECK(warnings([&] { prefix = train::restore_newest(read, dir.path()); }).empty());
   CHECK(prefix == dir / "model.ckpt-200");
   CHECK(same(read, newest));
 
@@ -210,7 +200,7 @@ TEST_CASE("saver: a damaged newest checkpoint is passed over with a warning that
   }
   SUBCASE("an empty index") { io::atomic_write(dir / "model.ckpt-200.index", ""); }
   SUBCASE("no data") { io::remove(dir / "model.ckpt-200.data-00000-of-00001"); }
-  const std::string text = warnings([&] { prefix = train::restore_newest(read, dir.path); });
+  const std::string text = warnings([&] { prefix = train::restore_newest(read, dir.path()); });
   CHECK(prefix == dir / "model.ckpt-100");
   CHECK(same(read, old_one));
   CHECK(text.find("warning: checkpoint '" + (dir / "model.ckpt-200") + "' is ") == 0);
@@ -218,18 +208,18 @@ TEST_CASE("saver: a damaged newest checkpoint is passed over with a warning that
 }
 
 TEST_CASE("saver: when every checkpoint is damaged that is data_loss, when there is none it is nothing") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   variable_store store;
   fill(store, 1);
-  CHECK(train::restore_newest(store, dir.path).empty());
+  CHECK(train::restore_newest(store, dir.path()).empty());
   CHECK(train::restore_newest(store, dir / "not-there").empty());
   train::saver().save(store, dir / "model.ckpt", 1);
   flip_byte(dir / "model.ckpt-1.data-00000-of-00001", 0);
-  warnings([&] { CHECK_THROWS_AS(train::restore_newest(store, dir.path), rill::data_loss); });
+  warnings([&] { CHECK_THROWS_AS(train::restore_newest(store, dir.path()), rill::data_loss); });
 }
 
 TEST_CASE("saver: a lost or torn state file costs nothing") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   variable_store a, b;
   fill(a, 1);
   fill(b, 2);
@@ -238,28 +228,28 @@ TEST_CASE("saver: a lost or torn state file costs nothing") {
   saver.save(a, dir / "model.ckpt", 10);
   SUBCASE("missing") { io::remove(dir / "checkpoint"); }
   SUBCASE("torn") { io::atomic_write(dir / "checkpoint", "model_checkpoint_path: \"mod"); }
-  CHECK(train::restore_newest(b, dir.path) == dir / "model.ckpt-10");
+  CHECK(train::restore_newest(b, dir.path()) == dir / "model.ckpt-10");
   CHECK(same(a, b));
   warnings([&] { saver.save(a, dir / "model.ckpt", 11); });
-  CHECK(io::latest_checkpoint(dir.path) == dir / "model.ckpt-11");
+  CHECK(io::latest_checkpoint(dir.path()) == dir / "model.ckpt-11");
 }
 
 TEST_CASE("saver: a place that cannot be written to is a typed error that names it") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   variable_store store;
   fill(store, 1);
   CHECK_THROWS_AS(train::saver().save(store, dir / "not-there/model.ckpt", 1), rill::not_found);
   io::atomic_write(dir / "file", "x");
   CHECK_THROWS_AS(train::saver().save(store, dir / "file/model.ckpt", 1), rill::error);
   if (::geteuid() != 0) {  // root may write anywhere
-    std::filesystem::permissions(dir.path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+    std::filesystem::permissions(dir.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
     CHECK_THROWS_AS(train::saver().save(store, dir / "model.ckpt", 1), rill::permission_denied);
-    std::filesystem::permissions(dir.path, std::filesystem::perms::owner_all);
+    std::filesystem::permissions(dir.path(), std::filesystem::perms::owner_all);
   }
 }
 
 TEST_CASE("saver: what a killed process left half written is cleared away, what a living one writes is not") {
-  const temporary_dir dir;
+  const rill::test::scratch_dir dir;
   variable_store store;
   fill(store, 1);
   const pid_t child = ::fork();

@@ -7,30 +7,12 @@
 #include <cstdlib>
 
 #include "rill/train/loop.hpp"
-
-namespace {
-
-/// Runs `body` in a child process and gives its wait status.
-template <class F>
-int in_child(F body) {
-  const pid_t pid = ::fork();
-  REQUIRE(pid >= 0);
-  if (pid == 0) {
-    ::signal(SIGINT, SIG_DFL);  // the test program has handlers of its own
-    ::signal(SIGTERM, SIG_DFL);
-    ::_exit(body());
-  }
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return status;
-}
-
-}  // namespace
+#include "../scratch.hpp"
 
 TEST_CASE("signals: the first one sets a flag, and the old handler comes back") {
   for (const int signal : {SIGINT, SIGTERM}) {
     CAPTURE(signal);
-    const int status = in_child([&] {
+    const int status = rill::test::in_child([&] {
       {
         const rill::train::signal_guard guard;
         const rill::train::signal_guard inner;
@@ -48,7 +30,7 @@ TEST_CASE("signals: the first one sets a flag, and the old handler comes back") 
 }
 
 TEST_CASE("signals: the second one exits at once with 128 + signal") {
-  const int status = in_child([] {
+  const int status = rill::test::in_child([] {
     const rill::train::signal_guard guard;
     ::raise(SIGINT);
     ::raise(SIGTERM);
@@ -59,7 +41,7 @@ TEST_CASE("signals: the second one exits at once with 128 + signal") {
 }
 
 TEST_CASE("signals: one that was ignored stays ignored") {
-  const int status = in_child([] {
+  const int status = rill::test::in_child([] {
     ::signal(SIGINT, SIG_IGN);
     const rill::train::signal_guard guard;
     ::raise(SIGINT);

@@ -9,6 +9,7 @@
 
 #include "../graph/symbol.hpp"
 #include "../kernel/cast.hpp"
+#include "../ops/complex.hpp"
 #include "../ops/functions.hpp"
 #include "elementwise.hpp"
 #include "kernels.hpp"
@@ -34,6 +35,8 @@ void write_gradients(dynamic_tensor* to, const gradient_pack<G, R...>& p) {
 /// A gradient that belongs to an operand of this shape: repeated axes are summed.
 inline dynamic_tensor fit_gradient(dynamic_tensor g, const tensor_shape& whole, const tensor_shape& shape);
 
+inline dynamic_tensor conjugated(const dynamic_tensor& z);
+
 template <class Op, std::size_t... I>
 auto call_vjp(const tape_entry& e, const dynamic_tensor& dy, std::index_sequence<I...>) {
   if constexpr (requires { requires Op::arity > 0; }) return Op::vjp(dy, e.out, e.in[I]...);
@@ -52,8 +55,13 @@ consteval bool vjp_takes() {
   (std::make_index_sequence<static_cast<std::size_t>(N)>{});
 }
 template <class Op>
-void entry_vjp(const tape_entry& e, const dynamic_tensor& dy, dynamic_tensor* gradients) {
+void entry_vjp(const tape_entry& e, const dynamic_tensor& given, dynamic_tensor* gradients) {
   bool done = false;
+  // The rules of element-wise ops are written for real numbers: dx = dy f'(x). Where f is holomorphic the gradient of
+  // complex numbers (dL/dRe + i dL/dIm, as TensorFlow's) is dy conj(f'(x)), the same rule between two conjugations.
+  constexpr bool elementwise_rule = requires { requires Op::arity > 0; };
+  const bool conjugate = elementwise_rule && is_complex(e.out.type()) && is_complex(e.in[0].type());
+  const dynamic_tensor dy = conjugate ? conjugated(given) : given;
   const auto with = [&]<int N>(std::integral_constant<int, N>) {
     if constexpr (vjp_takes<Op, N>()) {
       if (e.arity != N || done) return;
@@ -67,8 +75,11 @@ void entry_vjp(const tape_entry& e, const dynamic_tensor& dy, dynamic_tensor* gr
   with(std::integral_constant<int, 4>{});
   if (!done)
     throw unimplemented(std::string(Op::name) + " has no gradient; wrap its result in stop_gradient");
-  if constexpr (requires { requires Op::arity > 0; })
-    for (int k = 0; k < e.arity; ++k) gradients[k] = fit_gradient(gradients[k], e.out.shape(), e.in[k].shape());
+  if constexpr (elementwise_rule)
+    for (int k = 0; k < e.arity; ++k) {
+      if (conjugate && gradients[k].has_value()) gradients[k] = conjugated(gradients[k]);
+      gradients[k] = fit_gradient(gradients[k], e.out.shape(), e.in[k].shape());
+    }
 }
 
 template <class Op>
@@ -281,6 +292,8 @@ dynamic_tensor front_end::second_result(const dynamic_tensor&, const signature&,
   const std::int64_t classes = logits.shape()[1];
   return softmax(logits) - cast_to(equal(expand_dims(labels, -1), range(labels, labels.type(), classes)), logits.type());
 }
+
+inline dynamic_tensor detail::conjugated(const dynamic_tensor& z) { return conj(z); }
 
 inline dynamic_tensor detail::fit_gradient(dynamic_tensor g, const tensor_shape& whole, const tensor_shape& shape) {
   if (!g.has_value() || g.shape() == shape) return g;

@@ -174,10 +174,6 @@ auto matrix_band_part(const X& x, std::int64_t num_lower, std::int64_t num_upper
   return eager::lift([&](const auto& v) { return matrix_band_part(v, num_lower, num_upper); }, x);
 }
 template <expr::eager X>
-auto matrix_transpose(const X& x) {
-  return eager::lift([](const auto& v) { return matrix_transpose(v); }, x);
-}
-template <expr::eager X>
 auto diag(const X& x) {
   return eager::lift([](const auto& v) { return diag(v); }, x);
 }

@@ -363,6 +363,27 @@ template <class T>
   });
 }
 
+/// to[2 x] = even[x], to[2 x + 1] = odd[x] for x < n.
+template <class T>
+[[gnu::noinline]] void interleave(const T* even, const T* odd, std::int64_t n, T* to) {
+  constexpr int w = lanes<T>;
+  typedef T native __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(w))));
+  std::int64_t x = 0;
+  for (; x + w <= n; x += w) {
+    native a, b;
+    std::memcpy(&a, even + x, sizeof(native));
+    std::memcpy(&b, odd + x, sizeof(native));
+    [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+      const native lower = __builtin_shufflevector(a, b, (I / 2 + I % 2 * w)...);
+      const native upper = __builtin_shufflevector(a, b, (w / 2 + I / 2 + I % 2 * w)...);
+      std::memcpy(to + 2 * x, &lower, sizeof(native));
+      std::memcpy(to + 2 * x + w, &upper, sizeof(native));
+    }
+    (std::make_integer_sequence<int, w>{});
+  }
+  for (; x < n; ++x) to[2 * x] = even[x], to[2 * x + 1] = odd[x];
+}
+
 /// conv2d_backprop_filter. The batch is summed in a number of chunks that depends on the dimensions alone; their sums
 /// are added in order.
 template <class T>
@@ -380,35 +401,49 @@ template <class T>
   // For one ky the rows (kx, c) that meet an output pixel are neighbours in the padded image.
   const std::int64_t line = d.k_w * d.in_c;
   const even_split tiles(line, ceil_div(line, mr));
-  const std::int64_t groups = d.k_h * tiles.parts;
+  // Where those are few, two ky share a tile (and one pass over dy), on image rows that are interleaved with the next.
+  const bool paired = d.in_c == 1 && d.k_h > 1 && 2 * line <= mr;
+  const std::int64_t groups = paired ? ceil_div(d.k_h, 2) : d.k_h * tiles.parts;
   const std::int64_t panels = ceil_div(d.out_c, nr), partial_size = panels * groups * mr * nr;
   const std::int64_t pitch = (d.out_w - 1) * d.stride_w + d.k_w, row_size = pitch * d.in_c;
+  const auto group_pairs = [&](std::int64_t g) { return paired && 2 * g + 1 < d.k_h; };
+  const auto group_rows = [&](std::int64_t g) {
+    return paired ? (group_pairs(g) ? 2 : 1) * line : tiles.size(g % tiles.parts);
+  };
 
   const std::int64_t flops = 2 * d.batch * d.out_h * d.out_w * result_rows * d.out_c;
   const std::int64_t worth = std::max<std::int64_t>(1, flops / (2 * flops_per_task));
   const even_split chunks(d.batch,
                           std::min<std::int64_t>({16, worth, std::max<std::int64_t>(1, (1 << 22) / partial_size)}));
   const even_split parts(groups, std::min(ceil_div(16, chunks.parts), ceil_div(worth, chunks.parts)));
-  // Some 200 pixels at a time keep both operands in the first-level cache.
-  const even_split row_blocks(d.out_h, ceil_div(d.out_h * d.out_w, 200));
+  // Some 200 pixels at a time keep both operands in the first-level cache; a pair's few passes over dy can come from the
+  // second.
+  const even_split row_blocks(d.out_h, ceil_div(d.out_h * d.out_w, paired ? 800 : 200));
   const std::int64_t block_rows = row_blocks.largest();
   const std::int64_t copied_rows = (block_rows - 1) * d.stride_h + d.k_h;
   const std::int64_t copy_size = round_up(copied_rows * row_size, 16);
+  const std::int64_t pairs_size = paired ? 2 * copy_size : 0;
   const std::int64_t dy_panel = block_rows * d.out_w * nr;
-  const std::int64_t offsets_size = round_up(elements_for_offsets<T>(block_rows), 16);
+  const std::int64_t offsets_size = round_up(elements_for_offsets<T>(2 * block_rows), 16);
   // Rows of dy that follow each other in memory, few whole panels wide, are read where they are.
   const bool in_place = dy.in_memory() && dy.ld == d.out_w * d.out_c && (d.out_c == nr || d.out_c == 2 * nr);
   const call_scratch<T> scratch(offsets_size + chunks.parts * partial_size,
-                                copy_size + panels * dy_panel + std::max(d.in_w * d.in_c, d.out_w * d.out_c));
+                                copy_size + pairs_size + panels * dy_panel +
+                                    std::max(d.in_w * d.in_c, d.out_w * d.out_c));
   std::int64_t* const offset = reinterpret_cast<std::int64_t*>(scratch.shared());
+  std::int64_t* const pair_offset = offset + block_rows;
   T* const partial = scratch.shared() + offsets_size;
-  for (std::int64_t r = 0; r < block_rows; ++r) offset[r] = r * d.stride_h * row_size;
+  for (std::int64_t r = 0; r < block_rows; ++r) {
+    offset[r] = r * d.stride_h * row_size;
+    pair_offset[r] = 2 * offset[r];
+  }
 
   const std::int64_t tasks = chunks.parts * parts.parts;
   parallel_for(tasks, task_grain(flops / tasks), [&](std::int64_t task0, std::int64_t task1) {
     scratch.with_task_scratch([&](T* own) {
       T* const copy = own;
-      T* const packed_dy = own + copy_size;
+      T* const pairs = own + copy_size;
+      T* const packed_dy = pairs + pairs_size;
       T* const evaluated = packed_dy + panels * dy_panel;
       zero(copy, copy_size);
       for (std::int64_t task = task0; task < task1; ++task) {
@@ -421,6 +456,8 @@ template <class T>
             const std::int64_t first_y = y0 * d.stride_h - d.pad_top;
             copy_image_rows(copied_image{d.in_h, d.in_w, d.in_c, d.pad_left, pitch}, x, image * d.in_h, first_y,
                             (rows - 1) * d.stride_h + d.k_h, copy, evaluated);
+            for (std::int64_t r = 0; paired && r + 1 < (rows - 1) * d.stride_h + d.k_h; ++r)
+              interleave(copy + r * row_size, copy + (r + 1) * row_size, row_size, pairs + 2 * r * row_size);
             const T* columns = packed_dy;
             if (in_place) columns = dy.segment(image * d.out_h + y0, 0, d.out_w * d.out_c, evaluated);
             else
@@ -432,11 +469,14 @@ template <class T>
             for (std::int64_t p = 0; p < panels; ++p) {
               const std::int64_t vectors = d.out_c - p * nr > lanes<T> ? 2 : 1;
               for (std::int64_t g = g0; g < g1; ++g) {
-                const std::int64_t ky = g / tiles.parts, t = g % tiles.parts;
-                tile_for<T>(tiles.size(t), vectors)({.a = copy + ky * row_size + tiles.begin(t),
+                const bool pair = group_pairs(g);
+                const T* from = paired ? copy + 2 * g * row_size
+                                       : copy + g / tiles.parts * row_size + tiles.begin(g % tiles.parts);
+                if (pair) from = pairs + 4 * g * row_size;
+                tile_for<T>(group_rows(g), vectors)({.a = from,
                                                      .a_row = 1,
-                                                     .a_step = d.stride_w * d.in_c,
-                                                     .segment = offset,
+                                                     .a_step = (pair ? 2 : 1) * d.stride_w * d.in_c,
+                                                     .segment = pair ? pair_offset : offset,
                                                      .segments = rows,
                                                      .segment_length = d.out_w,
                                                      .b = columns + p * (in_place ? nr : dy_panel),
@@ -455,15 +495,21 @@ template <class T>
   parallel_for(panels * groups, std::max<std::int64_t>(1, 100'000 / (chunks.parts * mr * nr)),
                [&](std::int64_t tile0, std::int64_t tile1) {
                  for (std::int64_t tile = tile0; tile < tile1; ++tile) {
-                   const std::int64_t p = tile / groups, g = tile % groups, t = g % tiles.parts;
-                   const std::int64_t cols = std::min(nr, d.out_c - p * nr), count = tiles.size(t) * nr;
+                   const std::int64_t p = tile / groups, g = tile % groups;
+                   const std::int64_t cols = std::min(nr, d.out_c - p * nr), count = group_rows(g) * nr;
                    T* const sum = partial + tile * mr * nr;
                    for (std::int64_t chunk = 1; chunk < chunks.parts; ++chunk)
                      for (std::int64_t e = 0; e < count; e += lanes<T>)
                        (vec<T>::load_aligned(sum + e) + vec<T>::load_aligned(sum + chunk * partial_size + e))
                            .store_aligned(sum + e);
-                   sink.finish(sum, nr, tiles.size(t), g / tiles.parts * line + tiles.begin(t), 1, p * nr,
-                               cols);
+                   if (!paired) {
+                     const std::int64_t first = g / tiles.parts * line + tiles.begin(g % tiles.parts);
+                     sink.finish(sum, nr, tiles.size(g % tiles.parts), first, 1, p * nr, cols);
+                   } else {  // rows of a pair alternate
+                     const std::int64_t step = group_pairs(g) ? 2 : 1;
+                     for (std::int64_t ky = 0; ky < step; ++ky)
+                       sink.finish(sum + ky * nr, step * nr, line, (2 * g + ky) * line, 1, p * nr, cols);
+                   }
                  }
                });
 }

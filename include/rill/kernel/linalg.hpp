@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// The kernels of ops/linalg.hpp, on Eigen's decompositions, in parallel over the batch. Cholesky, solvers, inverse and
-/// determinant compute in the operand's type; decompositions by orthogonal transformations and the matrix exponential
-/// compute float32 as double and round once. Reading Eigen costs a translation unit a second or two, so only
-/// <rill/eager/linalg.hpp> includes this.
+/// The kernels of ops/linalg.hpp, in parallel over the batch. Cholesky, LU and triangular solves are blocked and run on the
+/// packed product of kernel/matmul.hpp, in the operand's type. qr, svd, eigenvalues and least squares are Eigen's; they and
+/// the matrix exponential compute float32 as double and round once. Reading Eigen costs a translation unit a second or two,
+/// so only <rill/eager/linalg.hpp> includes this.
 
 #include <atomic>
 #include <cmath>
 #include <complex>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
-#include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
-#include <Eigen/LU>
 #include <Eigen/QR>
 #include <Eigen/SVD>
 #if defined(__GNUC__) && !defined(__clang__)
@@ -27,44 +26,41 @@
 #endif
 
 #include "../ops/linalg.hpp"
+#include "matmul.hpp"
 #include "parallel.hpp"
 
 namespace rill::kernel::linalg {
 
 template <class T>
 using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-/// The type that decompositions compute in.
-template <class T>
-using wide_t = std::conditional_t<is_complex_v<T>, std::complex<double>, double>;
-
 template <class T>
 T conjugate(const T& x) {
   if constexpr (is_complex_v<T>) return T(x.real(), -x.imag());
   else return x;
 }
-/// A row-major matrix of T as one of W, or its adjoint.
-template <class W, class T>
-matrix<W> load(const T* from, std::int64_t rows, std::int64_t columns, bool adjoint = false) {
-  matrix<W> m(adjoint ? columns : rows, adjoint ? rows : columns);
+/// A row-major matrix as one of Eigen's.
+template <class T>
+matrix<double> load(const T* from, std::int64_t rows, std::int64_t columns) {
+  matrix<double> m(rows, columns);
   for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < columns; ++j) {
-      const W x = static_cast<W>(from[i * columns + j]);
-      if (adjoint) m(j, i) = conjugate(x);
-      else m(i, j) = x;
-    }
+    for (std::int64_t j = 0; j < columns; ++j) m(i, j) = static_cast<double>(from[i * columns + j]);
   return m;
 }
-template <class T, class W>
-void store(const matrix<W>& m, T* to) {
+template <class T>
+void store(const matrix<double>& m, T* to) {
   for (Eigen::Index i = 0; i < m.rows(); ++i)
     for (Eigen::Index j = 0; j < m.cols(); ++j) to[i * m.cols() + j] = static_cast<T>(m(i, j));
+}
+/// The adjoint of a row-major n x n matrix.
+template <class T>
+void load_adjoint(const T* from, std::int64_t n, T* to) {
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < n; ++j) to[j * n + i] = conjugate(from[i * n + j]);
 }
 template <class T>
 bool all_finite(const T* x, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i)
-    if constexpr (is_complex_v<T>) {
-      if (!std::isfinite(x[i].real()) || !std::isfinite(x[i].imag())) return false;
-    } else if (!std::isfinite(x[i])) return false;
+    if (!std::isfinite(x[i])) return false;
   return true;
 }
 
@@ -99,6 +95,13 @@ void visit_linalg(dtype d, F&& f) {
   }
 }
 
+/// float32 and float64.
+template <class F>
+void visit_decomposed(dtype d, F&& f) {
+  if (d == dtype::float32) return f(std::type_identity<float>{});
+  return f(std::type_identity<double>{});
+}
+
 struct matrix_extents {
   std::int64_t m, n;
   explicit matrix_extents(const tensor_shape& s) : m(s[s.rank() - 2]), n(s[s.rank() - 1]) {}
@@ -106,49 +109,213 @@ struct matrix_extents {
 
 inline constexpr const char* is_singular = "is not invertible";
 
+/// a * b without the detour that std::complex makes for infinities.
 template <class T>
-bool has_zero(const matrix<T>& lu) {
-  for (Eigen::Index i = 0; i < lu.rows(); ++i)
-    if (lu(i, i) == T(0) || lu(i, i) != lu(i, i)) return true;
-  return false;
+T times(const T& a, const T& b) {
+  if constexpr (is_complex_v<T>) return T(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
+  else return a * b;
 }
 
-/// Solves in place of x; false when singular.
+/// Subtracts the product from what is there.
 template <class T>
-bool solve(const matrix<T>& a, matrix<T>& x) {
-  if (a.rows() == 0) return true;
-  const Eigen::PartialPivLU<matrix<T>> lu(a);
-  if (has_zero<T>(lu.matrixLU())) return false;
-  x = lu.solve(x).eval();
+struct subtract_epilogue {
+  T* data;
+  std::int64_t ld;
+  template <class V>
+  void operator()(std::int64_t i, std::int64_t j, V acc) const {
+    T* const to = data + i * ld + j;
+    (V::load_unaligned(to) - acc).store_unaligned(to);
+  }
+  template <class V>
+  void tail(std::int64_t i, std::int64_t j, V acc, std::int64_t n) const {
+    T* const to = data + i * ld + j;
+    kernel::detail::store_lanes(to, kernel::detail::load_lanes(to, n) - acc, n);
+  }
+};
+
+/// c -= a b, or c -= a b^H where `adjoint`; c is m x n and overlaps neither.
+template <class T>
+void subtract_product(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda, const T* b, std::int64_t ldb,
+                      bool adjoint, T* c, std::int64_t ldc) {
+  if (m <= 0 || n <= 0 || k <= 0) return;
+  if constexpr (!is_complex_v<T>) {
+    if (m * n * k > 4096) {
+      const plain_operand<T> x{a, lda}, y{b, ldb};
+      const subtract_epilogue<T> to{c, ldc};
+      return kernel::detail::multiply<T>({m, n, k, false, adjoint, kernel::detail::operand_ref<T>::of(x),
+                                          kernel::detail::operand_ref<T>::of(y), kernel::detail::tile_sink<T>::of(to)});
+    }
+  }
+  for (std::int64_t i = 0; i < m; ++i) {
+    T* const row = c + i * ldc;
+    if (adjoint) {
+      for (std::int64_t j = 0; j < n; ++j) {
+        T sum(0);
+        for (std::int64_t l = 0; l < k; ++l) sum += times(a[i * lda + l], conjugate(b[j * ldb + l]));
+        row[j] -= sum;
+      }
+    } else {
+      for (std::int64_t l = 0; l < k; ++l) {
+        const T x = a[i * lda + l];
+        for (std::int64_t j = 0; j < n; ++j) row[j] -= times(x, b[l * ldb + j]);
+      }
+    }
+  }
+}
+
+inline constexpr std::int64_t panel = 32;
+
+/// Solves l x = b in place of b (n x k), with the lower triangle of an n x n matrix; its diagonal counts as 1 where `unit`.
+template <class T>
+void solve_lower(const T* l, std::int64_t ld, std::int64_t n, bool unit, T* b, std::int64_t k, std::int64_t ldb) {
+  if (n > panel) {
+    const std::int64_t half = n / 2 / panel * panel < panel ? panel : n / 2 / panel * panel;
+    solve_lower(l, ld, half, unit, b, k, ldb);
+    subtract_product(n - half, k, half, l + half * ld, ld, b, ldb, false, b + half * ldb, ldb);
+    return solve_lower(l + half * (ld + 1), ld, n - half, unit, b + half * ldb, k, ldb);
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    T* const row = b + i * ldb;
+    subtract_product(1, k, i, l + i * ld, ld, b, ldb, false, row, ldb);
+    if (unit) continue;
+    for (std::int64_t j = 0; j < k; ++j) row[j] /= l[i * (ld + 1)];
+  }
+}
+/// The same with the upper triangle.
+template <class T>
+void solve_upper(const T* u, std::int64_t ld, std::int64_t n, T* b, std::int64_t k, std::int64_t ldb) {
+  if (n > panel) {
+    const std::int64_t half = n / 2 / panel * panel < panel ? panel : n / 2 / panel * panel;
+    solve_upper(u + half * (ld + 1), ld, n - half, b + half * ldb, k, ldb);
+    subtract_product(half, k, n - half, u + half, ld, b + half * ldb, ldb, false, b, ldb);
+    return solve_upper(u, ld, half, b, k, ldb);
+  }
+  for (std::int64_t i = n - 1; i >= 0; --i) {
+    T* const row = b + i * ldb;
+    subtract_product(1, k, n - 1 - i, u + i * ld + i + 1, ld, b + (i + 1) * ldb, ldb, false, row, ldb);
+    for (std::int64_t j = 0; j < k; ++j) row[j] /= u[i * (ld + 1)];
+  }
+}
+
+/// The Cholesky factor in place of the lower triangle; false where a pivot is not positive.
+template <class T>
+bool factor_cholesky(T* a, std::int64_t n) {
+  for (std::int64_t p = 0; p < n; p += panel) {
+    const std::int64_t q = p + panel < n ? p + panel : n;
+    for (std::int64_t i = p; i < n; ++i) {  // the panel's columns, row by row
+      T* const row = a + i * n;
+      for (std::int64_t c = p; c < (i < q ? i + 1 : q); ++c) {
+        const T* const other = a + c * n;
+        T sum = row[c];
+        for (std::int64_t d = p; d < c; ++d) sum -= times(row[d], conjugate(other[d]));
+        if (c < i) {
+          row[c] = sum / other[c];
+          continue;
+        }
+        const real_type_t<T> pivot = std::real(sum);
+        if (!(pivot > 0) || !std::isfinite(pivot)) return false;
+        row[c] = T(std::sqrt(pivot));
+      }
+    }
+    for (std::int64_t i = q; i < n; i += 4 * panel) {  // what lies beyond, a strip of rows at a time up to its diagonal
+      const std::int64_t e = i + 4 * panel < n ? i + 4 * panel : n;
+      subtract_product(e - i, e - q, q - p, a + i * n + p, n, a + q * n + p, n, true, a + i * n + q, n);
+    }
+  }
   return true;
 }
 
-/// exp of a matrix: a Pade approximant of degree 13 of a / 2^k, squared k times (Higham, "The scaling and squaring method
-/// for the matrix exponential revisited", 2005).
+/// LU with row exchanges in place of a; rows[i] is the row of a that became row i. Gives the sign of the permutation, or 0
+/// when a column has no pivot, after which the factors are no use.
 template <class T>
-bool exponential(matrix<T>& a) {
-  const Eigen::Index n = a.rows();
+int factor_lu(T* a, std::int64_t n, std::int64_t* rows) {
+  int sign = 1;
+  for (std::int64_t i = 0; i < n; ++i) rows[i] = i;
+  for (std::int64_t p = 0; p < n; p += panel) {
+    const std::int64_t q = p + panel < n ? p + panel : n;
+    for (std::int64_t c = p; c < q; ++c) {
+      std::int64_t best = c;
+      real_type_t<T> most = std::abs(a[c * n + c]);
+      for (std::int64_t i = c + 1; i < n; ++i)
+        if (const real_type_t<T> x = std::abs(a[i * n + c]); x > most || x != x) most = x, best = i;
+      if (!(most > 0)) return 0;
+      if (best != c) {
+        sign = -sign;
+        std::swap(rows[best], rows[c]);
+        for (std::int64_t j = 0; j < n; ++j) std::swap(a[best * n + j], a[c * n + j]);
+      }
+      for (std::int64_t i = c + 1; i < n; ++i) {
+        const T factor = a[i * n + c] / a[c * n + c];
+        a[i * n + c] = factor;
+        for (std::int64_t j = c + 1; j < q; ++j) a[i * n + j] -= times(factor, a[c * n + j]);
+      }
+    }
+    solve_lower(a + p * (n + 1), n, q - p, true, a + p * n + q, n - q, n);
+    subtract_product(n - q, n - q, q - p, a + q * n + p, n, a + p * n + q, n, false, a + q * (n + 1), n);
+  }
+  return sign;
+}
+
+/// x (n x k) = a^-1 b, or a^-H b; a null b stands for the identity. False when a is singular.
+template <class T>
+bool solve(const T* a, std::int64_t n, bool adjoint, const T* b, std::int64_t k, T* x) {
+  std::vector<T> lu(static_cast<std::size_t>(n * n));
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(n));
+  if (adjoint) load_adjoint(a, n, lu.data());
+  else std::copy(a, a + n * n, lu.data());
+  if (factor_lu(lu.data(), n, rows.data()) == 0) return false;
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < k; ++j) {
+      const std::int64_t from = rows[static_cast<std::size_t>(i)];
+      x[i * k + j] = b ? b[from * k + j] : T(from == j ? 1 : 0);
+    }
+  solve_lower(lu.data(), n, n, true, x, k, k);
+  solve_upper(lu.data(), n, n, x, k, k);
+  return true;
+}
+
+/// exp of an n x n matrix, in place: a Pade approximant of degree 13 of a / 2^k, squared k times (Higham, "The scaling and
+/// squaring method for the matrix exponential revisited", 2005). False for elements that are not finite.
+template <class T>
+bool exponential(std::vector<T>& a, std::int64_t n) {
+  using many = std::vector<T>;
   double norm = 0;
-  for (Eigen::Index j = 0; j < n; ++j) {
+  for (std::int64_t j = 0; j < n; ++j) {
     double sum = 0;
-    for (Eigen::Index i = 0; i < n; ++i) sum += std::abs(a(i, j));
+    for (std::int64_t i = 0; i < n; ++i) sum += std::abs(a[static_cast<std::size_t>(i * n + j)]);
     norm = sum > norm || sum != sum ? sum : norm;
   }
   if (!std::isfinite(norm)) return false;
   int squarings = 0;
   if (norm > 5.371920351148152) squarings = static_cast<int>(std::ceil(std::log2(norm / 5.371920351148152)));
-  a *= T(std::ldexp(1.0, -squarings));
+  for (T& x : a) x *= std::ldexp(1.0, -squarings);
   constexpr double c[] = {64764752532480000., 32382376266240000., 7771770303897600., 1187353796428800., 129060195264000.,
                           10559470521600.,    670442572800.,      33522128640.,      1323241920.,       40840800.,
                           960960.,            16380.,             182.,              1.};
-  const matrix<T> identity = matrix<T>::Identity(n, n), a2 = a * a, a4 = a2 * a2, a6 = a4 * a2;
-  const auto sum = [&](double x6, double x4, double x2, double x0) { return matrix<T>(a6 * T(x6) + a4 * T(x4) + a2 * T(x2) + identity * T(x0)); };
-  const matrix<T> u = a * (a6 * sum(c[13], c[11], c[9], 0) + sum(c[7], c[5], c[3], c[1]));
-  const matrix<T> v = a6 * sum(c[12], c[10], c[8], 0) + sum(c[6], c[4], c[2], c[0]);
-  matrix<T> r = v + u;
-  if (!solve<T>(v - u, r)) return false;
-  for (int k = 0; k < squarings; ++k) r = (r * r).eval();
-  a = r;
+  const auto product = [&](const many& x, const many& y) {
+    many r(x.size());
+    subtract_product(n, n, n, x.data(), n, y.data(), n, false, r.data(), n);
+    for (T& e : r) e = -e;
+    return r;
+  };
+  const many a2 = product(a, a), a4 = product(a2, a2), a6 = product(a4, a2);
+  const auto sum = [&](double x6, double x4, double x2, double x0) {
+    many r(a.size());
+    for (std::size_t i = 0; i < r.size(); ++i) r[i] = a6[i] * x6 + a4[i] * x4 + a2[i] * x2;
+    for (std::int64_t i = 0; i < n; ++i) r[static_cast<std::size_t>(i * (n + 1))] += x0;
+    return r;
+  };
+  const auto plus = [](many x, const many& y) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+    return x;
+  };
+  const many u = product(a, plus(product(a6, sum(c[13], c[11], c[9], 0)), sum(c[7], c[5], c[3], c[1])));
+  const many v = plus(product(a6, sum(c[12], c[10], c[8], 0)), sum(c[6], c[4], c[2], c[0]));
+  many difference = v;
+  for (std::size_t i = 0; i < u.size(); ++i) difference[i] -= u[i];
+  const many total = plus(u, v);
+  if (!solve(difference.data(), n, false, total.data(), n, a.data())) return false;
+  for (int k = 0; k < squarings; ++k) a = product(a, a);
   return true;
 }
 
@@ -179,17 +346,16 @@ void linalg_part_grad_op::run(const attributes& at, const operand_memory* in, co
 
 template <class>
 void cholesky_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const kernel::linalg::matrix_extents e(in[0].shape);
+  const std::int64_t n = kernel::linalg::matrix_extents(in[0].shape).n;
   kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
     kernel::linalg::for_each_matrix(name, in[0], "is not positive definite", [&](std::int64_t k) {
-      Eigen::LLT<kernel::linalg::matrix<T>> llt(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
-      if (e.n > 0 && llt.info() != Eigen::Success) return false;
-      T* const to = out.as<T>() + k * e.n * e.n;
-      const kernel::linalg::matrix<T>& l = llt.matrixLLT();
-      for (std::int64_t i = 0; i < e.n; ++i) {
-        if (!(std::real(l(i, i)) > 0)) return false;
-        for (std::int64_t j = 0; j < e.n; ++j) to[i * e.n + j] = j <= i ? l(i, j) : T(0);
-      }
+      const T* const from = in[0].as<T>() + k * n * n;
+      T* const l = out.as<T>() + k * n * n;
+      for (std::int64_t i = 0; i < n; ++i)
+        for (std::int64_t j = 0; j < n; ++j) l[i * n + j] = j <= i ? from[i * n + j] : T(0);
+      if (!kernel::linalg::factor_cholesky(l, n)) return false;
+      for (std::int64_t i = 0; i < n; ++i)  // the blocks on the diagonal were updated whole
+        for (std::int64_t j = i + 1; j < n; ++j) l[i * n + j] = T(0);
       return true;
     });
   });
@@ -197,16 +363,24 @@ void cholesky_op::run(const attributes&, const operand_memory* in, const result_
 
 template <class>
 void matrix_triangular_solve_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  const kernel::linalg::matrix_extents e(in[0].shape), x(in[1].shape);
+  const kernel::linalg::matrix_extents x(in[1].shape);
   const bool adjoint = at.i[1] != 0, lower = (at.i[0] != 0) != adjoint;
+  const std::int64_t n = x.m;
   kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
     kernel::linalg::for_each_matrix(name, in[0], kernel::linalg::is_singular, [&](std::int64_t k) {
-      const kernel::linalg::matrix<T> a = kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n, adjoint);
-      if (kernel::linalg::has_zero<T>(a)) return false;
-      kernel::linalg::matrix<T> b = kernel::linalg::load<T>(in[1].as<T>() + k * x.m * x.n, x.m, x.n);
-      if (lower) a.template triangularView<Eigen::Lower>().solveInPlace(b);
-      else a.template triangularView<Eigen::Upper>().solveInPlace(b);
-      kernel::linalg::store(b, out.as<T>() + k * x.m * x.n);
+      const T* a = in[0].as<T>() + k * n * n;
+      std::vector<T> turned(adjoint ? static_cast<std::size_t>(n * n) : 0);
+      if (adjoint) {
+        kernel::linalg::load_adjoint(a, n, turned.data());
+        a = turned.data();
+      }
+      for (std::int64_t i = 0; i < n; ++i)
+        if (a[i * (n + 1)] == T(0)) return false;
+      const T* const b = in[1].as<T>() + k * n * x.n;
+      T* const to = out.as<T>() + k * n * x.n;
+      for (std::int64_t i = 0; i < n * x.n; ++i) to[i] = b[i];
+      if (lower) kernel::linalg::solve_lower(a, n, n, false, to, x.n, x.n);
+      else kernel::linalg::solve_upper(a, n, n, to, x.n, x.n);
       return true;
     });
   });
@@ -214,41 +388,34 @@ void matrix_triangular_solve_op::run(const attributes& at, const operand_memory*
 
 template <class>
 void matrix_solve_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  const kernel::linalg::matrix_extents e(in[0].shape), x(in[1].shape);
+  const kernel::linalg::matrix_extents x(in[1].shape);
   kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
     kernel::linalg::for_each_matrix(name, in[0], kernel::linalg::is_singular, [&](std::int64_t k) {
-      kernel::linalg::matrix<T> b = kernel::linalg::load<T>(in[1].as<T>() + k * x.m * x.n, x.m, x.n);
-      if (!kernel::linalg::solve<T>(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n, at.i[0] != 0), b)) return false;
-      kernel::linalg::store(b, out.as<T>() + k * x.m * x.n);
-      return true;
+      return kernel::linalg::solve(in[0].as<T>() + k * x.m * x.m, x.m, at.i[0] != 0, in[1].as<T>() + k * x.m * x.n, x.n,
+                                   out.as<T>() + k * x.m * x.n);
     });
   });
 }
 
 template <class>
 void matrix_inverse_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const kernel::linalg::matrix_extents e(in[0].shape);
+  const std::int64_t n = kernel::linalg::matrix_extents(in[0].shape).n;
   kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
     kernel::linalg::for_each_matrix(name, in[0], kernel::linalg::is_singular, [&](std::int64_t k) {
-      kernel::linalg::matrix<T> b = kernel::linalg::matrix<T>::Identity(e.n, e.n);
-      if (!kernel::linalg::solve<T>(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n), b)) return false;
-      kernel::linalg::store(b, out.as<T>() + k * e.n * e.n);
-      return true;
+      return kernel::linalg::solve<T>(in[0].as<T>() + k * n * n, n, false, nullptr, n, out.as<T>() + k * n * n);
     });
   });
 }
 
 template <class>
 void matrix_determinant_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const kernel::linalg::matrix_extents e(in[0].shape);
+  const std::int64_t n = kernel::linalg::matrix_extents(in[0].shape).n;
   kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
     kernel::linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
-      T r(1);
-      if (e.n > 0) {
-        const Eigen::PartialPivLU<kernel::linalg::matrix<T>> lu(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
-        r = T(static_cast<real_type_t<T>>(lu.permutationP().determinant()));
-        for (std::int64_t i = 0; i < e.n; ++i) r *= lu.matrixLU()(i, i);
-      }
+      std::vector<T> lu(in[0].as<T>() + k * n * n, in[0].as<T>() + (k + 1) * n * n);
+      std::vector<std::int64_t> rows(static_cast<std::size_t>(n));
+      T r(static_cast<real_type_t<T>>(kernel::linalg::factor_lu(lu.data(), n, rows.data())));
+      for (std::int64_t i = 0; i < n && r != T(0); ++i) r = kernel::linalg::times(r, lu[static_cast<std::size_t>(i * (n + 1))]);
       out.as<T>()[k] = r;
       return true;
     });
@@ -257,21 +424,19 @@ void matrix_determinant_op::run(const attributes&, const operand_memory* in, con
 
 template <class>
 void log_matrix_determinant_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const kernel::linalg::matrix_extents e(in[0].shape);
+  const std::int64_t n = kernel::linalg::matrix_extents(in[0].shape).n;
   kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
     using R = real_type_t<T>;
     kernel::linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
-      T sign(1);
-      R log = 0;
-      if (e.n > 0) {
-        const Eigen::PartialPivLU<kernel::linalg::matrix<T>> lu(kernel::linalg::load<T>(in[0].as<T>() + k * e.n * e.n, e.n, e.n));
-        sign = T(static_cast<R>(lu.permutationP().determinant()));
-        for (std::int64_t i = 0; i < e.n; ++i) {
-          const T u = lu.matrixLU()(i, i);
-          const R size = std::abs(u);
-          log += std::log(size);
-          sign *= size == R(0) ? T(0) : u / size;
-        }
+      std::vector<T> lu(in[0].as<T>() + k * n * n, in[0].as<T>() + (k + 1) * n * n);
+      std::vector<std::int64_t> rows(static_cast<std::size_t>(n));
+      T sign(static_cast<R>(kernel::linalg::factor_lu(lu.data(), n, rows.data())));
+      R log = sign == T(0) ? -std::numeric_limits<R>::infinity() : R(0);
+      for (std::int64_t i = 0; i < n && sign != T(0); ++i) {
+        const T u = lu[static_cast<std::size_t>(i * (n + 1))];
+        const R size = std::abs(u);
+        log += std::log(size);
+        sign = kernel::linalg::times(sign, u / size);
       }
       out.as<T>()[k] = sign;
       out.as<T>()[out.size() / 2 + k] = T(log);
@@ -285,14 +450,13 @@ void qr_op::run(const attributes& at, const operand_memory* in, const result_mem
   const kernel::linalg::matrix_extents e(in[0].shape);
   const shapes p = parts(at, in[0].shape);
   const std::int64_t columns = p.q[p.q.rank() - 1];
-  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = kernel::linalg::wide_t<T>;
+  kernel::linalg::visit_decomposed(out.type, [&]<class T>(std::type_identity<T>) {
     T *const q = out.as<T>(), *const r = q + p.q.num_elements();
     kernel::linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
-      kernel::linalg::matrix<W> to = kernel::linalg::matrix<W>::Identity(e.m, columns);
+      kernel::linalg::matrix<double> to = kernel::linalg::matrix<double>::Identity(e.m, columns);
       T* const triangle = r + k * columns * e.n;
       if (e.m > 0 && e.n > 0) {
-        const Eigen::HouseholderQR<kernel::linalg::matrix<W>> qr(kernel::linalg::load<W>(in[0].as<T>() + k * e.m * e.n, e.m, e.n));
+        const Eigen::HouseholderQR<kernel::linalg::matrix<double>> qr(kernel::linalg::load(in[0].as<T>() + k * e.m * e.n, e.m, e.n));
         to.applyOnTheLeft(qr.householderQ());
         for (std::int64_t i = 0; i < columns; ++i)
           for (std::int64_t j = 0; j < e.n; ++j) triangle[i * e.n + j] = j >= i ? static_cast<T>(qr.matrixQR()(i, j)) : T(0);
@@ -309,23 +473,21 @@ void svd_op::run(const attributes& at, const operand_memory* in, const result_me
   const shapes p = parts(at, in[0].shape);
   const bool uv = at.i[0] != 0, full = at.i[1] != 0;
   const std::int64_t rank = e.m < e.n ? e.m : e.n;
-  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = kernel::linalg::wide_t<T>;
+  kernel::linalg::visit_decomposed(out.type, [&]<class T>(std::type_identity<T>) {
     T *const s = out.as<T>(), *const u = s + p.s.num_elements(), *const v = u + p.u.num_elements();
     kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
       const T* from = in[0].as<T>() + k * e.m * e.n;
       const std::int64_t cu = full ? e.m : rank, cv = full ? e.n : rank;
       if (rank == 0) {
-        if (uv) kernel::linalg::store(kernel::linalg::matrix<W>(kernel::linalg::matrix<W>::Identity(e.m, cu)), u + k * e.m * cu);
-        if (uv) kernel::linalg::store(kernel::linalg::matrix<W>(kernel::linalg::matrix<W>::Identity(e.n, cv)), v + k * e.n * cv);
+        if (uv) kernel::linalg::store(kernel::linalg::matrix<double>(kernel::linalg::matrix<double>::Identity(e.m, cu)), u + k * e.m * cu);
+        if (uv) kernel::linalg::store(kernel::linalg::matrix<double>(kernel::linalg::matrix<double>::Identity(e.n, cv)), v + k * e.n * cv);
         return true;
       }
       if (!kernel::linalg::all_finite(from, e.m * e.n)) return false;
       const unsigned want = !uv ? 0U : full ? unsigned{Eigen::ComputeFullU} | unsigned{Eigen::ComputeFullV}
                                             : unsigned{Eigen::ComputeThinU} | unsigned{Eigen::ComputeThinV};
-      const Eigen::BDCSVD<kernel::linalg::matrix<W>> svd(kernel::linalg::load<W>(from, e.m, e.n), want);
-      if (svd.info() != Eigen::Success) return false;
-      for (std::int64_t i = 0; i < rank; ++i) s[k * rank + i] = T(static_cast<real_type_t<T>>(svd.singularValues()(i)));
+      const Eigen::JacobiSVD<kernel::linalg::matrix<double>> svd(kernel::linalg::load(from, e.m, e.n), want);
+      for (std::int64_t i = 0; i < rank; ++i) s[k * rank + i] = static_cast<T>(svd.singularValues()(i));
       if (uv) {
         kernel::linalg::store(svd.matrixU(), u + k * e.m * cu);
         kernel::linalg::store(svd.matrixV(), v + k * e.n * cv);
@@ -340,18 +502,17 @@ void self_adjoint_eig_op::run(const attributes& at, const operand_memory* in, co
   const kernel::linalg::matrix_extents x(in[0].shape);
   const shapes p = parts(at, in[0].shape);
   const bool vectors = at.i[0] != 0;
-  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = kernel::linalg::wide_t<T>;
+  kernel::linalg::visit_decomposed(out.type, [&]<class T>(std::type_identity<T>) {
     T *const e = out.as<T>(), *const v = e + p.e.num_elements();
     kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
       if (x.n == 0) return true;
-      kernel::linalg::matrix<W> a = kernel::linalg::load<W>(in[0].as<T>() + k * x.n * x.n, x.n, x.n);
+      kernel::linalg::matrix<double> a = kernel::linalg::load(in[0].as<T>() + k * x.n * x.n, x.n, x.n);
       for (std::int64_t i = 0; i < x.n; ++i)
         for (std::int64_t j = 0; j <= i; ++j)
-          if (!std::isfinite(std::abs(a(i, j)))) return false;
-      const Eigen::SelfAdjointEigenSolver<kernel::linalg::matrix<W>> solver(a, vectors ? Eigen::ComputeEigenvectors : Eigen::EigenvaluesOnly);
+          if (!std::isfinite(a(i, j))) return false;
+      const Eigen::SelfAdjointEigenSolver<kernel::linalg::matrix<double>> solver(a, vectors ? Eigen::ComputeEigenvectors : Eigen::EigenvaluesOnly);
       if (solver.info() != Eigen::Success) return false;
-      for (std::int64_t i = 0; i < x.n; ++i) e[k * x.n + i] = T(static_cast<real_type_t<T>>(solver.eigenvalues()(i)));
+      for (std::int64_t i = 0; i < x.n; ++i) e[k * x.n + i] = static_cast<T>(solver.eigenvalues()(i));
       if (vectors) kernel::linalg::store(solver.eigenvectors(), v + k * x.n * x.n);
       return true;
     });
@@ -361,18 +522,17 @@ void self_adjoint_eig_op::run(const attributes& at, const operand_memory* in, co
 template <class>
 void matrix_solve_ls_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
   const kernel::linalg::matrix_extents e(in[0].shape), b(in[1].shape);
-  kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = kernel::linalg::wide_t<T>;
+  kernel::linalg::visit_decomposed(out.type, [&]<class T>(std::type_identity<T>) {
     kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite", [&](std::int64_t k) {
       const T* from = in[0].as<T>() + k * e.m * e.n;
-      kernel::linalg::matrix<W> x = kernel::linalg::matrix<W>::Zero(e.n, b.n);
+      kernel::linalg::matrix<double> x = kernel::linalg::matrix<double>::Zero(e.n, b.n);
       if (!kernel::linalg::all_finite(from, e.m * e.n)) return false;
       if (e.m > 0 && e.n > 0 && b.n > 0) {
         // Numbers that rounding to T made are not taken for rank.
-        Eigen::CompleteOrthogonalDecomposition<kernel::linalg::matrix<W>> cod(e.m, e.n);
-        cod.setThreshold(static_cast<double>(std::numeric_limits<real_type_t<T>>::epsilon()) * static_cast<double>(e.m > e.n ? e.m : e.n));
-        cod.compute(kernel::linalg::load<W>(from, e.m, e.n));
-        x = cod.solve(kernel::linalg::load<W>(in[1].as<T>() + k * b.m * b.n, b.m, b.n));
+        Eigen::CompleteOrthogonalDecomposition<kernel::linalg::matrix<double>> cod(e.m, e.n);
+        cod.setThreshold(static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(e.m > e.n ? e.m : e.n));
+        cod.compute(kernel::linalg::load(from, e.m, e.n));
+        x = cod.solve(kernel::linalg::load(in[1].as<T>() + k * b.m * b.n, b.m, b.n));
       }
       kernel::linalg::store(x, out.as<T>() + k * e.n * b.n);
       return true;
@@ -382,13 +542,13 @@ void matrix_solve_ls_op::run(const attributes&, const operand_memory* in, const 
 
 template <class>
 void matrix_exponential_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const kernel::linalg::matrix_extents e(in[0].shape);
+  const std::int64_t n = kernel::linalg::matrix_extents(in[0].shape).n;
   kernel::linalg::visit_linalg(out.type, [&]<class T>(std::type_identity<T>) {
-    using W = kernel::linalg::wide_t<T>;
+    using W = std::conditional_t<is_complex_v<T>, std::complex<double>, double>;
     kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite", [&](std::int64_t k) {
-      kernel::linalg::matrix<W> a = kernel::linalg::load<W>(in[0].as<T>() + k * e.n * e.n, e.n, e.n);
-      if (!kernel::linalg::exponential<W>(a)) return false;
-      kernel::linalg::store(a, out.as<T>() + k * e.n * e.n);
+      std::vector<W> a(in[0].as<T>() + k * n * n, in[0].as<T>() + (k + 1) * n * n);
+      if (!kernel::linalg::exponential(a, n)) return false;
+      for (std::int64_t i = 0; i < n * n; ++i) out.as<T>()[k * n * n + i] = static_cast<T>(a[static_cast<std::size_t>(i)]);
       return true;
     });
   });

@@ -915,12 +915,123 @@ template <class T>
   });
 }
 
+/// Lane i of the result is the sum of the lanes of v[i]; destroys v.
+template <class T>
+[[gnu::always_inline]] inline vec<T> sum_vectors(vec<T>* v) {
+  constexpr int w = lanes<T>;
+  typedef T native __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(w))));
+  // In the round of step s, v[i] and v[i + s] become one: lanes without the bit s belong to the first.
+  constexpr int rounds = w == 16 ? 4 : w == 8 ? 3 : w == 4 ? 2 : 1;
+  unroll<rounds>([&](auto round) __attribute__((always_inline)) {
+    constexpr int s = 1 << round;
+    unroll<w / 2>([&](auto q) __attribute__((always_inline)) {
+      constexpr int i = q / s * 2 * s;
+      if constexpr (q % s == 0) {
+        native x, y, z;
+        std::memcpy(&x, &v[i], sizeof(native));
+        std::memcpy(&y, &v[i + s], sizeof(native));
+        [&]<int... L>(std::integer_sequence<int, L...>) __attribute__((always_inline)) {
+          z = __builtin_shufflevector(x, y, ((L & s) == 0 ? L : w + L - s)...) +
+              __builtin_shufflevector(x, y, ((L & s) == 0 ? L + s : w + L)...);
+        }
+        (std::make_integer_sequence<int, w>{});
+        std::memcpy(&v[i], &z, sizeof(native));
+      }
+    });
+  });
+  return v[0];
+}
+
+/// Keeps the compiler from loading a vector again for every use: two loads per cycle are all there is.
+template <class V>
+[[gnu::always_inline]] inline void keep_in_register([[maybe_unused]] V& v) {
+#if defined(__GNUC__) && defined(__AVX512F__)
+  asm("" : "+v"(v.data));
+#endif
+}
+
+/// to[4 r + q] = dot(a[r], b[q]) over k elements, for four rows of A and of B.
+template <class T>
+[[gnu::noinline]] void dot_tile(const T* const* a, const T* const* b, std::int64_t k, T* to) {
+  using V = vec<T>;
+  constexpr int w = lanes<T>, n = dot_rows;
+  V acc[std::size_t{n * n}];
+  unroll<n * n>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
+  const auto step = [&](auto&& load) __attribute__((always_inline)) {
+    V av[std::size_t{n}];
+    unroll<n>([&](auto r) __attribute__((always_inline)) { av[r] = load(a[r]); });
+    unroll<n>([&](auto q) __attribute__((always_inline)) {
+      V bv = load(b[q]);
+      keep_in_register(bv);
+      unroll<n>([&](auto r) __attribute__((always_inline)) { acc[r * n + q] = multiply_add(av[r], bv, acc[r * n + q]); });
+    });
+  };
+  std::int64_t kk = 0;
+  for (; kk + w <= k; kk += w) step([&](const T* p) __attribute__((always_inline)) { return V::load_unaligned(p + kk); });
+  if (kk < k) step([&](const T* p) __attribute__((always_inline)) { return load_lanes(p + kk, k - kk); });
+  if constexpr (n * n >= w) {
+    unroll<n * n / w>([&](auto g) __attribute__((always_inline)) { sum_vectors<T>(acc + g * w).store_unaligned(to + g * w); });
+  } else {
+    for (int i = 0; i < n * n; ++i) to[i] = sum_lanes(acc[i]);
+  }
+}
+
+/// A deep product whose rows are shorter than a vector, with A in memory: dot products of rows of A and columns of B, so
+/// that no lane is idle.
+template <class T>
+[[gnu::noinline]] void matmul_narrow(const product<T>& p) {
+  const std::int64_t m = p.m, n = p.n, k = p.k;
+  constexpr std::int64_t w = lanes<T>;
+  const bool in_place = p.trans_b && p.b.in_memory();
+  const std::int64_t pitch = round_up(k, w) + w;  // not a power of two
+  const call_scratch<T> scratch(in_place ? 0 : n * pitch, dot_rows * w + dot_rows * dot_rows + w * w);
+  T* const columns = scratch.shared();
+  if (!in_place && p.trans_b) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      T* to = columns + j * pitch;
+      const T* from = p.b.segment(j, 0, k, to);
+      if (from != to) copy_elements(to, from, k);
+    }
+  } else if (!in_place) {
+    scratch.with_task_scratch([&](T* own) {
+      for (std::int64_t kk = 0; kk < k; kk += w) {
+        const std::int64_t steps = std::min(w, k - kk);
+        const T* row[static_cast<std::size_t>(w)];
+        for (std::int64_t l = 0; l < steps; ++l) row[l] = p.b.segment(kk + l, 0, n, own + l * w);
+        transpose_block<T>(row, steps, 0, n, columns + kk, pitch, w);
+      }
+    });
+  }
+  const std::int64_t groups = ceil_div(m, dot_rows);
+  parallel_for(groups, task_grain(2 * dot_rows * n * k), [&](std::int64_t g0, std::int64_t g1) {
+    scratch.with_task_scratch([&](T* own) {
+      T* const sums = own + dot_rows * w;
+      for (std::int64_t g = g0; g < g1; ++g) {
+        const std::int64_t i0 = g * dot_rows, rows = std::min<std::int64_t>(dot_rows, m - i0);
+        const T *a[dot_rows], *b[dot_rows];
+        for (std::int64_t r = 0; r < dot_rows; ++r) a[r] = p.a.data + (i0 + std::min(r, rows - 1)) * p.a.ld;
+        for (std::int64_t j = 0; j < n; j += dot_rows) {
+          for (std::int64_t q = 0; q < dot_rows; ++q) {
+            const std::int64_t column = std::min(j + q, n - 1);
+            b[q] = in_place ? p.b.data + column * p.b.ld : columns + column * pitch;
+          }
+          dot_tile<T>(a, b, k, sums);
+          for (std::int64_t r = 0; r < rows; ++r)
+            for (std::int64_t q = 0; q < std::min<std::int64_t>(dot_rows, n - j); ++q) own[r * w + j + q] = sums[r * dot_rows + q];
+        }
+        p.sink.finish(own, w, rows, i0, 1, 0, n);
+      }
+    });
+  });
+}
+
 template <class T>
 [[gnu::noinline]] void multiply(const product<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
   if (p.k <= 0) zero_result(p.m, p.n, p.sink);
   else if (p.b.in_memory() && !p.trans_b && p.m <= tile_rows) matmul_few_rows(p);
   else if (p.b.in_memory() && p.trans_b && p.m <= dot_rows) matmul_dots(p);
+  else if (p.n <= lanes<T> && p.k >= 8 * lanes<T> && !p.trans_a && p.a.in_memory()) matmul_narrow(p);
   else matmul_packed(p);
 }
 

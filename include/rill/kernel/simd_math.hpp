@@ -46,6 +46,33 @@ template <class T, int W>
 
 // ---- elementary functions ----------------------------------------------------------------------------------------------
 
+namespace detail {
+/// a * b + c, rounded once where the target can: xsimd 8.1's fma is a product and a sum on AVX-512.
+template <class V>
+[[gnu::always_inline]] inline V mad_of(const V& a, const V& b, const V& c) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<V, xsimd::batch<float>>) return V(_mm512_fmadd_ps(a, b, c));
+  else return V(_mm512_fmadd_pd(a, b, c));
+#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return xsimd::fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+}  // namespace detail
+
+/// How one register of double does what ops/elementary.hpp asks for.
+template <>
+struct elementary::lane_ops<xsimd::batch<double>> {
+  using V = xsimd::batch<double>;
+  [[gnu::always_inline]] static V mad(const V& a, const V& b, const V& c) { return rill::detail::mad_of(a, b, c); }
+  [[gnu::always_inline]] static V nearest(const V& x) { return xsimd::nearbyint(x); }
+  [[gnu::always_inline]] static V floor(const V& x) { return xsimd::floor(x); }
+  [[gnu::always_inline]] static V select_equal(const V& a, const V& b, const V& equal, const V& other) {
+    return xsimd::select(a == b, equal, other);
+  }
+};
+
 /// How one register of float does what ops/elementary.hpp asks for.
 template <>
 struct elementary::lane_ops<xsimd::batch<float>> {
@@ -54,13 +81,7 @@ struct elementary::lane_ops<xsimd::batch<float>> {
   using mask = xsimd::batch_bool<float>;
   static constexpr int size = static_cast<int>(V::size);
 
-  [[gnu::always_inline]] static V mad(const V& a, const V& b, const V& c) {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return xsimd::fma(a, b, c);
-#else
-    return a * b + c;
-#endif
-  }
+  [[gnu::always_inline]] static V mad(const V& a, const V& b, const V& c) { return rill::detail::mad_of(a, b, c); }
   [[gnu::always_inline]] static V min(const V& a, const V& b) { return rill::detail::raw_min(a, b); }
   [[gnu::always_inline]] static V max(const V& a, const V& b) { return rill::detail::raw_max(a, b); }
   [[gnu::always_inline]] static ints bits(const V& x) { return std::bit_cast<ints>(x); }
@@ -120,6 +141,16 @@ struct elementary::lane_ops<xsimd::batch<float>> {
     return V::load_aligned(r);
   }
 #endif
+  template <class F>
+  [[gnu::always_inline]] static V widened(const V& x, const F& f) {
+    constexpr int half = size / 2;
+    const pack<float, size> one(x);
+    const auto wide = cast<double>(one);
+    pack<double, size> r;
+    static_assert(pack<double, size>::count * half == size);
+    for (int k = 0; k < pack<double, size>::count; ++k) r.b[k] = f(wide.b[k]);
+    return cast<float>(r).b[0];
+  }
   template <class F>
   [[gnu::always_inline]] static V patch(const V& x, float low, float high, const V& y, const F& f) {
     const std::uint64_t inside = rill::detail::bits_of<float>((V(low) < x) & (x < V(high)));
@@ -188,12 +219,14 @@ template <detail::floating T, int W>
   else return pack<T, W>(1) / (pack<T, W>(1) + exp(-a));
 }
 template <detail::floating T, int W>
-inline pack<T, W> sin(pack<T, W> a) {
-  return detail::each_register([](const auto& x) { return xsimd::sin(x); }, a);
+[[gnu::always_inline]] inline pack<T, W> sin(pack<T, W> a) {
+  if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::sin(x); }, a);
+  else return detail::each_register([](const auto& x) { return xsimd::sin(x); }, a);
 }
 template <detail::floating T, int W>
-inline pack<T, W> cos(pack<T, W> a) {
-  return detail::each_register([](const auto& x) { return xsimd::cos(x); }, a);
+[[gnu::always_inline]] inline pack<T, W> cos(pack<T, W> a) {
+  if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::cos(x); }, a);
+  else return detail::each_register([](const auto& x) { return xsimd::cos(x); }, a);
 }
 template <class T, int W>
 inline pack<T, W> pow(pack<T, W> a, pack<T, W> b) {

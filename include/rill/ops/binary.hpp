@@ -18,6 +18,7 @@ namespace ops {
 /// a + b.
 struct add : elementwise<2> {
   static constexpr auto name = "Add";
+  static constexpr unsigned accepts = types::numbers;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(scalar::wrapping(a) + scalar::wrapping(b));
@@ -30,6 +31,7 @@ struct add : elementwise<2> {
 /// a - b.
 struct sub : elementwise<2> {
   static constexpr auto name = "Sub";
+  static constexpr unsigned accepts = types::numbers;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(scalar::wrapping(a) - scalar::wrapping(b));
@@ -42,6 +44,7 @@ struct sub : elementwise<2> {
 /// a * b.
 struct mul : elementwise<2> {
   static constexpr auto name = "Mul";
+  static constexpr unsigned accepts = types::numbers;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(scalar::wrapping(a) * scalar::wrapping(b));
@@ -54,6 +57,7 @@ struct mul : elementwise<2> {
 /// a / b; integers are cut towards zero, and give 0 where b is 0.
 struct div : elementwise<2> {
   static constexpr auto name = "RealDiv";
+  static constexpr unsigned accepts = types::numbers;
   static constexpr int cost = 5;
   template <class V>
   static constexpr V eval(V a, V b) {
@@ -217,6 +221,7 @@ struct truncate_mod : elementwise<2> {
 /// a / b, and 0 where b is 0.
 struct div_no_nan : elementwise<2> {
   static constexpr auto name = "DivNoNan";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 6;
   template <class V>
   static constexpr V eval(V a, V b) {
@@ -232,6 +237,7 @@ struct div_no_nan : elementwise<2> {
 /// x log(y), and 0 where x is 0 whatever y is.
 struct xlogy : elementwise<2> {
   static constexpr auto name = "Xlogy";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 20;
   template <class V>
   static constexpr V eval(V x, V y) {
@@ -248,6 +254,7 @@ struct xlogy : elementwise<2> {
 /// x log(1 + y), and 0 where x is 0 whatever y is.
 struct xlog1py : elementwise<2> {
   static constexpr auto name = "Xlog1py";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 22;
   template <class V>
   static constexpr V eval(V x, V y) {
@@ -264,6 +271,7 @@ struct xlog1py : elementwise<2> {
 /// x / y, and 0 where x is 0 whatever y is.
 struct xdivy : elementwise<2> {
   static constexpr auto name = "Xdivy";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 6;
   template <class V>
   static constexpr V eval(V x, V y) {
@@ -295,6 +303,7 @@ struct atan2 : elementwise<2> {
 /// sqrt(a * a + b * b) without overflow. The gradient at the origin is 0.
 struct hypot : elementwise<2> {
   static constexpr auto name = "Hypot";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 40;
   template <class V>
   static constexpr V eval(V a, V b) {
@@ -310,6 +319,7 @@ struct hypot : elementwise<2> {
 /// The next number of the dtype from a towards b.
 struct next_after : elementwise<2> {
   static constexpr auto name = "NextAfter";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 20;
   template <class V>
   static constexpr V eval(V a, V b) {
@@ -322,6 +332,7 @@ struct next_after : elementwise<2> {
 /// a & b, bit by bit, of integers or bools.
 struct bitwise_and : elementwise<2> {
   static constexpr auto name = "BitwiseAnd";
+  static constexpr unsigned accepts = types::integers;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(a & b);
@@ -331,6 +342,7 @@ struct bitwise_and : elementwise<2> {
 /// a | b, bit by bit, of integers or bools.
 struct bitwise_or : elementwise<2> {
   static constexpr auto name = "BitwiseOr";
+  static constexpr unsigned accepts = types::integers;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(a | b);
@@ -340,6 +352,7 @@ struct bitwise_or : elementwise<2> {
 /// a ^ b, bit by bit, of integers or bools.
 struct bitwise_xor : elementwise<2> {
   static constexpr auto name = "BitwiseXor";
+  static constexpr unsigned accepts = types::integers;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(a ^ b);
@@ -349,6 +362,7 @@ struct bitwise_xor : elementwise<2> {
 /// The bits of integer a moved up by b; 0 where b is not in [0, bits of the type).
 struct left_shift : elementwise<2> {
   static constexpr auto name = "LeftShift";
+  static constexpr unsigned accepts = types::integers;
   template <class V>
   static constexpr V eval(V a, V b) {
     using scalar::lanewise;
@@ -360,6 +374,7 @@ struct left_shift : elementwise<2> {
 /// Where b is not in [0, bits of the type), all bits are what comes in.
 struct right_shift : elementwise<2> {
   static constexpr auto name = "RightShift";
+  static constexpr unsigned accepts = types::integers;
   template <class V>
   static constexpr V eval(V a, V b) {
     using scalar::lanewise;
@@ -370,6 +385,7 @@ struct right_shift : elementwise<2> {
 /// The bits of integer a moved down by b, with zeros from above; 0 where b is not in [0, bits of the type).
 struct shift_right_logical : elementwise<2> {
   static constexpr auto name = "ShiftRightLogical";
+  static constexpr unsigned accepts = types::integers;
   template <class V>
   static constexpr V eval(V a, V b) {
     using scalar::lanewise;

@@ -14,7 +14,7 @@ namespace ops {
 /// a == b.
 struct equal : comparison {
   static constexpr auto name = "Equal";
-  static constexpr unsigned accepts = types::reals | types::booleans;
+  static constexpr unsigned accepts = types::all;
   template <class V>
   static constexpr auto eval(V a, V b) {
     return a == b;
@@ -24,7 +24,7 @@ struct equal : comparison {
 /// a != b.
 struct not_equal : comparison {
   static constexpr auto name = "NotEqual";
-  static constexpr unsigned accepts = types::reals | types::booleans;
+  static constexpr unsigned accepts = types::all;
   template <class V>
   static constexpr auto eval(V a, V b) {
     return a != b;

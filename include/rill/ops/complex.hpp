@@ -42,6 +42,7 @@ struct complex_part : elementwise<1> {
 /// The real part.
 struct real : complex_part {
   static constexpr auto name = "Real";
+  static constexpr unsigned accepts = types::complexes;
   template <class V>
   static constexpr auto eval(V x) {
     using scalar::real_part;
@@ -53,6 +54,7 @@ struct real : complex_part {
 /// The imaginary part.
 struct imag : complex_part {
   static constexpr auto name = "Imag";
+  static constexpr unsigned accepts = types::complexes;
   template <class V>
   static constexpr auto eval(V x) {
     using scalar::imaginary_part;
@@ -76,6 +78,7 @@ struct conj : elementwise<1> {
 /// The angle to the positive real axis, in [-pi, pi].
 struct angle : complex_part {
   static constexpr auto name = "Angle";
+  static constexpr unsigned accepts = types::complexes;
   static constexpr int cost = 60;
   template <class V>
   static constexpr auto eval(V x) {
@@ -93,6 +96,7 @@ struct angle : complex_part {
 /// The length |x|, without overflow on the way; its gradient at 0 is 0.
 struct complex_abs : complex_part {
   static constexpr auto name = "ComplexAbs";
+  static constexpr unsigned accepts = types::complexes;
   static constexpr int cost = 15;
   template <class V>
   static constexpr auto eval(V x) {

@@ -313,7 +313,8 @@ constexpr bool is_fused_conv2d(const signature& x, const convolution_options& o)
       if (d != 1) return false;
     return true;
   };
-  return o.data_format == image_layout::nhwc && !o.padding.given && ones(o.dilations) && o.strides.rank() != 1 &&
+  return o.data_format == image_layout::nhwc && !o.padding.given && ones(o.dilations) && (o.strides.rank() == 0 || o.strides.rank() == 2) &&
+         (o.dilations.rank() == 0 || o.dilations.rank() == 2) &&
          (x.type == dtype::float32 || x.type == dtype::float64);
 }
 
@@ -324,6 +325,7 @@ constexpr bool is_fused_conv2d(const signature& x, const convolution_options& o)
 /// x [b, spatial.., in] with a filter [spatial.., in, out] over one to four spatial axes (tf.nn.convolution).
 template <value V>
 constexpr V convolution(V x, V filter, const convolution_options& o = {}) {
+  if (V::front_end::failed(x)) return x;
   return xla::conv(x, filter, detail::layout_of(x.rank(), o));
 }
 /// x [b, w, in], filters [w, in, out] -> [b, w', out].
@@ -377,6 +379,7 @@ constexpr V conv3d_backprop_filter(V x, const tensor_shape& filter_sizes, V dy, 
 /// which a convolution with these options takes to x's shape (its batch may be -1).
 template <value V>
 constexpr V conv_transpose(V x, V filter, const tensor_shape& output_shape, const convolution_options& o = {}) {
+  if (V::front_end::failed(x)) return x;
   return detail::conv_input(output_shape, filter, x, detail::layout_of(x.rank(), o));
 }
 template <value V>

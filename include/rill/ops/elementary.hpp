@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// exp, exp2, expm1, log, log1p, tanh, sigmoid and erf in float, written once for a number and for a register of numbers: the
+/// exp, exp2, expm1, log, log1p, sin, cos, tanh, sigmoid and erf in float, written once for a number and for a register of numbers: the
 /// same operations in the same order, so that a value has the same bits wherever it stands. `lane_ops<V>` says how V does
 /// each operation; the register's is in kernel/simd_math.hpp. Where the target has no fused multiply-add, `mad` rounds
 /// twice, for numbers and registers alike.
@@ -60,11 +60,30 @@ struct lane_ops<float> {
   static bool less(float a, float b) { return a < b; }
   static float select(bool c, float a, float b) { return c ? a : b; }
   static float look_up(const float* table, ints i) { return table[i & 15]; }
+  /// f of x in double, rounded.
+  template <class F>
+  static float widened(float x, const F& f) {
+    return static_cast<float>(f(static_cast<double>(x)));
+  }
   /// f(x) where x is not inside (low, high), y elsewhere.
   template <class F>
   static float patch(float x, float low, float high, float y, const F& f) {
     return x > low && x < high ? y : f(x);
   }
+};
+
+template <>
+struct lane_ops<double> {
+  static double mad(double a, double b, double c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__CUDACC__)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+  }
+  static double nearest(double x) { return std::nearbyint(x); }
+  static double floor(double x) { return std::floor(x); }
+  static double select_equal(double a, double b, double equal, double other) { return a == b ? equal : other; }
 };
 
 namespace detail {
@@ -96,7 +115,7 @@ template <class V>
   return q;
 }
 
-/// x = n log(2) + r, for exp's purposes: where exp(x) is infinite or 0, n says so and r is some number near 0.
+/// x = n log(2) + r.
 template <class V>
 struct reduced {
   V t, n, r;
@@ -105,13 +124,21 @@ template <class V>
 [[gnu::always_inline]] inline reduced<V> reduce(V x) {
   using o = lane_ops<V>;
   reduced<V> s;
-  if constexpr (!o::scales) x = o::max(V(-104.0F), o::min(V(89.0F), x));
   s.t = o::mad(x, V(1.44269504F), V(round_to_integer));
   s.n = s.t - V(round_to_integer);
   s.r = o::mad(s.n, V(-0.693359375F), x);  // exact: the constant has ten bits
   s.r = o::mad(s.n, V(2.12194440E-4F), s.r);
-  if constexpr (o::scales) s.r = o::bound(s.r);
   return s;
+}
+/// The same for exp, where any x may come: if exp(x) is infinite or 0, n says so and r is some number near 0.
+template <class V>
+[[gnu::always_inline]] inline reduced<V> reduce_any(V x) {
+  using o = lane_ops<V>;
+  if constexpr (o::scales) {
+    auto s = reduce(x);
+    s.r = o::bound(s.r);
+    return s;
+  } else return reduce(o::max(V(-104.0F), o::min(V(89.0F), x)));
 }
 
 /// log(m) for m = 1 + f in [2/3, 4/3], plus e log(2).
@@ -197,7 +224,7 @@ inline constexpr piecewise<5> erf_pieces = {{
 template <class V>
 [[gnu::always_inline]] inline V exp(V x) {
   using o = lane_ops<V>;
-  const auto s = detail::reduce(x);
+  const auto s = detail::reduce_any(x);
   V p = o::mad(detail::exp_tail(s.r), s.r, V(1.0F));
   p = o::mad(p, s.r, V(1.0F));
   return detail::scale(p, s.n, s.t);
@@ -280,11 +307,56 @@ template <class V>
   return o::with_sign(detail::evaluate(detail::erf_pieces, o::bits(k), t, start), x);
 }
 
+namespace detail {
+/// sin(x) or cos(x) of a float in double, |x| <= 1e6: pi / 2 in two parts (Cody and Waite), Taylor's polynomials.
+template <bool Cosine, class D>
+[[gnu::always_inline]] inline D wide_sine(D x) {
+  using o = lane_ops<D>;
+  const D n = o::nearest(x * D(0.63661977236758134308));
+  D r = o::mad(n, D(-1.57079632673412561417), x);  // exact: the constant has 33 bits
+  r = o::mad(n, D(-6.07710050650619224932e-11), r);
+  const D z = r * r;
+  D s = D(-1.0 / 39916800);
+  s = o::mad(s, z, D(1.0 / 362880));
+  s = o::mad(s, z, D(-1.0 / 5040));
+  s = o::mad(s, z, D(1.0 / 120));
+  s = o::mad(s, z, D(-1.0 / 6));
+  s = o::mad(s * z, r, r);
+  D c = D(1.0 / 479001600);
+  c = o::mad(c, z, D(-1.0 / 3628800));
+  c = o::mad(c, z, D(1.0 / 40320));
+  c = o::mad(c, z, D(-1.0 / 720));
+  c = o::mad(c, z, D(1.0 / 24));
+  c = o::mad(c, z, D(-0.5));
+  c = o::mad(c, z, D(1.0));
+  const D half = (Cosine ? n + D(1.0) : n) * D(0.5);
+  const D whole = o::floor(half);  // its parity is the sign, the half that is cut off says which function
+  const D quarter = whole * D(0.5);
+  const D negative = quarter - o::floor(quarter);
+  return o::select_equal(half, whole, s, c) * o::mad(negative, D(-4.0), D(1.0));
+}
+}  // namespace detail
+
+template <class V>
+[[gnu::always_inline]] inline V sin(V x) {
+  using o = lane_ops<V>;
+  const V y = o::widened(x, [](const auto& d) __attribute__((always_inline)) { return detail::wide_sine<false>(d); });
+  return o::patch(x, -1.0e6F, 1.0e6F, o::select(o::less(V(0.0F), o::abs(x)), y, x),
+                  [](float v) { return static_cast<float>(std::sin(static_cast<double>(v))); });
+}
+
+template <class V>
+[[gnu::always_inline]] inline V cos(V x) {
+  using o = lane_ops<V>;
+  const V y = o::widened(x, [](const auto& d) __attribute__((always_inline)) { return detail::wide_sine<true>(d); });
+  return o::patch(x, -1.0e6F, 1.0e6F, y, [](float v) { return static_cast<float>(std::cos(static_cast<double>(v))); });
+}
+
 /// 1 / (1 + exp(-x)): exp is taken of -|x|, so that small results keep their digits.
 template <class V>
 [[gnu::always_inline]] inline V sigmoid(V x) {
   using o = lane_ops<V>;
-  const V e = exp(o::minus_abs(x));
+  const V e = elementary::exp(o::minus_abs(x));
   return o::select(o::less(x, V(0.0F)), e, V(1.0F)) / (V(1.0F) + e);
 }
 

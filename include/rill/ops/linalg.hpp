@@ -2,15 +2,16 @@
 #pragma once
 /// \file
 /// Linear algebra on the last two axes, [.., m, n], one matrix after the other over the leading axes: cholesky, solvers,
-/// inverse, determinant, qr, svd, eigenvalues, matrix exponential, norms. dtypes float32, float64, complex64, complex128
-/// (cross and trace: all numbers). The kernels (kernel/linalg.hpp) are Eigen's; programs include <rill/eager/linalg.hpp>.
+/// inverse, determinant, qr, svd, eigenvalues, matrix exponential, norms. dtypes float32, float64, complex64, complex128;
+/// qr, svd, eigenvalues and least squares that are not `fast` take the real ones, cross and trace all numbers. Programs
+/// include <rill/eager/linalg.hpp>, which brings the kernels.
 ///
 /// A matrix that a function cannot take (singular, not positive definite, no convergence) is invalid_argument and names the
 /// op and the number of the matrix in its batch; a shape that does not fit names the shape. Gradients are those of
 /// TensorFlow's linalg_grad: Cholesky after Murray, "Differentiation of the Cholesky decomposition" (2016); svd after
 /// Townsend, "Differentiating the singular value decomposition" (2016); qr after Walter and Lehmann (2010); solvers, inverse,
 /// determinant and eigenvalues after Giles, "An extended collection of matrix derivative results" (2008). They are written
-/// with ops and can be differentiated again. svd and qr of complex matrices have no gradient.
+/// with ops and can be differentiated again.
 ///
 ///   tensor<double, 2, 2> a{{4, 2}, {2, 3}};
 ///   matrix_solve(a, tensor<double, 2, 1>{{2}, {1}});       // [[0.5] [0. ]]
@@ -123,10 +124,10 @@ constexpr tensor_shape with_last(const tensor_shape& s, std::initializer_list<st
   for (const std::int64_t n : last) r.push_back(n);
   return r;
 }
-constexpr bool check_matrices(const signature& x, bool square, failure& f) {
+constexpr bool check_matrices(const signature& x, bool square, failure& f, bool complexes = true) {
   const tensor_shape& s = x.shape;
-  if (x.type != dtype::float32 && x.type != dtype::float64 && !is_complex(x.type))
-    f.set("takes float32, float64, complex64 and complex128", "cast the operand", x);
+  if (x.type != dtype::float32 && x.type != dtype::float64 && !(complexes && is_complex(x.type)))
+    f.set(complexes ? "takes float32, float64, complex64 and complex128" : "takes float32 and float64", "cast the operand", x);
   else if (s.rank() < 2) f.set("the operand must be a matrix or a batch of matrices", "expand_dims makes a vector one", x);
   else if (s[s.rank() - 1] < 0 || s[s.rank() - 2] < 0)
     f.set("the last two axes must have known extents", "only leading axes may be the batch", x);
@@ -362,7 +363,7 @@ struct qr_op : linalg_op {
     return {detail::with_last(s, {m, k}), detail::with_last(s, {k, n})};
   }
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    if (!detail::check_matrices(in[0], false, f)) return {};
+    if (!detail::check_matrices(in[0], false, f, false)) return {};
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.q.num_elements() + p.r.num_elements()}};
   }
@@ -373,7 +374,6 @@ struct qr_op : linalg_op {
     const std::int64_t m = s[s.rank() - 2], n = s[s.rank() - 1];
     if (m < n || (at.i[0] != 0 && m != n))
       return grads(detail::fail<qr_op>(a, "has a gradient only for at least as many rows as columns, and full_matrices = false"));
-    if (is_complex(a.type())) return grads(detail::fail<qr_op>(a, "has no gradient for complex matrices"));
     const shapes p = parts(at, s);
     std::int64_t from = 0;
     const auto q = linalg_part(y, from, p.q), r = linalg_part(y, from, p.r);
@@ -401,7 +401,7 @@ struct svd_op : linalg_op {
     return {detail::with_last(x, {k}), detail::with_last(x, {uv ? m : 0, full ? m : k}), detail::with_last(x, {uv ? n : 0, full ? n : k})};
   }
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    if (!detail::check_matrices(in[0], false, f)) return {};
+    if (!detail::check_matrices(in[0], false, f, false)) return {};
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.s.num_elements() + p.u.num_elements() + p.v.num_elements()}};
   }
@@ -409,7 +409,6 @@ struct svd_op : linalg_op {
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a) {
     const tensor_shape x = a.shape();
-    if (is_complex(a.type())) return grads(detail::fail<svd_op>(a, "has no gradient for complex matrices"));
     const shapes p = parts(at, x);
     std::int64_t from = 0;
     const auto ds = linalg_part(dy, from, p.s);
@@ -443,7 +442,7 @@ struct self_adjoint_eig_op : linalg_op {
     return {detail::with_last(x, {n}), detail::with_last(x, {at.i[0] != 0 ? n : 0, n})};
   }
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    if (!detail::check_matrices(in[0], true, f)) return {};
+    if (!detail::check_matrices(in[0], true, f, false)) return {};
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.e.num_elements() + p.v.num_elements()}};
   }
@@ -475,7 +474,7 @@ struct self_adjoint_eig_op : linalg_op {
 struct matrix_solve_ls_op : linalg_op {
   static constexpr auto name = "MatrixSolveLs";
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
-    if (!detail::check_matrices(in[0], false, f) || !detail::check_right_side(in, f)) return {};
+    if (!detail::check_matrices(in[0], false, f, false) || !detail::check_right_side(in, f)) return {};
     const tensor_shape &a = in[0].shape, &b = in[1].shape;
     return {in[0].type, detail::with_last(a, {a[a.rank() - 1], b[b.rank() - 1]})};
   }
@@ -644,7 +643,7 @@ constexpr V matrix_solve_ls(V matrix, V rhs, matrix_solve_ls_options o = {}) {
   failure f;
   const signature in[] = {{matrix.type(), matrix.shape()}, {rhs.type(), rhs.shape()}};
   if (!o.fast) return detail::emit<ops::matrix_solve_ls_op>({matrix, rhs});
-  ops::matrix_solve_ls_op::infer({}, in, f);
+  if (detail::check_matrices(in[0], false, f)) detail::check_right_side(in, f);
   if (f) return V::front_end::template fail<ops::matrix_solve_ls_op>(f, matrix);
   const int r = matrix.rank();
   const bool tall = matrix.shape()[r - 2] >= matrix.shape()[r - 1];

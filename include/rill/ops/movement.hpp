@@ -1185,16 +1185,6 @@ constexpr V matrix_band_part(V x, std::int64_t num_lower, std::int64_t num_upper
   at.i[0] = num_lower, at.i[1] = num_upper;
   return detail::emit<ops::matrix_band_part_op>({x}, at);
 }
-/// The transposes of matrices: the last two axes change places.
-template <value V>
-constexpr V matrix_transpose(V x) {
-  if (V::front_end::failed(x)) return x;
-  const int rank = x.rank();
-  if (rank < 2) return detail::fail<ops::transpose_op>(x, "needs matrices", "a tensor of rank 2 or more");
-  axis_list order;
-  for (int d = 0; d < rank; ++d) order.axes[order.count++] = d < rank - 2 ? d : 2 * rank - 3 - d;
-  return transpose(x, order);
-}
 /// A tensor as the diagonal of one of twice its rank: result[i.., i..] = x[i..] (tf.diag).
 template <value V>
 constexpr V diag(V x) {

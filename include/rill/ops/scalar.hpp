@@ -212,11 +212,19 @@ constexpr T sqrt(T x) {
 }
 template <real T>
 constexpr T sin(T x) {
-  return std::sin(x);
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::sin(x);  // as in a pack
+  else
+#endif
+    return std::sin(x);
 }
 template <real T>
 constexpr T cos(T x) {
-  return std::cos(x);
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::cos(x);  // as in a pack
+  else
+#endif
+    return std::cos(x);
 }
 template <real T>
 constexpr T tanh(T x) {

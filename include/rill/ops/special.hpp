@@ -508,6 +508,7 @@ constexpr auto gamma_density(auto a, auto x) {
 /// log|gamma(x)|; infinite at 0, -1, -2, ...
 struct lgamma : elementwise<1> {
   static constexpr auto name = "Lgamma";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 100;
   template <class V>
   static constexpr V eval(V x) {
@@ -522,6 +523,7 @@ struct lgamma : elementwise<1> {
 /// The derivative of lgamma; NaN at -1, -2, ...
 struct digamma : elementwise<1> {
   static constexpr auto name = "Digamma";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 100;
   template <class V>
   static constexpr V eval(V x) {
@@ -536,6 +538,7 @@ struct digamma : elementwise<1> {
 /// The n-th derivative of digamma at x, for n = 0, 1, 2, ...; NaN for other n.
 struct polygamma : elementwise<2> {
   static constexpr auto name = "Polygamma";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 200;
   template <class V>
   static constexpr V eval(V n, V x) {
@@ -550,6 +553,7 @@ struct polygamma : elementwise<2> {
 /// Hurwitz's zeta function: the sum of 1 / (q + k)^x over k = 0, 1, 2, ...; NaN for x < 1.
 struct zeta : elementwise<2> {
   static constexpr auto name = "Zeta";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 200;
   template <class V>
   static constexpr V eval(V x, V q) {
@@ -564,6 +568,7 @@ struct zeta : elementwise<2> {
 /// The lower regularised incomplete gamma function P(a, x); a > 0, x >= 0.
 struct igamma : elementwise<2> {
   static constexpr auto name = "Igamma";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 300;
   template <class V>
   static constexpr V eval(V a, V x) {
@@ -578,6 +583,7 @@ struct igamma : elementwise<2> {
 /// The upper regularised incomplete gamma function Q(a, x) = 1 - P(a, x); a > 0, x >= 0.
 struct igammac : elementwise<2> {
   static constexpr auto name = "Igammac";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 300;
   template <class V>
   static constexpr V eval(V a, V x) {
@@ -592,6 +598,7 @@ struct igammac : elementwise<2> {
 /// The regularised incomplete beta function I_x(a, b); a, b > 0, x in [0, 1].
 struct betainc : elementwise<3> {
   static constexpr auto name = "Betainc";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 400;
   template <class V>
   static constexpr V eval(V a, V b, V x) {
@@ -612,6 +619,7 @@ struct betainc : elementwise<3> {
 /// The inverse of erf on [-1, 1].
 struct erfinv : elementwise<1> {
   static constexpr auto name = "Erfinv";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 200;
   template <class V>
   static constexpr V eval(V x) {
@@ -626,6 +634,7 @@ struct erfinv : elementwise<1> {
 /// The quantile of the standard normal distribution: the inverse of ndtr on [0, 1].
 struct ndtri : elementwise<1> {
   static constexpr auto name = "Ndtri";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 200;
   template <class V>
   static constexpr V eval(V x) {
@@ -640,6 +649,7 @@ struct ndtri : elementwise<1> {
 /// The distribution function of the standard normal distribution.
 struct ndtr : elementwise<1> {
   static constexpr auto name = "Ndtr";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 60;
   template <class V>
   static constexpr V eval(V x) {
@@ -654,6 +664,7 @@ struct ndtr : elementwise<1> {
 /// exp(-|x|) times the modified Bessel function of order 0.
 struct bessel_i0e : elementwise<1> {
   static constexpr auto name = "BesselI0e";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 100;
   template <class V>
   static constexpr V eval(V x) {
@@ -668,6 +679,7 @@ struct bessel_i0e : elementwise<1> {
 /// exp(-|x|) times the modified Bessel function of order 1.
 struct bessel_i1e : elementwise<1> {
   static constexpr auto name = "BesselI1e";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 100;
   template <class V>
   static constexpr V eval(V x) {

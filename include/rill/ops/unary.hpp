@@ -16,6 +16,7 @@ namespace ops {
 /// -x.
 struct neg : elementwise<1> {
   static constexpr auto name = "Neg";
+  static constexpr unsigned accepts = types::numbers;
   template <class V>
   static constexpr V eval(V x) {
     return static_cast<V>(-scalar::wrapping(x));
@@ -49,6 +50,7 @@ struct sign : elementwise<1> {
 /// x * x.
 struct square : elementwise<1> {
   static constexpr auto name = "Square";
+  static constexpr unsigned accepts = types::numbers;
   template <class V>
   static constexpr V eval(V x) {
     return static_cast<V>(scalar::wrapping(x) * scalar::wrapping(x));
@@ -59,7 +61,7 @@ struct square : elementwise<1> {
 /// The square root.
 struct sqrt : elementwise<1> {
   static constexpr auto name = "Sqrt";
-  static constexpr unsigned accepts = types::floats;
+  static constexpr unsigned accepts = types::floats_or_complexes;
   static constexpr int cost = 10;
   template <class V>
   static constexpr V eval(V x) {
@@ -97,7 +99,7 @@ struct reciprocal : elementwise<1> {
 /// e to the power x.
 struct exp : elementwise<1> {
   static constexpr auto name = "Exp";
-  static constexpr unsigned accepts = types::floats;
+  static constexpr unsigned accepts = types::floats_or_complexes;
   static constexpr int cost = 15;
   template <class V>
   static constexpr V eval(V x) {
@@ -123,7 +125,7 @@ struct expm1 : elementwise<1> {
 /// The natural logarithm; NaN below 0.
 struct log : elementwise<1> {
   static constexpr auto name = "Log";
-  static constexpr unsigned accepts = types::floats;
+  static constexpr unsigned accepts = types::floats_or_complexes;
   static constexpr int cost = 18;
   template <class V>
   static constexpr V eval(V x) {
@@ -149,7 +151,7 @@ struct log1p : elementwise<1> {
 /// Sine of radians.
 struct sin : elementwise<1> {
   static constexpr auto name = "Sin";
-  static constexpr unsigned accepts = types::floats;
+  static constexpr unsigned accepts = types::floats_or_complexes;
   static constexpr int cost = 25;
   template <class V>
   static constexpr V eval(V x) {
@@ -162,7 +164,7 @@ struct sin : elementwise<1> {
 /// Cosine of radians.
 struct cos : elementwise<1> {
   static constexpr auto name = "Cos";
-  static constexpr unsigned accepts = types::floats;
+  static constexpr unsigned accepts = types::floats_or_complexes;
   static constexpr int cost = 25;
   template <class V>
   static constexpr V eval(V x) {
@@ -175,7 +177,7 @@ struct cos : elementwise<1> {
 /// Hyperbolic tangent.
 struct tanh : elementwise<1> {
   static constexpr auto name = "Tanh";
-  static constexpr unsigned accepts = types::floats;
+  static constexpr unsigned accepts = types::floats_or_complexes;
   static constexpr int cost = 20;
   template <class V>
   static constexpr V eval(V x) {
@@ -330,6 +332,7 @@ struct exp2 : elementwise<1> {
 /// The logarithm to base 2; NaN below 0.
 struct log2 : elementwise<1> {
   static constexpr auto name = "Log2";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 18;
   template <class V>
   static constexpr V eval(V x) {
@@ -342,6 +345,7 @@ struct log2 : elementwise<1> {
 /// The logarithm to base 10; NaN below 0.
 struct log10 : elementwise<1> {
   static constexpr auto name = "Log10";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 18;
   template <class V>
   static constexpr V eval(V x) {
@@ -536,6 +540,7 @@ struct selu : elementwise<1> {
 /// The bits of an integer inverted; not x for bool.
 struct invert : elementwise<1> {
   static constexpr auto name = "Invert";
+  static constexpr unsigned accepts = types::integers;
   template <class V>
   static constexpr V eval(V x) {
     if constexpr (std::is_same_v<V, bool>) return !x;
@@ -546,6 +551,8 @@ struct invert : elementwise<1> {
 /// How many bits of an integer are set, in its own dtype.
 struct population_count : elementwise<1> {
   static constexpr auto name = "PopulationCount";
+  static constexpr unsigned accepts = types::integers;
+  static constexpr bool counts_bits = true;  ///< the width of the type matters
   static constexpr int cost = 4;
   template <class V>
   static constexpr V eval(V x) {
@@ -557,6 +564,8 @@ struct population_count : elementwise<1> {
 /// How many bits above the highest one that is set are zero, in the integer's own dtype.
 struct count_leading_zeros : elementwise<1> {
   static constexpr auto name = "Clz";
+  static constexpr unsigned accepts = types::integers;
+  static constexpr bool counts_bits = true;  ///< the width of the type matters
   static constexpr int cost = 4;
   template <class V>
   static constexpr V eval(V x) {

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gradients of kernel ops against differences, of first and second order.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <rill/eager/numeric_gradient.hpp>
+#include <string>
+
+namespace rill::test {
+
+/// First and second derivatives of a function of one or two tensors against differences; it should not be linear. (Erased,
+/// so that the checks are compiled once.)
+using function1 = std::function<dynamic_tensor(const dynamic_tensor&)>;
+using function2 = std::function<dynamic_tensor(const dynamic_tensor&, const dynamic_tensor&)>;
+inline void check_derivatives(const char* what, const function1& f, const dynamic_tensor (&x)[1]) {
+  const auto c = eager::check_gradients(f, x, {.second_order = true});
+  INFO(std::string(what), ": ", c.message);
+  CHECK(c.ok);
+}
+inline void check_derivatives(const char* what, const function2& f, const dynamic_tensor (&x)[2]) {
+  const auto c = eager::check_gradients(f, x, {.second_order = true});
+  INFO(std::string(what), ": ", c.message);
+  CHECK(c.ok);
+}
+
+}  // namespace rill::test
