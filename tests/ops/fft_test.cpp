@@ -65,7 +65,7 @@ std::vector<wide> values(const dynamic_tensor& t) {
 }
 /// The root mean square of the difference over that of the values wanted.
 template <class T>
-double error(const dynamic_tensor& got, const std::vector<wide>& want) {
+double relative_error(const dynamic_tensor& got, const std::vector<wide>& want) {
   const std::vector<wide> g = values<T>(got);
   if (g.size() != want.size()) return INFINITY;
   long double difference = 0, size = 0;
@@ -85,8 +85,8 @@ void check_lengths(std::initializer_list<std::int64_t> lengths, std::int64_t bat
     CAPTURE(batch);
     const dynamic_tensor x = noise<C>({batch, n}, static_cast<std::uint64_t>(n));
     tensor_shape s = x.shape();
-    CHECK(error<C>(fft(x), naive(values<C>(x), s, 1, -1, n)) <= tolerance<T>(n));
-    CHECK(error<C>(ifft(fft(x)), values<C>(x)) <= tolerance<T>(n));
+    CHECK(relative_error<C>(fft(x), naive(values<C>(x), s, 1, -1, n)) <= tolerance<T>(n));
+    CHECK(relative_error<C>(ifft(fft(x)), values<C>(x)) <= tolerance<T>(n));
 
     const dynamic_tensor r = noise<T>({batch, n}, static_cast<std::uint64_t>(n) + 1);
     s = r.shape();
@@ -95,8 +95,8 @@ void check_lengths(std::initializer_list<std::int64_t> lengths, std::int64_t bat
     for (std::int64_t b = 0; b < batch; ++b)
       for (std::int64_t k = 0; k <= n / 2; ++k) half.push_back(all[static_cast<std::size_t>(b * n + k)]);
     const dynamic_tensor spectrum = rfft(r);
-    CHECK(error<C>(spectrum, half) <= tolerance<T>(n));
-    CHECK(error<T>(irfft(spectrum, {.fft_length = {n}}), values<T>(r)) <= tolerance<T>(n));
+    CHECK(relative_error<C>(spectrum, half) <= tolerance<T>(n));
+    CHECK(relative_error<T>(irfft(spectrum, {.fft_length = {n}}), values<T>(r)) <= tolerance<T>(n));
   }
 }
 
@@ -137,11 +137,11 @@ TEST_CASE("transforms over two and three axes") {
     const dynamic_tensor x = noise<C>(dims, 5);
     tensor_shape s = dims;
     auto want = naive(naive(values<C>(x), s, 3, -1, dims[3]), s, 2, -1, dims[2]);
-    CHECK(error<C>(fft2d(x), want) < 1e-14);
+    CHECK(relative_error<C>(fft2d(x), want) < 1e-14);
     want = naive(want, s, 1, -1, dims[1]);
-    CHECK(error<C>(fft3d(x), want) < 1e-14);
-    CHECK(error<C>(ifft2d(fft2d(x)), values<C>(x)) < 1e-14);
-    CHECK(error<C>(ifft3d(fft3d(x)), values<C>(x)) < 1e-14);
+    CHECK(relative_error<C>(fft3d(x), want) < 1e-14);
+    CHECK(relative_error<C>(ifft2d(fft2d(x)), values<C>(x)) < 1e-14);
+    CHECK(relative_error<C>(ifft3d(fft3d(x)), values<C>(x)) < 1e-14);
   }
 }
 
@@ -158,13 +158,13 @@ TEST_CASE("real transforms crop and pad to fft_length") {
     CAPTURE(n);
     tensor_shape s = x.shape();
     const auto line = naive(values<double>(x), s, 3, -1, n);
-    CHECK(error<C>(rfft(x, {.fft_length = {n}}), half(line, n)) < 1e-14);
+    CHECK(relative_error<C>(rfft(x, {.fft_length = {n}}), half(line, n)) < 1e-14);
     for (const std::int64_t m : {3, 5, 8}) {
       tensor_shape t = s;
       const auto plane = naive(line, t, 2, -1, m);
-      CHECK(error<C>(rfft2d(x, {.fft_length = {m, n}}), half(plane, n)) < 1e-14);
+      CHECK(relative_error<C>(rfft2d(x, {.fft_length = {m, n}}), half(plane, n)) < 1e-14);
       const dynamic_tensor cube = rfft3d(x, {.fft_length = {6, m, n}});
-      CHECK(error<C>(cube, half(naive(plane, t, 1, -1, 6), n)) < 1e-14);
+      CHECK(relative_error<C>(cube, half(naive(plane, t, 1, -1, 6), n)) < 1e-14);
       // back: what was cropped is gone, what was padded is zero
       const dynamic_tensor again = irfft3d(cube, {.fft_length = {6, m, n}});
       REQUIRE(again.shape() == tensor_shape{2, 6, m, n});

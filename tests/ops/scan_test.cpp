@@ -5,6 +5,7 @@
 #include "tensors.hpp"
 
 #include <rill/eager/scan.hpp>
+#include <rill/expr/create.hpp>
 
 using namespace rill;
 using test::between;
@@ -235,7 +236,7 @@ TEST_CASE("errors say what is wrong") {
   check_error<invalid_argument>([&] { cumsum(dynamic_tensor(1.0F)); }, "Cumsum: axis out of range: got float32[]");
   check_error<invalid_argument>([&] { cumsum(text); }, "Cumsum: does not take operands of this dtype: got string[2]");
   check_error<invalid_argument>([&] { cumprod(x, {.axis = -3}); }, "Cumprod: axis out of range");
-  check_error<invalid_argument>([&] { cummax(dynamic_tensor(tensor<std::complex<float>, 1>{1})); }, "Cummax: does not take operands of this dtype");
+  check_error<invalid_argument>([&] { cummax(dynamic_tensor(tensor<std::complex<float>, 1>{1.F})); }, "Cummax: does not take operands of this dtype");
   check_error<invalid_argument>([&] { cummin(dynamic_tensor(tensor<bool, 1>{true})); }, "Cummin: does not take operands of this dtype");
   check_error<invalid_argument>([&] { cumulative_logsumexp(dynamic_tensor(tensor<int, 1>{1})); }, "CumulativeLogsumexp: does not take");
   check_error<invalid_argument>([&] { linear_recurrence(x, noise({3, 2}), 0); }, "LinearRecurrence: operands must be of one dtype and shape: got float64[2, 3] and float64[3, 2]");

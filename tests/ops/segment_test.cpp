@@ -4,6 +4,7 @@
 #include "tensors.hpp"
 
 #include <rill/eager/segment.hpp>
+#include <rill/expr/create.hpp>
 
 using namespace rill;
 using test::below;
@@ -18,10 +19,10 @@ using test::tensor_of;
 
 namespace {
 
-enum reducer { sum, prod, max, min };
+enum class by { sum, prod, max, min };
 
 /// [segments, ..] by a plain loop; the first `axes` axes of x are those of the ids.
-numbers by_segment(const numbers& x, const numbers& ids, std::int64_t segments, reducer r, std::int64_t empty) {
+numbers by_segment(const numbers& x, const numbers& ids, std::int64_t segments, by r, std::int64_t empty) {
   tensor_shape s{segments};
   for (int d = ids.shape.rank(); d < x.shape.rank(); ++d) s.push_back(x.shape[d]);
   numbers y(s);
@@ -30,16 +31,16 @@ numbers by_segment(const numbers& x, const numbers& ids, std::int64_t segments, 
   for (std::int64_t g = 0; g < segments; ++g)
     for (std::int64_t j = 0; j < inner; ++j) {
       bool any = false;
-      std::int64_t total = r == sum ? 0 : 1;
+      std::int64_t total = r == by::sum ? 0 : 1;
       for (std::size_t k = 0; k < ids.at.size(); ++k) {
         if (ids.at[k] != g) continue;
         const std::int64_t v = x.at[k * static_cast<std::size_t>(inner) + static_cast<std::size_t>(j)];
-        if (r == sum) total += v;
-        else if (r == prod) total *= v;
-        else total = !any || (r == max ? v > total : v < total) ? v : total;
+        if (r == by::sum) total += v;
+        else if (r == by::prod) total *= v;
+        else total = !any || (r == by::max ? v > total : v < total) ? v : total;
         any = true;
       }
-      y.at[static_cast<std::size_t>(g * inner + j)] = any || r == sum || r == prod ? total : empty;
+      y.at[static_cast<std::size_t>(g * inner + j)] = any || r == by::sum || r == by::prod ? total : empty;
     }
   return y;
 }
@@ -62,8 +63,8 @@ TEST_CASE("segments of every dtype and rank against plain loops") {
         const numbers ids = made(lead, [&](const tensor_shape&) { return between(g, -1, segments - 1); });
         const dynamic_tensor v = tensor_of(type, x), i = tensor_of(index, ids);
         INFO(std::string(name_of(type)), to_string(s), to_string(lead), segments);
-        if (s.num_elements() < 40) REQUIRE((is_complex(type) || holds(unsorted_segment_prod(v, i, segments), type, by_segment(x, ids, segments, prod, 1))));
-        if (s.num_elements() < 100) REQUIRE(holds(unsorted_segment_sum(v, i, segments), type, by_segment(x, ids, segments, sum, 0)));
+        if (s.num_elements() < 40) REQUIRE((is_complex(type) || holds(unsorted_segment_prod(v, i, segments), type, by_segment(x, ids, segments, by::prod, 1))));
+        if (s.num_elements() < 100) REQUIRE(holds(unsorted_segment_sum(v, i, segments), type, by_segment(x, ids, segments, by::sum, 0)));
         std::vector<std::int64_t> ordered(static_cast<std::size_t>(s[0]));
         for (auto& e : ordered) e = below(g, 5);
         std::sort(ordered.begin(), ordered.end());
@@ -71,11 +72,11 @@ TEST_CASE("segments of every dtype and rank against plain loops") {
         up.at = ordered;
         const std::int64_t n = ordered.empty() ? 0 : ordered.back() + 1;
         const dynamic_tensor u = tensor_of(index, up);
-        if (s.num_elements() < 100) REQUIRE(holds(segment_sum(v, u), type, by_segment(x, up, n, sum, 0)));
-        REQUIRE(holds(segment_sum(v * 0, u, {.num_segments = 7}), type, by_segment(made(s, [](const auto&) { return 0; }), up, 7, sum, 0)));
+        if (s.num_elements() < 100) REQUIRE(holds(segment_sum(v, u), type, by_segment(x, up, n, by::sum, 0)));
+        REQUIRE(holds(segment_sum(v * 0, u, {.num_segments = 7}), type, by_segment(made(s, [](const auto&) { return 0; }), up, 7, by::sum, 0)));
         if (is_complex(type)) continue;
-        REQUIRE(holds(segment_max(v, u), type, by_segment(x, up, n, max, 0)));
-        REQUIRE(holds(segment_min(v, u), type, by_segment(x, up, n, min, 0)));
+        REQUIRE(holds(segment_max(v, u), type, by_segment(x, up, n, by::max, 0)));
+        REQUIRE(holds(segment_min(v, u), type, by_segment(x, up, n, by::min, 0)));
       }
 }
 
@@ -145,7 +146,7 @@ TEST_CASE("errors say what is wrong") {
   check_error<out_of_range>([&] { unsorted_segment_sum(x, dynamic_tensor(tensor<int, 4, 2>{{0, 1}, {2, 3}, {-1, 0}, {0, 0}}), 3); }, "UnsortedSegmentSum: segment_ids[1,1] = 3 is not in [0, 3)");
   check_error<invalid_argument>([&] { unsorted_segment_max(x, dynamic_tensor(tensor<int, 2>{0, 1}), 3); }, "UnsortedSegmentMax: the shape of the ids must begin the shape of the data");
   check_error<invalid_argument>([&] { unsorted_segment_prod(x, ids, -2); }, "UnsortedSegmentProd: the number of segments must be given and not negative");
-  check_error<invalid_argument>([&] { unsorted_segment_min(dynamic_tensor(tensor<std::complex<float>, 1>{1}), dynamic_tensor(tensor<int, 1>{0}), 1); }, "UnsortedSegmentMin: does not take data of this dtype");
+  check_error<invalid_argument>([&] { unsorted_segment_min(dynamic_tensor(tensor<std::complex<float>, 1>{1.F}), dynamic_tensor(tensor<int, 1>{0}), 1); }, "UnsortedSegmentMin: does not take data of this dtype");
   check_error<out_of_range>([&] { sparse_segment_sum(x, dynamic_tensor(tensor<int, 2>{0, 4}), dynamic_tensor(tensor<int, 2>{0, 0})); }, "SparseSegmentSum: indices[1] = 4 is not in [0, 4)");
   check_error<invalid_argument>([&] { sparse_segment_mean(x, dynamic_tensor(tensor<int, 2>{0, 1}), ids); }, "SparseSegmentSum: needs one segment id per slice");
   check_error<invalid_argument>([&] { sparse_segment_sqrt_n(x, dynamic_tensor(tensor<int, 2>{0, 1}), dynamic_tensor(tensor<int, 2>{1, 0})); }, "SparseSegmentSum: segment ids must not descend");

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <rill/eager/sort.hpp>
+#include <rill/expr/create.hpp>
 
 using namespace rill;
 using test::between;
@@ -216,7 +217,7 @@ TEST_CASE("XLA's Sort with a comparator") {
 }
 
 TEST_CASE("errors say what is wrong") {
-  const dynamic_tensor x = noise({2, 3}), z = tensor<std::complex<float>, 2>{1, 2}, i = tensor<int, 2>{0, 1};
+  const dynamic_tensor x = noise({2, 3}), z = tensor<std::complex<float>, 2>{1.F, 2.F}, i = tensor<int, 2>{0, 1};
   check_error<invalid_argument>([&] { sort(x, {.axis = 2}); }, "Sort: axis out of range: got float64[2, 3]");
   check_error<invalid_argument>([&] { sort(z); }, "Sort: elements of this dtype have no order: got complex64[2]");
   check_error<invalid_argument>([&] { sort(dynamic_tensor(1)); }, "Sort: axis out of range: got int32[]");

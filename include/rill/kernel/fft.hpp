@@ -119,14 +119,15 @@ inline void butterfly(V* re, V* im) {
     constexpr double sine[] = {R == 3 ? 0.86602540378443864676 : R == 5 ? 0.95105651629515357212 : 0.78183148246802980871,
                                R == 5 ? 0.58778525229247312917 : 0.97492791218182360702, 0.43388373911755812048};
     constexpr int half = (R - 1) / 2;
-    V sr[half], si[half], dr[half], di[half];
+    constexpr std::size_t count = half;
+    V sr[count], si[count], dr[count], di[count];
     V total_r = re[0], total_i = im[0];
     for (int j = 0; j < half; ++j) {
       sr[j] = re[j + 1] + re[R - 1 - j], si[j] = im[j + 1] + im[R - 1 - j];
       dr[j] = re[j + 1] - re[R - 1 - j], di[j] = im[j + 1] - im[R - 1 - j];
       total_r += sr[j], total_i += si[j];
     }
-    V yr[R], yi[R];
+    V yr[std::size_t{R}], yi[std::size_t{R}];
     for (int k = 1; k <= half; ++k) {
       V ar = re[0], ai = im[0], br(T(0)), bi(T(0));
       for (int j = 1; j <= half; ++j) {
@@ -160,15 +161,16 @@ struct parts {
 template <int R, class T>
 void run_stage(const stage& g, const T* twiddles, std::int64_t columns, parts<const T> x, parts<T> y) {
   constexpr std::int64_t w = width<T>;
+  constexpr std::size_t radix = R;
   const std::int64_t m = g.m, s = g.s * columns, row = g.by_element ? g.s * m : m;
   const bool turn = m > 1;
   if (!g.by_element) {
     for (std::int64_t p = 0; p < m; ++p) {
-      T cr[R], ci[R];
+      T cr[radix], ci[radix];
       for (int k = 1; k < R; ++k) cr[k] = twiddles[2 * (k - 1) * row + p], ci[k] = twiddles[(2 * k - 1) * row + p];
       const auto at = [&]<class V>(std::int64_t q, std::type_identity<V>) {
         constexpr bool wide = !std::is_same_v<V, T>;
-        V re[R], im[R];
+        V re[radix], im[radix];
         for (int j = 0; j < R; ++j) {
           const std::int64_t i = q + s * (p + m * j);
           if constexpr (wide) re[j] = V::load_unaligned(x.re + i), im[j] = V::load_unaligned(x.im + i);
@@ -211,10 +213,10 @@ void run_stage(const stage& g, const T* twiddles, std::int64_t columns, parts<co
       if (q == s) q = 0, ++p;
     }
   };
-  alignas(64) T out_re[R][std::size_t{width<T>}], out_im[R][std::size_t{width<T>}];
+  alignas(64) T out_re[radix][std::size_t{width<T>}], out_im[radix][std::size_t{width<T>}];
   for (; t + w <= n; t += w) {
     using V = batch<T>;
-    V re[R], im[R];
+    V re[radix], im[radix];
     for (int j = 0; j < R; ++j) re[j] = V::load_unaligned(x.re + t + n * j), im[j] = V::load_unaligned(x.im + t + n * j);
     butterfly<R, V, T>(re, im);
     re[0].store_unaligned(out_re[0]), im[0].store_unaligned(out_im[0]);
@@ -226,7 +228,7 @@ void run_stage(const stage& g, const T* twiddles, std::int64_t columns, parts<co
     scatter(out_re, out_im, w);
   }
   for (; t < n; ++t) {
-    T re[R], im[R];
+    T re[radix], im[radix];
     for (int j = 0; j < R; ++j) re[j] = x.re[t + n * j], im[j] = x.im[t + n * j];
     butterfly<R, T, T>(re, im);
     out_re[0][0] = re[0], out_im[0][0] = im[0];
@@ -253,7 +255,10 @@ class plan {
     if (twos == 1) radices.push_back(2);
     for (const int r : {7, 5, 3})
       for (; rest % r == 0 && rest > 0; rest /= r) radices.push_back(r);
-    if (rest != 1) return make_chirp();
+    if (rest != 1) {
+      make_chirp();
+      return;
+    }
     const root_table root(n);
     std::int64_t length = n, s = 1;
     for (const int r : radices) {
