@@ -155,9 +155,65 @@ class builder {
   std::vector<std::uint32_t> scope_keys_ = std::vector<std::uint32_t>(1, detail::key_of({})), variable_keys_;
 };
 
+namespace detail {
+template <class Op, int N>
+consteval bool vjp_takes() {
+  constexpr symbol s;
+  if constexpr (requires { requires Op::arity > 0; }) {
+    if constexpr (Op::arity != N) return false;
+    else if constexpr (N == 1) return requires { Op::vjp(s, s, s); };
+    else if constexpr (N == 2) return requires { Op::vjp(s, s, s, s); };
+    else if constexpr (N == 3) return requires { Op::vjp(s, s, s, s, s); };
+    else return false;
+  } else {
+    constexpr attributes a;
+    if constexpr (N == 1) return requires { Op::vjp(a, s, s, s); };
+    else if constexpr (N == 2) return requires { Op::vjp(a, s, s, s, s); };
+    else if constexpr (N == 3) return requires { Op::vjp(a, s, s, s, s, s); };
+    else return false;
+  }
+}
+template <class Op>
+consteval int vjp_arity() {
+  if constexpr (vjp_takes<Op, 1>()) return 1;
+  else if constexpr (vjp_takes<Op, 2>()) return 2;
+  else if constexpr (vjp_takes<Op, 3>()) return 3;
+  else return 0;
+}
+}  // namespace detail
+
+namespace detail {
+constexpr void write_gradients(int*, gradient_pack<>) {}
+template <class G, class... R>
+constexpr void write_gradients(int* out, const gradient_pack<G, R...>& p) {
+  if constexpr (std::is_same_v<G, symbol>) *out = p.head.id;
+  else *out = -1;
+  write_gradients(out + 1, p.tail);
+}
+}  // namespace detail
+
 /// Applies the gradient rule of one op; false when it has none.
 template <class Op>
-constexpr bool call_vjp(builder& b, int id, int dy, int* out);
+constexpr bool call_vjp([[maybe_unused]] builder& b, [[maybe_unused]] int id, [[maybe_unused]] int dy,
+                        [[maybe_unused]] int* out) {
+  constexpr int arity = detail::vjp_arity<Op>();
+  if constexpr (arity == 0) {
+    return false;
+  } else {
+    const node n = b.nodes[static_cast<std::size_t>(id)];
+    const symbol d{&b, dy}, y{&b, id}, x0{&b, n.in[0]}, x1{&b, n.in[1]}, x2{&b, n.in[2]};
+    if constexpr (requires { requires Op::arity > 0; }) {
+      if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(d, y, x0));
+      else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(d, y, x0, x1));
+      else detail::write_gradients(out, Op::vjp(d, y, x0, x1, x2));
+    } else {
+      if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0));
+      else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1));
+      else detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1, x2));
+    }
+    return true;
+  }
+}
 
 namespace detail {
 template <class Op>
@@ -355,9 +411,7 @@ constexpr symbol cast_to(symbol x, dtype type) {
   if (x.id < 0 || x.type() == type) return x;
   return visit_dtype(type, [&]<class T>(std::type_identity<T>) { return cast<T>(x); }, "cast");
 }
-}  // namespace graph
 
-namespace graph {
 /// The number of elements as a scalar of the dtype; a run-time value when it depends on the batch.
 constexpr symbol count_of(builder* b, dtype type, std::int64_t n) {
   if (n >= 0) return constant_of(b, type, static_cast<double>(n));
@@ -370,71 +424,6 @@ constexpr symbol parameter(builder* b, dtype type, std::int64_t which) {
   at.i[0] = which;
   return b->add(&info_of<source::parameter>, {type, {}}, {}, at);
 }
-}  // namespace graph
-
-// ---- gradient rules --------------------------------------------------------------------------------------------------
-
-namespace graph {
-
-namespace detail {
-template <class Op, int N>
-consteval bool vjp_takes() {
-  constexpr symbol s;
-  if constexpr (requires { requires Op::arity > 0; }) {
-    if constexpr (Op::arity != N) return false;
-    else if constexpr (N == 1) return requires { Op::vjp(s, s, s); };
-    else if constexpr (N == 2) return requires { Op::vjp(s, s, s, s); };
-    else if constexpr (N == 3) return requires { Op::vjp(s, s, s, s, s); };
-    else return false;
-  } else {
-    constexpr attributes a;
-    if constexpr (N == 1) return requires { Op::vjp(a, s, s, s); };
-    else if constexpr (N == 2) return requires { Op::vjp(a, s, s, s, s); };
-    else if constexpr (N == 3) return requires { Op::vjp(a, s, s, s, s, s); };
-    else return false;
-  }
-}
-template <class Op>
-consteval int vjp_arity() {
-  if constexpr (vjp_takes<Op, 1>()) return 1;
-  else if constexpr (vjp_takes<Op, 2>()) return 2;
-  else if constexpr (vjp_takes<Op, 3>()) return 3;
-  else return 0;
-}
-}  // namespace detail
-
-namespace detail {
-constexpr void write_gradients(int*, gradient_pack<>) {}
-template <class G, class... R>
-constexpr void write_gradients(int* out, const gradient_pack<G, R...>& p) {
-  if constexpr (std::is_same_v<G, symbol>) *out = p.head.id;
-  else *out = -1;
-  write_gradients(out + 1, p.tail);
-}
-}  // namespace detail
-
-template <class Op>
-constexpr bool call_vjp([[maybe_unused]] builder& b, [[maybe_unused]] int id, [[maybe_unused]] int dy,
-                        [[maybe_unused]] int* out) {
-  constexpr int arity = detail::vjp_arity<Op>();
-  if constexpr (arity == 0) {
-    return false;
-  } else {
-    const node n = b.nodes[static_cast<std::size_t>(id)];
-    const symbol d{&b, dy}, y{&b, id}, x0{&b, n.in[0]}, x1{&b, n.in[1]}, x2{&b, n.in[2]};
-    if constexpr (requires { requires Op::arity > 0; }) {
-      if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(d, y, x0));
-      else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(d, y, x0, x1));
-      else detail::write_gradients(out, Op::vjp(d, y, x0, x1, x2));
-    } else {
-      if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0));
-      else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1));
-      else detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1, x2));
-    }
-    return true;
-  }
-}
-
 }  // namespace graph
 
 }  // namespace rill

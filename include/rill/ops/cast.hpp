@@ -35,7 +35,7 @@ struct cast : elementwise<1> {
 /// The elements as To.
 template <class To, class A>
   requires operands<A>
-constexpr auto cast(A&& x) {
+constexpr applied_t<ops::cast<To>, A> cast(A&& x) {
   return apply<ops::cast<To>>(std::forward<A>(x));
 }
 

@@ -102,55 +102,55 @@ struct logical_xor : comparison {
 /// a == b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto equal(A&& a, B&& b) {
+constexpr applied_t<ops::equal, A, B> equal(A&& a, B&& b) {
   return apply<ops::equal>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a != b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto not_equal(A&& a, B&& b) {
+constexpr applied_t<ops::not_equal, A, B> not_equal(A&& a, B&& b) {
   return apply<ops::not_equal>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a < b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto less(A&& a, B&& b) {
+constexpr applied_t<ops::less, A, B> less(A&& a, B&& b) {
   return apply<ops::less>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a <= b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto less_equal(A&& a, B&& b) {
+constexpr applied_t<ops::less_equal, A, B> less_equal(A&& a, B&& b) {
   return apply<ops::less_equal>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a > b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto greater(A&& a, B&& b) {
+constexpr applied_t<ops::greater, A, B> greater(A&& a, B&& b) {
   return apply<ops::greater>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a >= b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto greater_equal(A&& a, B&& b) {
+constexpr applied_t<ops::greater_equal, A, B> greater_equal(A&& a, B&& b) {
   return apply<ops::greater_equal>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a && b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto logical_and(A&& a, B&& b) {
+constexpr applied_t<ops::logical_and, A, B> logical_and(A&& a, B&& b) {
   return apply<ops::logical_and>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a || b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto logical_or(A&& a, B&& b) {
+constexpr applied_t<ops::logical_or, A, B> logical_or(A&& a, B&& b) {
   return apply<ops::logical_or>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a != b, element by element.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto logical_xor(A&& a, B&& b) {
+constexpr applied_t<ops::logical_xor, A, B> logical_xor(A&& a, B&& b) {
   return apply<ops::logical_xor>(std::forward<A>(a), std::forward<B>(b));
 }
 /// |a - b| < tolerance, element by element.
@@ -161,32 +161,32 @@ constexpr auto approximate_equal(A&& a, B&& b, double tolerance = 1e-5) {
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr auto operator<(A&& a, B&& b) {
+constexpr applied_t<ops::less, A, B> operator<(A&& a, B&& b) {
   return apply<ops::less>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr auto operator<=(A&& a, B&& b) {
+constexpr applied_t<ops::less_equal, A, B> operator<=(A&& a, B&& b) {
   return apply<ops::less_equal>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr auto operator>(A&& a, B&& b) {
+constexpr applied_t<ops::greater, A, B> operator>(A&& a, B&& b) {
   return apply<ops::greater>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr auto operator>=(A&& a, B&& b) {
+constexpr applied_t<ops::greater_equal, A, B> operator>=(A&& a, B&& b) {
   return apply<ops::greater_equal>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr auto operator&&(A&& a, B&& b) {
+constexpr applied_t<ops::logical_and, A, B> operator&&(A&& a, B&& b) {
   return apply<ops::logical_and>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr auto operator||(A&& a, B&& b) {
+constexpr applied_t<ops::logical_or, A, B> operator||(A&& a, B&& b) {
   return apply<ops::logical_or>(std::forward<A>(a), std::forward<B>(b));
 }
 

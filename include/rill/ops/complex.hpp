@@ -15,19 +15,25 @@
 #include "scalar.hpp"
 
 namespace rill {
+namespace ops {
+struct complex;
+struct conj;
+struct imag;
+struct real;
+}  // namespace ops
 
 template <class A>
   requires operands<A>
-constexpr auto real(A&& x);
+constexpr applied_t<ops::real, A> real(A&& x);
 template <class A>
   requires operands<A>
-constexpr auto imag(A&& x);
+constexpr applied_t<ops::imag, A> imag(A&& x);
 template <class A>
   requires operands<A>
-constexpr auto conj(A&& x);
+constexpr applied_t<ops::conj, A> conj(A&& x);
 template <class A, class B>
   requires operands<A, B>
-constexpr auto complex(A&& re, B&& im);
+constexpr applied_t<ops::complex, A, B> complex(A&& re, B&& im);
 
 namespace ops {
 
@@ -131,37 +137,37 @@ struct complex : elementwise<2> {
 /// The real part.
 template <class A>
   requires operands<A>
-constexpr auto real(A&& x) {
+constexpr applied_t<ops::real, A> real(A&& x) {
   return apply<ops::real>(std::forward<A>(x));
 }
 /// The imaginary part.
 template <class A>
   requires operands<A>
-constexpr auto imag(A&& x) {
+constexpr applied_t<ops::imag, A> imag(A&& x) {
   return apply<ops::imag>(std::forward<A>(x));
 }
 /// The imaginary part with the other sign.
 template <class A>
   requires operands<A>
-constexpr auto conj(A&& x) {
+constexpr applied_t<ops::conj, A> conj(A&& x) {
   return apply<ops::conj>(std::forward<A>(x));
 }
 /// The angle to the positive real axis, in [-pi, pi].
 template <class A>
   requires operands<A>
-constexpr auto angle(A&& x) {
+constexpr applied_t<ops::angle, A> angle(A&& x) {
   return apply<ops::angle>(std::forward<A>(x));
 }
 /// The length |x|, a real number.
 template <class A>
   requires operands<A>
-constexpr auto complex_abs(A&& x) {
+constexpr applied_t<ops::complex_abs, A> complex_abs(A&& x) {
   return apply<ops::complex_abs>(std::forward<A>(x));
 }
 /// The complex numbers re + i im.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto complex(A&& re, B&& im) {
+constexpr applied_t<ops::complex, A, B> complex(A&& re, B&& im) {
   return apply<ops::complex>(std::forward<A>(re), std::forward<B>(im));
 }
 

@@ -160,10 +160,16 @@ concept operands = (operand<A> || ...) && ((operand<A> || is_number_v<std::remov
 template <class... A>
 using front_end_t = typename detail::front_end_of<A...>::type;
 
+/// What an element-wise op of these operands gives: their front end's expression, or a value. Named rather than deduced
+/// where functions are declared: gradient rules refer to each other, and a deduced type needs the body of every one.
+template <class Op, class... A>
+  requires operands<A...>
+using applied_t = decltype(front_end_t<A...>::template apply<Op>(std::declval<A>()...));
+
 /// Applies an element-wise op through the operands' front end: eager operands give an expression, symbols a node.
 template <class Op, class... A>
   requires operands<A...>
-constexpr auto apply(A&&... a) {
+constexpr applied_t<Op, A...> apply(A&&... a) {
   return front_end_t<A...>::template apply<Op>(std::forward<A>(a)...);
 }
 

@@ -32,13 +32,13 @@ struct select : elementwise<3> {
 /// a where the condition holds, b elsewhere.
 template <class C, class A, class B>
   requires operands<C, A, B>
-constexpr auto select(C&& c, A&& a, B&& b) {
+constexpr applied_t<ops::select, C, A, B> select(C&& c, A&& a, B&& b) {
   return apply<ops::select>(std::forward<C>(c), std::forward<A>(a), std::forward<B>(b));
 }
 /// TensorFlow's name of `select`.
 template <class C, class A, class B>
   requires operands<C, A, B>
-constexpr auto where(C&& c, A&& a, B&& b) {
+constexpr applied_t<ops::select, C, A, B> where(C&& c, A&& a, B&& b) {
   return apply<ops::select>(std::forward<C>(c), std::forward<A>(a), std::forward<B>(b));
 }
 

@@ -21,6 +21,20 @@
 #include "unary.hpp"
 
 namespace rill {
+namespace ops {
+struct bessel_i0e;
+struct bessel_i1e;
+struct betainc;
+struct digamma;
+struct erfinv;
+struct igamma;
+struct igammac;
+struct lgamma;
+struct ndtr;
+struct ndtri;
+struct polygamma;
+struct zeta;
+}  // namespace ops
 namespace scalar {
 
 inline constexpr double pi = 3.14159265358979323846;
@@ -460,40 +474,40 @@ constexpr T bessel_i1e(T x) {
 
 template <class A>
   requires operands<A>
-constexpr auto lgamma(A&& x);
+constexpr applied_t<ops::lgamma, A> lgamma(A&& x);
 template <class A>
   requires operands<A>
-constexpr auto digamma(A&& x);
+constexpr applied_t<ops::digamma, A> digamma(A&& x);
 template <class A, class B>
   requires operands<A, B>
-constexpr auto polygamma(A&& n, B&& x);
+constexpr applied_t<ops::polygamma, A, B> polygamma(A&& n, B&& x);
 template <class A, class B>
   requires operands<A, B>
-constexpr auto zeta(A&& x, B&& q);
+constexpr applied_t<ops::zeta, A, B> zeta(A&& x, B&& q);
 template <class A, class B>
   requires operands<A, B>
-constexpr auto igamma(A&& a, B&& x);
+constexpr applied_t<ops::igamma, A, B> igamma(A&& a, B&& x);
 template <class A, class B>
   requires operands<A, B>
-constexpr auto igammac(A&& a, B&& x);
+constexpr applied_t<ops::igammac, A, B> igammac(A&& a, B&& x);
 template <class A, class B, class C>
   requires operands<A, B, C>
-constexpr auto betainc(A&& a, B&& b, C&& x);
+constexpr applied_t<ops::betainc, A, B, C> betainc(A&& a, B&& b, C&& x);
 template <class A>
   requires operands<A>
-constexpr auto erfinv(A&& x);
+constexpr applied_t<ops::erfinv, A> erfinv(A&& x);
 template <class A>
   requires operands<A>
-constexpr auto ndtri(A&& x);
+constexpr applied_t<ops::ndtri, A> ndtri(A&& x);
 template <class A>
   requires operands<A>
-constexpr auto ndtr(A&& x);
+constexpr applied_t<ops::ndtr, A> ndtr(A&& x);
 template <class A>
   requires operands<A>
-constexpr auto bessel_i0e(A&& x);
+constexpr applied_t<ops::bessel_i0e, A> bessel_i0e(A&& x);
 template <class A>
   requires operands<A>
-constexpr auto bessel_i1e(A&& x);
+constexpr applied_t<ops::bessel_i1e, A> bessel_i1e(A&& x);
 
 namespace ops {
 
@@ -696,73 +710,73 @@ struct bessel_i1e : elementwise<1> {
 /// log|gamma(x)|; infinite at 0, -1, -2, ...
 template <class A>
   requires operands<A>
-constexpr auto lgamma(A&& x) {
+constexpr applied_t<ops::lgamma, A> lgamma(A&& x) {
   return apply<ops::lgamma>(std::forward<A>(x));
 }
 /// The derivative of lgamma; NaN at -1, -2, ...
 template <class A>
   requires operands<A>
-constexpr auto digamma(A&& x) {
+constexpr applied_t<ops::digamma, A> digamma(A&& x) {
   return apply<ops::digamma>(std::forward<A>(x));
 }
 /// The n-th derivative of digamma at x, for n = 0, 1, 2, ...; NaN for other n.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto polygamma(A&& n, B&& x) {
+constexpr applied_t<ops::polygamma, A, B> polygamma(A&& n, B&& x) {
   return apply<ops::polygamma>(std::forward<A>(n), std::forward<B>(x));
 }
 /// Hurwitz's zeta function: the sum of 1 / (q + k)^x over k = 0, 1, 2, ...; NaN for x < 1.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto zeta(A&& x, B&& q) {
+constexpr applied_t<ops::zeta, A, B> zeta(A&& x, B&& q) {
   return apply<ops::zeta>(std::forward<A>(x), std::forward<B>(q));
 }
 /// The lower regularised incomplete gamma function P(a, x); a > 0, x >= 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto igamma(A&& a, B&& x) {
+constexpr applied_t<ops::igamma, A, B> igamma(A&& a, B&& x) {
   return apply<ops::igamma>(std::forward<A>(a), std::forward<B>(x));
 }
 /// The upper regularised incomplete gamma function Q(a, x) = 1 - P(a, x); a > 0, x >= 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr auto igammac(A&& a, B&& x) {
+constexpr applied_t<ops::igammac, A, B> igammac(A&& a, B&& x) {
   return apply<ops::igammac>(std::forward<A>(a), std::forward<B>(x));
 }
 /// The regularised incomplete beta function I_x(a, b); a, b > 0, x in [0, 1].
 template <class A, class B, class C>
   requires operands<A, B, C>
-constexpr auto betainc(A&& a, B&& b, C&& x) {
+constexpr applied_t<ops::betainc, A, B, C> betainc(A&& a, B&& b, C&& x) {
   return apply<ops::betainc>(std::forward<A>(a), std::forward<B>(b), std::forward<C>(x));
 }
 /// The inverse of erf on [-1, 1].
 template <class A>
   requires operands<A>
-constexpr auto erfinv(A&& x) {
+constexpr applied_t<ops::erfinv, A> erfinv(A&& x) {
   return apply<ops::erfinv>(std::forward<A>(x));
 }
 /// The quantile of the standard normal distribution: the inverse of ndtr on [0, 1].
 template <class A>
   requires operands<A>
-constexpr auto ndtri(A&& x) {
+constexpr applied_t<ops::ndtri, A> ndtri(A&& x) {
   return apply<ops::ndtri>(std::forward<A>(x));
 }
 /// The distribution function of the standard normal distribution.
 template <class A>
   requires operands<A>
-constexpr auto ndtr(A&& x) {
+constexpr applied_t<ops::ndtr, A> ndtr(A&& x) {
   return apply<ops::ndtr>(std::forward<A>(x));
 }
 /// exp(-|x|) times the modified Bessel function of order 0.
 template <class A>
   requires operands<A>
-constexpr auto bessel_i0e(A&& x) {
+constexpr applied_t<ops::bessel_i0e, A> bessel_i0e(A&& x) {
   return apply<ops::bessel_i0e>(std::forward<A>(x));
 }
 /// exp(-|x|) times the modified Bessel function of order 1.
 template <class A>
   requires operands<A>
-constexpr auto bessel_i1e(A&& x) {
+constexpr applied_t<ops::bessel_i1e, A> bessel_i1e(A&& x) {
   return apply<ops::bessel_i1e>(std::forward<A>(x));
 }
 /// The modified Bessel function of the first kind of order 0.

@@ -631,265 +631,265 @@ struct is_finite : elementwise<1> {
 /// -x.
 template <class A>
   requires operands<A>
-constexpr auto negative(A&& x) {
+constexpr applied_t<ops::neg, A> negative(A&& x) {
   return apply<ops::neg>(std::forward<A>(x));
 }
 /// |x|.
 template <class A>
   requires operands<A>
-constexpr auto abs(A&& x) {
+constexpr applied_t<ops::abs, A> abs(A&& x) {
   return apply<ops::abs>(std::forward<A>(x));
 }
 /// -1, 0 or 1; NaN for NaN.
 template <class A>
   requires operands<A>
-constexpr auto sign(A&& x) {
+constexpr applied_t<ops::sign, A> sign(A&& x) {
   return apply<ops::sign>(std::forward<A>(x));
 }
 /// x * x.
 template <class A>
   requires operands<A>
-constexpr auto square(A&& x) {
+constexpr applied_t<ops::square, A> square(A&& x) {
   return apply<ops::square>(std::forward<A>(x));
 }
 /// The square root.
 template <class A>
   requires operands<A>
-constexpr auto sqrt(A&& x) {
+constexpr applied_t<ops::sqrt, A> sqrt(A&& x) {
   return apply<ops::sqrt>(std::forward<A>(x));
 }
 /// 1 / sqrt(x).
 template <class A>
   requires operands<A>
-constexpr auto rsqrt(A&& x) {
+constexpr applied_t<ops::rsqrt, A> rsqrt(A&& x) {
   return apply<ops::rsqrt>(std::forward<A>(x));
 }
 /// 1 / x.
 template <class A>
   requires operands<A>
-constexpr auto reciprocal(A&& x) {
+constexpr applied_t<ops::reciprocal, A> reciprocal(A&& x) {
   return apply<ops::reciprocal>(std::forward<A>(x));
 }
 /// e to the power x.
 template <class A>
   requires operands<A>
-constexpr auto exp(A&& x) {
+constexpr applied_t<ops::exp, A> exp(A&& x) {
   return apply<ops::exp>(std::forward<A>(x));
 }
 /// exp(x) - 1, exact near 0.
 template <class A>
   requires operands<A>
-constexpr auto expm1(A&& x) {
+constexpr applied_t<ops::expm1, A> expm1(A&& x) {
   return apply<ops::expm1>(std::forward<A>(x));
 }
 /// The natural logarithm; NaN below 0.
 template <class A>
   requires operands<A>
-constexpr auto log(A&& x) {
+constexpr applied_t<ops::log, A> log(A&& x) {
   return apply<ops::log>(std::forward<A>(x));
 }
 /// log(1 + x), exact near 0.
 template <class A>
   requires operands<A>
-constexpr auto log1p(A&& x) {
+constexpr applied_t<ops::log1p, A> log1p(A&& x) {
   return apply<ops::log1p>(std::forward<A>(x));
 }
 /// Sine of radians.
 template <class A>
   requires operands<A>
-constexpr auto sin(A&& x) {
+constexpr applied_t<ops::sin, A> sin(A&& x) {
   return apply<ops::sin>(std::forward<A>(x));
 }
 /// Cosine of radians.
 template <class A>
   requires operands<A>
-constexpr auto cos(A&& x) {
+constexpr applied_t<ops::cos, A> cos(A&& x) {
   return apply<ops::cos>(std::forward<A>(x));
 }
 /// Hyperbolic tangent.
 template <class A>
   requires operands<A>
-constexpr auto tanh(A&& x) {
+constexpr applied_t<ops::tanh, A> tanh(A&& x) {
   return apply<ops::tanh>(std::forward<A>(x));
 }
 /// 1 / (1 + exp(-x)).
 template <class A>
   requires operands<A>
-constexpr auto sigmoid(A&& x) {
+constexpr applied_t<ops::sigmoid, A> sigmoid(A&& x) {
   return apply<ops::sigmoid>(std::forward<A>(x));
 }
 /// max(x, 0); NaN for NaN. The gradient at 0 is 0.
 template <class A>
   requires operands<A>
-constexpr auto relu(A&& x) {
+constexpr applied_t<ops::relu, A> relu(A&& x) {
   return apply<ops::relu>(std::forward<A>(x));
 }
 /// min(max(x, 0), 6).
 template <class A>
   requires operands<A>
-constexpr auto relu6(A&& x) {
+constexpr applied_t<ops::relu6, A> relu6(A&& x) {
   return apply<ops::relu6>(std::forward<A>(x));
 }
 /// x, or exp(x) - 1 below 0.
 template <class A>
   requires operands<A>
-constexpr auto elu(A&& x) {
+constexpr applied_t<ops::elu, A> elu(A&& x) {
   return apply<ops::elu>(std::forward<A>(x));
 }
 /// log(1 + exp(x)), without overflow.
 template <class A>
   requires operands<A>
-constexpr auto softplus(A&& x) {
+constexpr applied_t<ops::softplus, A> softplus(A&& x) {
   return apply<ops::softplus>(std::forward<A>(x));
 }
 /// x / (1 + |x|).
 template <class A>
   requires operands<A>
-constexpr auto softsign(A&& x) {
+constexpr applied_t<ops::softsign, A> softsign(A&& x) {
   return apply<ops::softsign>(std::forward<A>(x));
 }
 /// The largest integer not above x.
 template <class A>
   requires operands<A>
-constexpr auto floor(A&& x) {
+constexpr applied_t<ops::floor, A> floor(A&& x) {
   return apply<ops::floor>(std::forward<A>(x));
 }
 /// The smallest integer not below x.
 template <class A>
   requires operands<A>
-constexpr auto ceil(A&& x) {
+constexpr applied_t<ops::ceil, A> ceil(A&& x) {
   return apply<ops::ceil>(std::forward<A>(x));
 }
 /// The nearest integer, halves to the even one.
 template <class A>
   requires operands<A>
-constexpr auto round(A&& x) {
+constexpr applied_t<ops::round, A> round(A&& x) {
   return apply<ops::round>(std::forward<A>(x));
 }
 /// The error function.
 template <class A>
   requires operands<A>
-constexpr auto erf(A&& x) {
+constexpr applied_t<ops::erf, A> erf(A&& x) {
   return apply<ops::erf>(std::forward<A>(x));
 }
 /// 2 to the power x.
 template <class A>
   requires operands<A>
-constexpr auto exp2(A&& x) {
+constexpr applied_t<ops::exp2, A> exp2(A&& x) {
   return apply<ops::exp2>(std::forward<A>(x));
 }
 /// The logarithm to base 2; NaN below 0.
 template <class A>
   requires operands<A>
-constexpr auto log2(A&& x) {
+constexpr applied_t<ops::log2, A> log2(A&& x) {
   return apply<ops::log2>(std::forward<A>(x));
 }
 /// The logarithm to base 10; NaN below 0.
 template <class A>
   requires operands<A>
-constexpr auto log10(A&& x) {
+constexpr applied_t<ops::log10, A> log10(A&& x) {
   return apply<ops::log10>(std::forward<A>(x));
 }
 /// The cube root, of negative numbers too.
 template <class A>
   requires operands<A>
-constexpr auto cbrt(A&& x) {
+constexpr applied_t<ops::cbrt, A> cbrt(A&& x) {
   return apply<ops::cbrt>(std::forward<A>(x));
 }
 /// Tangent of radians.
 template <class A>
   requires operands<A>
-constexpr auto tan(A&& x) {
+constexpr applied_t<ops::tan, A> tan(A&& x) {
   return apply<ops::tan>(std::forward<A>(x));
 }
 /// Arc sine, in [-pi/2, pi/2]; NaN outside [-1, 1].
 template <class A>
   requires operands<A>
-constexpr auto asin(A&& x) {
+constexpr applied_t<ops::asin, A> asin(A&& x) {
   return apply<ops::asin>(std::forward<A>(x));
 }
 /// Arc cosine, in [0, pi]; NaN outside [-1, 1].
 template <class A>
   requires operands<A>
-constexpr auto acos(A&& x) {
+constexpr applied_t<ops::acos, A> acos(A&& x) {
   return apply<ops::acos>(std::forward<A>(x));
 }
 /// Arc tangent, in [-pi/2, pi/2].
 template <class A>
   requires operands<A>
-constexpr auto atan(A&& x) {
+constexpr applied_t<ops::atan, A> atan(A&& x) {
   return apply<ops::atan>(std::forward<A>(x));
 }
 /// Hyperbolic sine.
 template <class A>
   requires operands<A>
-constexpr auto sinh(A&& x) {
+constexpr applied_t<ops::sinh, A> sinh(A&& x) {
   return apply<ops::sinh>(std::forward<A>(x));
 }
 /// Hyperbolic cosine.
 template <class A>
   requires operands<A>
-constexpr auto cosh(A&& x) {
+constexpr applied_t<ops::cosh, A> cosh(A&& x) {
   return apply<ops::cosh>(std::forward<A>(x));
 }
 /// Inverse hyperbolic sine.
 template <class A>
   requires operands<A>
-constexpr auto asinh(A&& x) {
+constexpr applied_t<ops::asinh, A> asinh(A&& x) {
   return apply<ops::asinh>(std::forward<A>(x));
 }
 /// Inverse hyperbolic cosine, not negative; NaN below 1.
 template <class A>
   requires operands<A>
-constexpr auto acosh(A&& x) {
+constexpr applied_t<ops::acosh, A> acosh(A&& x) {
   return apply<ops::acosh>(std::forward<A>(x));
 }
 /// Inverse hyperbolic tangent; NaN outside [-1, 1].
 template <class A>
   requires operands<A>
-constexpr auto atanh(A&& x) {
+constexpr applied_t<ops::atanh, A> atanh(A&& x) {
   return apply<ops::atanh>(std::forward<A>(x));
 }
 /// 1 - erf(x), exact where that is small.
 template <class A>
   requires operands<A>
-constexpr auto erfc(A&& x) {
+constexpr applied_t<ops::erfc, A> erfc(A&& x) {
   return apply<ops::erfc>(std::forward<A>(x));
 }
 /// The nearest integer, halves to the even one.
 template <class A>
   requires operands<A>
-constexpr auto rint(A&& x) {
+constexpr applied_t<ops::rint, A> rint(A&& x) {
   return apply<ops::rint>(std::forward<A>(x));
 }
 /// The integer part: x cut towards zero.
 template <class A>
   requires operands<A>
-constexpr auto trunc(A&& x) {
+constexpr applied_t<ops::trunc, A> trunc(A&& x) {
   return apply<ops::trunc>(std::forward<A>(x));
 }
 /// The self-normalising activation: 1.0507 times x, or times 1.67326 * (exp(x) - 1) below 0.
 template <class A>
   requires operands<A>
-constexpr auto selu(A&& x) {
+constexpr applied_t<ops::selu, A> selu(A&& x) {
   return apply<ops::selu>(std::forward<A>(x));
 }
 /// The bits of an integer inverted; not x for bool.
 template <class A>
   requires operands<A>
-constexpr auto invert(A&& x) {
+constexpr applied_t<ops::invert, A> invert(A&& x) {
   return apply<ops::invert>(std::forward<A>(x));
 }
 /// How many bits of an integer are set, in its own dtype.
 template <class A>
   requires operands<A>
-constexpr auto population_count(A&& x) {
+constexpr applied_t<ops::population_count, A> population_count(A&& x) {
   return apply<ops::population_count>(std::forward<A>(x));
 }
 /// How many bits above the highest set one are zero, in the integer's own dtype.
 template <class A>
   requires operands<A>
-constexpr auto count_leading_zeros(A&& x) {
+constexpr applied_t<ops::count_leading_zeros, A> count_leading_zeros(A&& x) {
   return apply<ops::count_leading_zeros>(std::forward<A>(x));
 }
 /// x where it is positive, alpha * x elsewhere.
@@ -919,40 +919,40 @@ constexpr auto logit(A&& x) {
 /// not x.
 template <class A>
   requires operands<A>
-constexpr auto logical_not(A&& x) {
+constexpr applied_t<ops::logical_not, A> logical_not(A&& x) {
   return apply<ops::logical_not>(std::forward<A>(x));
 }
 /// Whether x is NaN.
 template <class A>
   requires operands<A>
-constexpr auto is_nan(A&& x) {
+constexpr applied_t<ops::is_nan, A> is_nan(A&& x) {
   return apply<ops::is_nan>(std::forward<A>(x));
 }
 /// Whether x is infinite.
 template <class A>
   requires operands<A>
-constexpr auto is_inf(A&& x) {
+constexpr applied_t<ops::is_inf, A> is_inf(A&& x) {
   return apply<ops::is_inf>(std::forward<A>(x));
 }
 /// Whether x is neither infinite nor NaN.
 template <class A>
   requires operands<A>
-constexpr auto is_finite(A&& x) {
+constexpr applied_t<ops::is_finite, A> is_finite(A&& x) {
   return apply<ops::is_finite>(std::forward<A>(x));
 }
 template <class A>
   requires operands<A>
-constexpr auto operator-(A&& x) {
+constexpr applied_t<ops::neg, A> operator-(A&& x) {
   return apply<ops::neg>(std::forward<A>(x));
 }
 template <class A>
   requires operands<A>
-constexpr auto operator!(A&& x) {
+constexpr applied_t<ops::logical_not, A> operator!(A&& x) {
   return apply<ops::logical_not>(std::forward<A>(x));
 }
 template <class A>
   requires operands<A>
-constexpr auto operator~(A&& x) {
+constexpr applied_t<ops::invert, A> operator~(A&& x) {
   return apply<ops::invert>(std::forward<A>(x));
 }
 
