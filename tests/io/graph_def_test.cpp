@@ -67,7 +67,7 @@ TEST_CASE("graph_def: every kind of attribute comes back") {
   CHECK(h.nodes[0].device == "/cpu:0");
   CHECK(h.nodes[1].inputs == g.nodes[1].inputs);
   CHECK(h.nodes[0].attrs.at("value").tensor.content == from_hex("05000000"));
-  for (const auto& [key, value] : g.nodes[1].attrs) CHECK_MESSAGE(get(h, key.c_str()).kind == value.kind, key);
+  for (const auto& a : g.nodes[1].attrs) CHECK_MESSAGE(get(h, a.first.c_str()).kind == a.second.kind, a.first);
   CHECK(get(h, "i").i == -3);
   CHECK(get(h, "f").f == 0.5f);
   CHECK(get(h, "b").b);

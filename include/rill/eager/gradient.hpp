@@ -222,6 +222,40 @@ struct custom_closure {
 };
 }  // namespace detail
 
+namespace detail {
+template <class F>
+struct custom_gradient_fn {
+  F f;
+  template <class... A>
+    requires symbols<A...>
+  constexpr symbol operator()(const A&... args) const {
+    const symbol y = f(args...).value;
+    return graph::symbolic_front_end::add<custom_gradient_op<F>>({y.type(), y.shape()}, {y, args...});
+  }
+  template <class... A>
+    requires(!symbols<A...>)
+  dynamic_tensor operator()(const A&... args) const {
+    static_assert(sizeof...(args) <= max_recorded_operands, "custom_gradient takes at most four operands");
+    const dynamic_tensor x[] = {dynamic_tensor(args)...};
+    const auto result = [&]<std::size_t... I>(std::index_sequence<I...>) { return f(x[I]...); }
+    (std::index_sequence_for<A...>{});
+    const dynamic_tensor y = dynamic_tensor(result.value).alias();
+    if (recording::top() != nullptr && recorded(x, sizeof...(args))) {
+      using closure = custom_closure<F, std::remove_cvref_t<decltype(result.gradient)>>;
+      tape_entry e;
+      e.vjp = &closure::vjp;
+      e.op = "CustomGradient";
+      e.arity = sizeof...(args);
+      for (std::size_t k = 0; k < sizeof...(args); ++k) e.in[k] = x[k];
+      e.out = y;
+      e.closure = std::make_shared<const closure>(closure{result.gradient});
+      record(e);
+    }
+    return y;
+  }
+};
+}  // namespace detail
+
 /// f with the gradient that it states itself: f(x...) returns with_gradient(value, rule), where the rule may use operands,
 /// result and intermediate values. For tensors f may capture; in a model it must be stateless and take at most two operands.
 ///
@@ -230,31 +264,8 @@ struct custom_closure {
 ///     return eager::with_gradient(log(1 + e), [=](auto dy) { return grads(dy * (1 - 1 / (1 + e))); });
 ///   });
 template <class F>
-constexpr auto custom_gradient(F f) {
-  return [f](const auto&... args) {
-    if constexpr (detail::symbols<decltype(args)...>) {
-      const symbol y = f(args...).value;
-      return graph::symbolic_front_end::add<detail::custom_gradient_op<F>>({y.type(), y.shape()}, {y, args...});
-    } else {
-      static_assert(sizeof...(args) <= max_recorded_operands, "custom_gradient takes at most four operands");
-      const dynamic_tensor x[] = {dynamic_tensor(args)...};
-      const auto result = [&]<std::size_t... I>(std::index_sequence<I...>) { return f(x[I]...); }
-      (std::index_sequence_for<decltype(args)...>{});
-      const dynamic_tensor y = dynamic_tensor(result.value).alias();
-      if (detail::recording::top() != nullptr && detail::recorded(x, sizeof...(args))) {
-        using closure = detail::custom_closure<F, std::remove_cvref_t<decltype(result.gradient)>>;
-        tape_entry e;
-        e.vjp = &closure::vjp;
-        e.op = "CustomGradient";
-        e.arity = sizeof...(args);
-        for (std::size_t k = 0; k < sizeof...(args); ++k) e.in[k] = x[k];
-        e.out = y;
-        e.closure = std::make_shared<const closure>(closure{result.gradient});
-        detail::record(e);
-      }
-      return y;
-    }
-  };
+constexpr detail::custom_gradient_fn<F> custom_gradient(F f) {
+  return {f};
 }
 
 // ---- Jacobians -------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ struct custom_call_op {
     if constexpr (requires { Function(in, out); }) {
       Function(in, out);
     } else {
-      const void* operands[Operands + 1] = {};
+      const void* operands[static_cast<std::size_t>(Operands) + 1] = {};
       for (int k = 0; k < Operands; ++k) operands[k] = in[k].data;
       Function(out.data, operands);
     }
