@@ -150,6 +150,7 @@ dynamic_tensor scalar_of(dtype type, double number);
 
 /// The front end of dynamic_tensor.
 struct front_end {
+  static constexpr bool traced = false;
   static bool failed(const dynamic_tensor&) { return false; }
 
   template <class Op, class... A>

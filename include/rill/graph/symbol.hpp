@@ -305,6 +305,7 @@ constexpr bool is_integer_literal = std::is_integral_v<T> && !std::is_same_v<T, 
 
 /// Element-wise application while tracing: numbers become constants of the other operands' dtype, operands broadcast.
 struct symbolic_front_end {
+  static constexpr bool traced = true;
   static constexpr bool failed(const symbol& x) { return x.id < 0; }
   /// Applies an op that has a shape rule of its own.
   template <class Op>

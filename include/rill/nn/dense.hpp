@@ -22,7 +22,7 @@ struct dense {
     variable_scope scope(x, name);
     if (x.rank() != 2) return rill::detail::fail<ops::matmul_op>(x, "a dense layer needs [batch, features]", "put nn::flatten before it");
     V kernel = variable(x, {.name = "kernel", .shape = {x.shape()[1], units}, .initializer = kernel_initializer, .type = x.type()});
-    V y = matmul(x, kernel);
+    V y = matrix_product(x, kernel);
     if (use_bias) y = y + variable(x, {.name = "bias", .shape = {units}, .initializer = bias_initializer, .type = x.type()});
     return scope.layer("dense", activation(y));
   }

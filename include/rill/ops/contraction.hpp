@@ -56,8 +56,8 @@ struct matmul_op {
   }
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto a, auto b) {
     const bool ta = trans_a(at), tb = trans_b(at);
-    auto da = ta ? matmul(b, dy, {tb, true}) : matmul(dy, b, {false, !tb});
-    auto db = tb ? matmul(dy, a, {true, ta}) : matmul(a, dy, {!ta, false});
+    auto da = ta ? matrix_product(b, dy, tb, true) : matrix_product(dy, b, false, !tb);
+    auto db = tb ? matrix_product(dy, a, true, ta) : matrix_product(a, dy, !ta, false);
     return grads(da, db);
   }
 };

@@ -292,6 +292,15 @@ constexpr V batch_matmul(V a, V b, const attributes& at) {
   }
   return detail::emit<ops::batch_matmul_op>({a, b}, at);
 }
+/// The product of two matrices in layers and gradients: in a model always the fused op, so that a program without batched
+/// products does not compile their kernel.
+template <value V>
+constexpr V matrix_product(V a, V b, bool transpose_a = false, bool transpose_b = false) {
+  attributes at;
+  at.i[0] = transpose_a, at.i[1] = transpose_b;
+  if constexpr (V::front_end::traced) return detail::emit<ops::matmul_op>({a, b}, at);
+  else return batch_matmul(a, b, at);
+}
 /// The sum of g over the axes along which `to` was repeated by NumPy's rule.
 template <value V>
 constexpr V unbroadcast(V g, const tensor_shape& to) {
@@ -339,6 +348,10 @@ template <value V>
 constexpr V max_pool_grad(V x, V y, V dy, const attributes& at) {
   return detail::emit<ops::max_pool_grad_op>({x, y, dy}, at);
 }
+template <value V>
+constexpr V max_pool_gather(V x, V y, V values, const attributes& at) {
+  return detail::emit<ops::max_pool_gather_op>({x, y, values}, at);
+}
 
 // ---- softmax ---------------------------------------------------------------------------------------------------------
 
@@ -347,9 +360,15 @@ template <value V>
 constexpr V softmax(V logits) {
   return detail::emit<ops::softmax_op>({logits});
 }
-/// Loss of each row: log(sum exp(logits)) - logits[label]. Shapes [b], [b, classes] -> [b].
+/// Loss of each row: log(sum exp(logits)) - logits[label]. Shapes [..], [.., classes] -> [..].
 template <value V>
 constexpr V sparse_softmax_cross_entropy_with_logits(V labels, V logits) {
+  const int last = logits.rank() - 1;
+  if (last >= 0 && last != 1 && labels.shape() == tensor_shape(logits.shape().begin(), last)) {
+    const std::int64_t rows = labels.shape().num_elements();
+    const V loss = detail::emit<ops::sparse_softmax_cross_entropy_op>({reshape_to(logits, {rows, logits.shape()[last]}), reshape_to(labels, {rows})});
+    return reshape_to(loss, labels.shape());
+  }
   return detail::emit<ops::sparse_softmax_cross_entropy_op>({logits, labels});
 }
 /// softmax(logits) - one_hot(labels), the second result of the op whose first is `loss`.
