@@ -10,17 +10,18 @@
 
 namespace rill::test {
 
-/// First and second derivatives of a function of one or two tensors against differences; it should not be linear. (Erased,
+/// First and second derivatives of a function of one or two tensors against differences; it should not be linear. Without `twice`
+/// the first alone. (Erased,
 /// so that the checks are compiled once.)
 using function1 = std::function<dynamic_tensor(const dynamic_tensor&)>;
 using function2 = std::function<dynamic_tensor(const dynamic_tensor&, const dynamic_tensor&)>;
-inline void check_derivatives(const char* what, const function1& f, const dynamic_tensor (&x)[1]) {
-  const auto c = eager::check_gradients(f, x, {.second_order = true});
+inline void check_derivatives(const char* what, const function1& f, const dynamic_tensor (&x)[1], bool twice = true) {
+  const auto c = eager::check_gradients(f, x, {.second_order = twice});
   INFO(std::string(what), ": ", c.message);
   CHECK(c.ok);
 }
-inline void check_derivatives(const char* what, const function2& f, const dynamic_tensor (&x)[2]) {
-  const auto c = eager::check_gradients(f, x, {.second_order = true});
+inline void check_derivatives(const char* what, const function2& f, const dynamic_tensor (&x)[2], bool twice = true) {
+  const auto c = eager::check_gradients(f, x, {.second_order = twice});
   INFO(std::string(what), ": ", c.message);
   CHECK(c.ok);
 }

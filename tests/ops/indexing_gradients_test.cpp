@@ -27,6 +27,9 @@ TEST_CASE("indexing: gradients of first and second order") {
   check_derivatives("tensor_scatter_min", [&](V a, V b) { return square(tensor_scatter_min(a, v, b)); }, {x, u});
   check_derivatives("tensor_scatter_max", [&](V a, V b) { return square(tensor_scatter_max(a, v, b)); }, {x, u});
   check_derivatives("scatter_mul", [&](V a, V b) { return square(scatter_mul(a, i, b)); }, {x + 3, u + 2});
+  check_derivatives("scatter_mul by zeros", [&](V a, V b) { return square(scatter_mul(a, i, b * dynamic_tensor(tensor<double, 3, 1>{{1}, {0}, {2}}))); }, {x + 3, u + 2});
+  check_derivatives("scatter_mul by a zero", [&](V a, V b) { return scatter_mul(a, i, b) * a; }, {x + 3, dynamic_tensor(tensor<double, 3, 3>{{0, 1, 2}, {0, 1, 0}, {3, 0, 2}})});
+  check_derivatives("index with a tensor", [&](V a) { return square(index(a, all, dynamic_tensor(-2))) * index(a, slice{.step = -1}, dynamic_tensor(0)); }, {x});
   check_derivatives("scatter_div", [&](V a, V b) { return square(scatter_div(a, i, b)); }, {x, u + 3});
   const dynamic_tensor starts = tensor<int, 3, 2>{{0, 1}, {3, 2}, {1, -1}};
   check_derivatives("xla::gather", [&](V a) {

@@ -10,21 +10,13 @@
 using namespace rill;
 using test::below;
 using test::check_error;
+using test::list;
 using test::made;
 using test::noise;
 using test::tensor_of;
 
 namespace {
 
-template <class T, std::int64_t... E>
-std::vector<T> list(const tensor<T, E...>& t) {
-  return std::vector<T>(t.data(), t.data() + t.size());
-}
-template <class T>
-std::vector<T> list(const dynamic_tensor& t) {
-  const auto s = t.span<T>();
-  return std::vector<T>(s.begin(), s.end());
-}
 
 /// Rows of a table by ids of the batch, through most moves, and the gradient of the table.
 struct lookup {

@@ -30,9 +30,13 @@ struct functions {
   constexpr auto operator()(auto indices, auto values, auto dense) const {
     const auto s = sparse_placeholder(indices, values, {3, 4});
     const auto ordered = sparse_reorder(s);
+    const auto row = reduce_sum(dense, {.axis = {1}});
     return outputs(fetch("dense", sparse_tensor_to_dense(sparse_transpose(s))),
                    fetch("product", sparse_tensor_dense_matmul(s, dense)),
-                   fetch("sum", sparse_reduce_sum(s, {.axis = {0}})), fetch("softmax", sparse_softmax(ordered).values));
+                   fetch("sum", sparse_reduce_sum(s, {.axis = {0}})), fetch("softmax", sparse_softmax(ordered).values),
+                   fetch("joined", sparse_tensor_to_dense(sparse_concat({s, sparse_reshape(s, {3, 4})}, {.axis = 1}))),
+                   fetch("quotient", (square(s) / row).values),
+                   fetch("total", sparse_add(s, broadcast_to(row, {3, 4}))));
   }
 };
 
@@ -65,7 +69,8 @@ TEST_CASE("sparse inputs: what eager calls give") {
   graph::session<functions, tensor<std::int64_t, dyn, 2>, tensor<float, dyn>, tensor<float, 4, 2>> s;
   const tensor<float, 4, 2> dense{{1, 2}, {3, 4}, {5, 6}, {7, 8}};
   const sparse_tensor<float> x({{2, 1}, {0, 3}, {2, 0}}, {4, 5, 6}, {3, 4});
-  const auto [transposed, product, sums, soft] = s.run(tensor<std::int64_t, dyn, 2>(x.indices), x.values, dense);
+  const auto [transposed, product, sums, soft, joined, quotient, total] =
+      s.run(tensor<std::int64_t, dyn, 2>(x.indices), x.values, dense);
   CHECK(transposed == sparse_tensor_to_dense(sparse_transpose(x)));
   CHECK(product == sparse_tensor_dense_matmul(x, dense));
   CHECK(sums == tensor<float, 4>{6, 4, 0, 5});
@@ -73,4 +78,7 @@ TEST_CASE("sparse inputs: what eager calls give") {
   CHECK(soft(0) == 1);
   CHECK(soft(1) == doctest::Approx(1 / (1 + std::exp(-2.0))));
   CHECK(soft.size() == 3);
+  CHECK((joined == sparse_tensor_to_dense(sparse_concat({x, x}, {.axis = 1}))));
+  CHECK((quotient == tensor<float, 3>{16 / 7.f, 25 / 15.f, 36 / 3.f}));
+  CHECK((total == tensor<float, 3, 4>{{3, 7, 11, 20}, {3, 7, 11, 15}, {9, 11, 11, 15}}));
 }

@@ -7,6 +7,7 @@
 
 #include <complex>
 #include <random>
+#include <rill/core/function_ref.hpp>
 #include <rill/eager/front_end.hpp>
 #include <string>
 #include <vector>
@@ -94,6 +95,17 @@ bool holds(const dynamic_tensor& t, dtype type, const numbers& n) {
   });
 }
 
+/// The elements as a vector.
+template <class T>
+std::vector<T> list(const dynamic_tensor& t) {
+  const auto s = t.span<T>();
+  return std::vector<T>(s.begin(), s.end());
+}
+template <class T, std::int64_t... E>
+std::vector<T> list(const tensor<T, E...>& t) {
+  return std::vector<T>(t.data(), t.data() + t.size());
+}
+
 /// A shape of this rank with extents 0, 1, small ones, primes; seldom empty.
 inline tensor_shape random_shape(std::mt19937& g, int rank) {
   static constexpr std::int64_t extents[] = {1, 2, 3, 4, 5, 7, 3, 2, 1, 4, 5, 0};
@@ -105,8 +117,9 @@ inline tensor_shape random_shape(std::mt19937& g, int rank) {
 inline std::int64_t below(std::mt19937& g, std::int64_t n) { return n <= 0 ? 0 : static_cast<std::int64_t>(g() % static_cast<unsigned>(n)); }
 inline std::int64_t between(std::mt19937& g, std::int64_t low, std::int64_t high) { return low + below(g, high - low + 1); }
 
-template <class E, class F>
-void check_error(const F& f, const std::string& part) {
+/// That f throws an E whose sentence contains this part. (The callable is erased, so that there is one check per E.)
+template <class E>
+void check_error(function_ref<void()> f, const std::string& part) {
   try {
     f();
     FAIL_CHECK("nothing was thrown; wanted: ", part);

@@ -116,6 +116,18 @@ struct sparse_tensor {
   }
 };
 
+namespace detail {
+template <class S>
+inline constexpr bool is_sparse = false;
+template <class V>
+inline constexpr bool is_sparse<sparse_value<V>> = true;
+template <class T>
+inline constexpr bool is_sparse<sparse_tensor<T>> = true;
+}  // namespace detail
+/// A sparse tensor of either kind.
+template <class S>
+concept any_sparse = detail::is_sparse<S>;
+
 /// Slices of a larger tensor, TensorFlow's IndexedSlices: slice k belongs at index indices[k] of the first axis.
 template <class V>
 struct indexed_slices {

@@ -152,6 +152,18 @@ template <expr::eager X, expr::eager I>
 auto batch_gather(const X& x, const I& indices) {
   return eager::lift([](const auto& v, const auto& i) { return batch_gather(v, i); }, x, indices);
 }
+namespace eager::detail {
+template <class I>
+auto index_or_tensor(const I& i) {
+  if constexpr (expr::eager<I>) return dynamic_tensor(lend(i));
+  else return i;
+}
+}  // namespace eager::detail
+template <expr::eager X, class... I>
+  requires(((detail::any_index<I> || expr::eager<I>) && ...) && (expr::eager<I> || ...))
+auto index(const X& x, const I&... indices) {
+  return eager::lift([&](const auto& v) { return index(dynamic_tensor(v), eager::detail::index_or_tensor(indices)...); }, x);
+}
 template <expr::eager X, expr::eager I>
 auto gather_nd(const X& x, const I& indices) {
   return eager::lift([](const auto& v, const auto& i) { return gather_nd(v, i); }, x, indices);

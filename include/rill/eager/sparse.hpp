@@ -203,7 +203,8 @@ sparse_value<V> sparse_reset_shape(const sparse_value<V>& s) {
 template <value V>
 sparse_value<V> sparse_slice(const sparse_value<V>& s, const tensor_shape& start, const tensor_shape& size) {
   static_assert(eager::detail::size_is_free<V>,
-                "sparse_slice keeps as many elements as lie in the slice, which a graph cannot know");
+                "sparse_slice keeps as many elements as lie in the slice, which a graph cannot know; slice before the "
+                "model, or slice the dense tensor");
   if constexpr (eager::detail::size_is_free<V>) {
     const auto e = eager::detail::entries_of("sparse_slice", s);
     bool good = start.rank() == e.rank && size.rank() == e.rank;
@@ -326,7 +327,7 @@ sparse_filled<sparse_value<V>, V, V> sparse_fill_empty_rows(const sparse_value<V
 }
 
 /// The sum of two sparse tensors in canonical order (tf.sparse_add): their elements together, without those whose absolute
-/// value is less than `thresh`.
+/// value is less than `thresh` (of all, as TensorFlow's documentation says; its kernel spares what only one of them has).
 template <value V>
 sparse_value<V> sparse_add(const sparse_value<V>& a, const sparse_value<V>& b, double thresh = 0) {
   static_assert(
@@ -591,39 +592,6 @@ auto safe_embedding_lookup_sparse(const P& params, const sparse_tensor<I>& sp_id
                                   safe_embedding_options o = {}) {
   return eager::as_tensor<typename P::element_type>(safe_embedding_lookup_sparse(
       dynamic_tensor(eager::lend(params)), eager::lend(sp_ids), eager::lend(sp_weights), o));
-}
-/// f applied to the values: sparse_map(s, [](const auto& v) { return tanh(v); }); f(0) should be 0.
-template <class T, class F>
-sparse_tensor<T> sparse_map(const sparse_tensor<T>& s, const F& f) {
-  return {s.indices, tensor<T, dyn>(f(s.values)), s.dense_shape};
-}
-template <class T>
-sparse_tensor<T> abs(const sparse_tensor<T>& s) {
-  return sparse_map(s, [](const auto& v) { return abs(v); });
-}
-template <class T>
-sparse_tensor<T> operator-(const sparse_tensor<T>& s) {
-  return sparse_map(s, [](const auto& v) { return -v; });
-}
-template <class T>
-sparse_tensor<T> sign(const sparse_tensor<T>& s) {
-  return sparse_map(s, [](const auto& v) { return sign(v); });
-}
-template <class T>
-sparse_tensor<T> square(const sparse_tensor<T>& s) {
-  return sparse_map(s, [](const auto& v) { return square(v); });
-}
-template <class T>
-sparse_tensor<T> sqrt(const sparse_tensor<T>& s) {
-  return sparse_map(s, [](const auto& v) { return sqrt(v); });
-}
-template <class T>
-sparse_tensor<T> tanh(const sparse_tensor<T>& s) {
-  return sparse_map(s, [](const auto& v) { return tanh(v); });
-}
-template <class T>
-sparse_tensor<T> erf(const sparse_tensor<T>& s) {
-  return sparse_map(s, [](const auto& v) { return erf(v); });
 }
 
 }  // namespace rill

@@ -328,8 +328,7 @@ class zip_member {
     }
   }
   void finish_inflate() {
-    unsigned char more;
-    z_->next_out = &more;
+    z_->next_out = &more_;
     z_->avail_out = 1;
     while (!ended_) {
       ended_ = step();
@@ -339,6 +338,7 @@ class zip_member {
   }
   std::unique_ptr<z_stream, closer> z_;
   std::vector<unsigned char> in_;
+  unsigned char more_ = 0;  // room to see whether more than the expected bytes come
   bool ended_ = false;
 #else
   [[noreturn]] void start_inflate() const {

@@ -305,8 +305,8 @@ void xla_scatter_op::run(const attributes& at, const operand_memory* in, const r
   kernel::detail::copy_all(out.type, in[0].data, out.data, out.size());
   if (out.size() == 0 || in[2].size() == 0) return;
   const kernel::detail::window_walk windows(at, out.shape, in[1], in[2].shape);
-  const scatter_kind kind = window_attributes::combine(at);
-  if (kind == scatter_kind::update) {
+  const scatter_kind how = window_attributes::combine(at);
+  if (how == scatter_kind::update) {
     for (std::int64_t g = 0; g < windows.count(); ++g) {
       kernel::copy_nest n;
       std::int64_t to = 0, from = 0;
@@ -316,7 +316,7 @@ void xla_scatter_op::run(const attributes& at, const operand_memory* in, const r
     }
     return;
   }
-  kernel::detail::visit_scatter(name, out.type, kind, [&]<class T, scatter_kind K>(std::type_identity<T>, std::integral_constant<scatter_kind, K>) {
+  kernel::detail::visit_scatter(name, out.type, how, [&]<class T, scatter_kind K>(std::type_identity<T>, std::integral_constant<scatter_kind, K>) {
     T* const to = out.as<T>();
     const T* const from = in[2].as<T>();
     windows.each([&](std::int64_t o, std::int64_t u) { to[o] = kernel::detail::combined<K>(to[o], from[u]); });
@@ -419,7 +419,7 @@ void one_hot_op::run(const attributes& at, const operand_memory* in, const resul
   const std::int64_t depth = out.shape[axis];
   const std::size_t width = size_of(out.type);
   for (std::int64_t k = 0, n = in[0].size(); k < n; ++k) {
-    const std::int64_t i = size_of(in[0].type) == 8 ? in[0].as<std::int64_t>()[k] : in[0].as<std::int32_t>()[k];
+    const std::int64_t i = in[0].type == dtype::uint8 ? in[0].as<std::uint8_t>()[k] : kernel::detail::index_at(in[0], k);
     if (i < 0 || i >= depth) continue;
     std::memcpy(kernel::detail::element_at(out.type, out.data, (k / inner * depth + i) * inner + k % inner), on.data, width);
   }

@@ -306,6 +306,7 @@ void matrix_set_diag_op::run(const attributes&, const operand_memory* in, const 
 }
 template <class>
 void matrix_band_part_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  if (out.size() == 0) return;
   const kernel::detail::matrices m(out.shape);
   const auto width = static_cast<std::int64_t>(size_of(out.type));
   parallel_for(m.count * m.rows, 65536 / (m.columns * width + 1) + 1, [&](std::int64_t begin, std::int64_t end) {

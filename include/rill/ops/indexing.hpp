@@ -314,22 +314,30 @@ struct invert_permutation_op {
 
 // ---- what gradients are made of ------------------------------------------------------------------------------------------
 
-/// The gradients of a scatter: `read` gathers at its indices, `write` scatters there. Equal extremes share a gradient.
+/// The gradients of a scatter: `read` gathers at its indices, `write` scatters there. Equal extremes share a gradient; of
+/// updates that replace the same element only the one that stays has one; factors of zero get the product of the others.
 template <value V>
 constexpr auto scatter_gradients(scatter_kind kind, const V& dy, const V& y, const V& x, const V& updates, const auto& read,
                                  const auto& write) {
   V dx = dy, du = dy;
   switch (kind) {
-    case scatter_kind::update:
+    case scatter_kind::update: {
       dx = write(dy, zeros_like(updates), scatter_kind::update);
-      du = read(dy);
+      const V none = broadcast_to(V::front_end::constant(x, dtype::int64, 0), x.shape());
+      const V number = reshape_to(V::front_end::range(updates, dtype::int64, updates.shape().num_elements()), updates.shape());
+      du = select(equal(read(write(none, number, scatter_kind::update)), number), read(dy), zeros_like(updates));
       break;
+    }
     case scatter_kind::add: du = read(dy); break;
     case scatter_kind::sub: du = -read(dy); break;
-    case scatter_kind::mul:
+    case scatter_kind::mul: {
       dx = write(dy, updates, scatter_kind::mul);
-      du = read(dy * y) / updates;
+      const V zero = equal(updates, zeros_like(updates)), factors = select(zero, ones_like(updates), updates);
+      const V zeros = read(write(zeros_like(x), cast_like(zero, x), scatter_kind::add));
+      const V others = select(equal(zeros, ones_like(updates)), read(dy * write(x, factors, scatter_kind::mul)), zeros_like(updates));
+      du = select(zero, others, read(dy * y) / factors);
       break;
+    }
     case scatter_kind::div:
       dx = write(dy, updates, scatter_kind::div);
       du = -read(dy * y) / updates;
@@ -467,6 +475,45 @@ constexpr V take_along_axis(V x, V indices, std::int64_t axis) {
   return detail::emit<ops::gather_elements_op>({x, indices}, at);
 }
 
+namespace detail {
+template <class I, class V>
+concept index_or_tensor = any_index<I> || std::is_same_v<I, V>;
+/// `all` in the place of a tensor.
+template <class V, class I>
+constexpr auto index_or_all(const I& i) {
+  if constexpr (std::is_same_v<I, V>) return all;
+  else return i;
+}
+template <class I>
+inline constexpr int kept_axes = std::is_integral_v<I> || std::is_same_v<I, ellipsis_t> ? 0 : 1;
+}  // namespace detail
+
+/// index with scalar tensors among the indices: each takes the one index that it holds when this runs, counted from the end
+/// when negative, and drops the axis. `index(matrix, all, i)`; out_of_range when it is outside of its axis.
+template <value V, class... I>
+  requires((detail::index_or_tensor<I, V> && ...) && (std::is_same_v<I, V> || ...))
+constexpr V index(V x, const I&... indices) {
+  V y = index(x, detail::index_or_all<V>(indices)...);
+  if (V::front_end::failed(y)) return y;
+  std::int64_t axes[sizeof...(I)] = {};
+  const V* picks[sizeof...(I)] = {};
+  const int hidden = y.rank() - (detail::kept_axes<I> + ...);
+  int n = 0, axis = 0;
+  (..., [&] {
+    if constexpr (std::is_same_v<I, ellipsis_t>) axis += hidden;
+    if constexpr (std::is_same_v<I, V>) picks[n] = &indices, axes[n++] = axis;
+    axis += detail::kept_axes<I>;
+  }());
+  while (n-- > 0) {
+    V pick = *picks[n];
+    if (V::front_end::failed(pick)) return pick;
+    if (pick.rank() != 0) return detail::fail<ops::gather_op>(pick, "an index that is a tensor must be a scalar", "gather takes more");
+    const V from_end = pick + V::front_end::count(pick, y.shape()[static_cast<int>(axes[n])]);
+    y = gather(y, select(less(pick, zeros_like(pick)), from_end, pick), {.axis = axes[n]});
+  }
+  return y;
+}
+
 // ---- scatter -------------------------------------------------------------------------------------------------------------
 
 /// Zeros of a shape but for the updates, which add up at the indices: indices [.., k], updates [.., shape[k..]]
@@ -557,8 +604,8 @@ constexpr V one_hot(V indices, std::int64_t depth, const one_hot_options& o) {
   if (V::front_end::failed(indices)) return indices;
   const int rank = indices.rank();
   const std::int64_t axis = o.axis < 0 ? o.axis + rank + 1 : o.axis;
-  if (!is_integer(indices.type()) || size_of(indices.type()) < 4)
-    return detail::fail<ops::one_hot_op>(indices, "indices must be int32 or int64", "cast them");
+  if (const dtype t = indices.type(); t != dtype::uint8 && t != dtype::int32 && t != dtype::int64)
+    return detail::fail<ops::one_hot_op>(indices, "indices must be uint8, int32 or int64", "cast them");
   if (axis < 0 || axis > rank || rank == max_rank) return detail::fail<ops::one_hot_op>(indices, "axis out of range", "axes are -rank-1 .. rank");
   if (depth < 0) return detail::fail<ops::one_hot_op>(indices, "the depth is negative");
   if (size_of(o.type) == 0) return detail::fail<ops::one_hot_op>(indices, "cannot give strings");

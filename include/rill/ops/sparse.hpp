@@ -227,7 +227,7 @@ constexpr failure sparse_failure(const sparse_value<V>& s) {
     f.set("the indices do not have one column per axis of the dense shape", "", i, {v.type, s.dense_shape});
   for (int d = 0; !f && d < s.rank(); ++d) {
     if (s.dense_shape[d] >= 0) continue;
-    if constexpr (requires(V v) { v.mutable_data(); })
+    if constexpr (requires(V t) { t.mutable_data(); })
       f.set("an extent of the dense shape is negative", "", i, {v.type, s.dense_shape});
     else if (d > 0) f.set("only the first extent of a dense shape may be the batch", "", i, {v.type, s.dense_shape});
   }
@@ -306,39 +306,40 @@ constexpr sparse_value<V> sparse_placeholder(V indices, V values, const tensor_s
   if (detail::refused<detail::named<ops::sparse_function::placeholder>>(s, bad)) s.values = bad;
   return s;
 }
-/// The sparse tensor with f(values): for f with f(0) = 0.
-template <value V, class F>
-constexpr sparse_value<V> sparse_map(const sparse_value<V>& s, const F& f) {
-  return {s.indices, V(f(s.values)), s.dense_shape};
+/// The sparse tensor with f(values), for f with f(0) = 0: sparse_map(s, [](const auto& v) { return tanh(v) * 2; }). S is a
+/// sparse_value or a sparse_tensor; so it is below.
+template <any_sparse S, class F>
+constexpr S sparse_map(const S& s, const F& f) {
+  return S{s.indices, decltype(S::values)(f(s.values)), s.dense_shape};
 }
 /// Element-wise functions that keep 0.
-template <value V>
-constexpr sparse_value<V> abs(const sparse_value<V>& s) {
-  return {s.indices, abs(s.values), s.dense_shape};
+template <any_sparse S>
+constexpr S abs(const S& s) {
+  return sparse_map(s, [](const auto& v) { return abs(v); });
 }
-template <value V>
-constexpr sparse_value<V> operator-(const sparse_value<V>& s) {
-  return {s.indices, -s.values, s.dense_shape};
+template <any_sparse S>
+constexpr S operator-(const S& s) {
+  return sparse_map(s, [](const auto& v) { return -v; });
 }
-template <value V>
-constexpr sparse_value<V> sign(const sparse_value<V>& s) {
-  return {s.indices, sign(s.values), s.dense_shape};
+template <any_sparse S>
+constexpr S sign(const S& s) {
+  return sparse_map(s, [](const auto& v) { return sign(v); });
 }
-template <value V>
-constexpr sparse_value<V> square(const sparse_value<V>& s) {
-  return {s.indices, square(s.values), s.dense_shape};
+template <any_sparse S>
+constexpr S square(const S& s) {
+  return sparse_map(s, [](const auto& v) { return square(v); });
 }
-template <value V>
-constexpr sparse_value<V> sqrt(const sparse_value<V>& s) {
-  return {s.indices, sqrt(s.values), s.dense_shape};
+template <any_sparse S>
+constexpr S sqrt(const S& s) {
+  return sparse_map(s, [](const auto& v) { return sqrt(v); });
 }
-template <value V>
-constexpr sparse_value<V> tanh(const sparse_value<V>& s) {
-  return {s.indices, tanh(s.values), s.dense_shape};
+template <any_sparse S>
+constexpr S tanh(const S& s) {
+  return sparse_map(s, [](const auto& v) { return tanh(v); });
 }
-template <value V>
-constexpr sparse_value<V> erf(const sparse_value<V>& s) {
-  return {s.indices, erf(s.values), s.dense_shape};
+template <any_sparse S>
+constexpr S erf(const S& s) {
+  return sparse_map(s, [](const auto& v) { return erf(v); });
 }
 /// The values as another dtype (tf.cast).
 template <value V>
@@ -798,7 +799,10 @@ constexpr V embedding_sparse(const std::vector<V>& params, const sparse_value<V>
   }
   V y = embedding_sums(params, segments, ids, weights, rows, strategy, max_norm);
   if (combiner == sparse_combiner::mean) {
-    y = div_no_nan(y, expand_dims(scatter_nd(at, weights, {rows}), -1));
+    const V total = expand_dims(scatter_nd(at, weights, {rows}), -1);
+    if (V::front_end::failed(y) || V::front_end::failed(total)) return V::front_end::failed(y) ? y : total;
+    const V some = not_equal(total, 0);  // rows without ids, or whose weights cancel, give 0
+    y = select(broadcast_to(some, y.shape()), y / select(some, total, ones_like(total)), zeros_like(y));
   } else if (combiner == sparse_combiner::sqrtn) {
     const V squares = scatter_nd(at, square(weights), {rows});  // 0 only where the sum is 0 too
     y = y / expand_dims(sqrt(select(squares > 0, squares, ones_like(squares))), -1);
