@@ -313,6 +313,9 @@ void add_rows(phase p) {
   add_softmax();
   add_movement();
   add_expressions();
+  add_unary();
+  add_sort();
+  add_fft();
 }
 
 /// Runs this program again for the rows of a phase; its exit code.

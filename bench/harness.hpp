@@ -87,5 +87,8 @@ void add_convolution();
 void add_softmax();
 void add_movement();
 void add_expressions();
+void add_unary();
+void add_sort();
+void add_fft();
 
 }  // namespace bench
