@@ -97,15 +97,15 @@ TEST_CASE("long rows: rounding, threads, directions") {
     const dynamic_tensor y = cumsum(single), back = cumsum(single, {.reverse = true}), shifted = cumsum(single, {.exclusive = true});
     const auto a = y.span<float>(), b = one.span<float>(), e = shifted.span<float>(), r = back.span<float>();
     double error = 0, reverse_error = 0;
-    bool same = true;
+    bool equal_bits = true;
     const double total = exact.span<double>()[static_cast<std::size_t>(n - 1)];
     for (std::size_t k = 0; k < a.size(); ++k) {
       error = std::max(error, std::fabs(static_cast<double>(a[k]) - exact.span<double>()[k]));
       const double before = k == 0 ? 0 : exact.span<double>()[k - 1];
       reverse_error = std::max(reverse_error, std::fabs(static_cast<double>(r[k]) - (total - before)));
-      same = same && a[k] == b[k] && e[k] == (k == 0 ? 0.0F : a[k - 1]);
+      equal_bits = equal_bits && a[k] == b[k] && e[k] == (k == 0 ? 0.0F : a[k - 1]);
     }
-    CHECK(same);
+    CHECK(equal_bits);
     CHECK(error < 1e-6 * std::sqrt(static_cast<double>(n)) + 1e-6);
     CHECK(reverse_error < 1e-6 * std::sqrt(static_cast<double>(n)) + 1e-6);
     const dynamic_tensor counted = cumsum(integers), wanted = naive(integers, false);
@@ -147,17 +147,17 @@ TEST_CASE("infinities and NaN") {
 
 TEST_CASE("shift and linear_recurrence") {
   const tensor<int, 2, 3> x{{1, 2, 3}, {4, 5, 6}};
-  CHECK(shift(x, 1) == tensor<int, 2, 3>{{0, 1, 2}, {0, 4, 5}});
-  CHECK(shift(x, 1, true, 7) == tensor<int, 2, 3>{{2, 3, 7}, {5, 6, 7}});
-  CHECK(shift(x, 0) == tensor<int, 2, 3>{{0, 0, 0}, {1, 2, 3}});
+  CHECK((shift(x, 1) == tensor<int, 2, 3>{{0, 1, 2}, {0, 4, 5}}));
+  CHECK((shift(x, 1, true, 7) == tensor<int, 2, 3>{{2, 3, 7}, {5, 6, 7}}));
+  CHECK((shift(x, 0) == tensor<int, 2, 3>{{0, 0, 0}, {1, 2, 3}}));
   CHECK(shift(tensor<float, 0, 3>(), 0).shape() == tensor_shape{0, 3});
   const tensor<double, 4> a{9, 2, 0.5, -1}, b{1, 1, 1, 1};
-  CHECK(linear_recurrence(a, b, 0) == tensor<double, 4>{1, 3, 2.5, -1.5});
-  CHECK(linear_recurrence(a, b, 0, true) == tensor<double, 4>{37, 4, 1.5, 1});
+  CHECK((linear_recurrence(a, b, 0) == tensor<double, 4>{1, 3, 2.5, -1.5}));
+  CHECK((linear_recurrence(a, b, 0, true) == tensor<double, 4>{37, 4, 1.5, 1}));
 }
 
 TEST_CASE("reductions") {
-  const tensor<double, 2, 3> x{{0, 1, 2}, {1000, 1000, -INFINITY}};
+  const tensor<float, 2, 3> x{{0, 1, 2}, {1000, 1000, -INFINITY}};
   const auto l = reduce_logsumexp(x, {.axis = {1}});
   CHECK(l(0) == doctest::Approx(std::log(1 + std::exp(1.0) + std::exp(2.0))));
   CHECK(l(1) == doctest::Approx(1000 + std::log(2.0)));
@@ -166,11 +166,11 @@ TEST_CASE("reductions") {
   CHECK(reduce_logsumexp(tensor<float, 2>{INFINITY, 1})() == INFINITY);
   CHECK(reduce_logsumexp(tensor<float, 0>())() == -INFINITY);
   CHECK(count_nonzero(tensor<int, 2, 3>{{0, 1, 0}, {1, 1, 0}})() == 3);
-  CHECK(count_nonzero(tensor<int, 2, 3>{{0, 1, 0}, {1, 1, 0}}, {.axis = {0}}) == tensor<std::int64_t, 3>{1, 2, 0});
-  CHECK(count_nonzero<std::int32_t>(tensor<bool, 3>{true, false, true}, {.axis = {0}, .keepdims = true}) == tensor<std::int32_t, 1>{2});
+  CHECK((count_nonzero(tensor<int, 2, 3>{{0, 1, 0}, {1, 1, 0}}, {.axis = {0}}) == tensor<std::int64_t, 3>{1, 2, 0}));
+  CHECK((count_nonzero<std::int32_t>(tensor<bool, 3>{true, false, true}, {.axis = {0}, .keepdims = true}) == tensor<std::int32_t, 1>{2}));
   const tensor<double, 2, 2> v{{1, 2}, {3, 6}};
   CHECK(reduce_variance(v)() == doctest::Approx(3.5));
-  CHECK(reduce_std(v, {.axis = {1}}) == tensor<double, 2>{0.5, 1.5});
+  CHECK((reduce_std(v, {.axis = {1}}) == tensor<double, 2>{0.5, 1.5}));
   CHECK(reduce_euclidean_norm(tensor<double, 2>{3, 4})() == 5);
 }
 
@@ -214,20 +214,54 @@ TEST_CASE("XLA's Reduce: the documentation's example") {
   for (int p = 0; p < 4; ++p)
     for (int k = 0; k < 6; ++k) x.data()[p * 6 + k] = k + 1;
   const auto add = [](int a, int b) { return a + b; };
-  CHECK(xla::reduce(x, 0, add, {0}) == tensor<int, 2, 3>{{4, 8, 12}, {16, 20, 24}});
-  CHECK(xla::reduce(x, 0, add, {2}) == tensor<int, 4, 2>{{6, 15}, {6, 15}, {6, 15}, {6, 15}});
-  CHECK(xla::reduce(x, 0, add, {0, 1}) == tensor<int, 3>{20, 28, 36});
+  CHECK((xla::reduce(x, 0, add, {0}) == tensor<int, 2, 3>{{4, 8, 12}, {16, 20, 24}}));
+  CHECK((xla::reduce(x, 0, add, {2}) == tensor<int, 4, 2>{{6, 15}, {6, 15}, {6, 15}, {6, 15}}));
+  CHECK((xla::reduce(x, 0, add, {0, 1}) == tensor<int, 3>{20, 28, 36}));
   CHECK(xla::reduce(x, 0, add, {0, 1, 2})() == 84);
-  CHECK(xla::reduce(x, 0, add, {0, 2}) == tensor<int, 2>{24, 60});
-  CHECK(xla::reduce(x, 5, add, {}) == x + 5);
-  CHECK(xla::reduce(tensor<float, 0, 2>(), 7.F, [](float a, float b) { return std::max(a, b); }, {0}) == tensor<float, 2>{7, 7});
+  CHECK((xla::reduce(x, 0, add, {0, 2}) == tensor<int, 2>{24, 60}));
+  CHECK((xla::reduce(x, 5, add, {}) == x + 5));
+  CHECK((xla::reduce(tensor<float, 0, 2>(), 7.F, [](float a, float b) { return std::max(a, b); }, {0}) == tensor<float, 2>{7, 7}));
   int calls = 0;
   CHECK(xla::reduce(tensor<int, 3>{1, 2, 3}, 0, [&](int a, int b) { return ++calls, 10 * a + b; }, {0})() == 123);
   CHECK(calls == 3);
+  for (int k = 0; k < 24; ++k) x.data()[k] = k % 5 == 0 ? 3 : 1 + k % 2;
   const dynamic_tensor d = x;
   const auto product = [](const dynamic_tensor& a, const dynamic_tensor& b) { return a * b; };
   for (const axis_list& axes : {axis_list{0}, axis_list{1, 2}, axis_list{0, 1, 2}, axis_list{0, 2}})
     CHECK(xla::reduce(d, dynamic_tensor(1), product, axes).to<int, any_rank>() == xla::reduce(x, 1, [](int a, int b) { return a * b; }, axes));
+}
+
+TEST_CASE("XLA's Reduce of several operands: the largest element and its index") {
+  const tensor<float, 2, 3> x{{1, 7, 7}, {4, 2, 9}};
+  const tensor<int, 2, 3> places{{0, 1, 2}, {0, 1, 2}};
+  const auto larger = [](float a, int i, float b, int j) { return a < b ? std::pair(b, j) : std::pair(a, i); };
+  const auto [values, indices] = xla::reduce(std::tuple(x, places), std::tuple(-1.F, -1), larger, {1});
+  CHECK((values == tensor<float, 2>{7, 9}));
+  CHECK((indices == tensor<int, 2>{1, 2}));
+  const auto [down, rows] = xla::reduce<float, int>(larger, {0}, dynamic_tensor(x), dynamic_tensor(places), dynamic_tensor(-1.F), dynamic_tensor(-1));
+  CHECK((down.to<float, 3>() == tensor<float, 3>{4, 7, 9}));
+  CHECK((rows.to<int, 3>() == tensor<int, 3>{0, 1, 2}));
+  const auto [none, no_index] = xla::reduce(std::tuple(tensor<float, 0, 2>(), tensor<int, 0, 2>()), std::tuple(-1.F, -1), larger, {0});
+  CHECK((none == tensor<float, 2>{-1, -1}));
+  const dynamic_tensor v = x, i = places, one = dynamic_tensor(1.F), two = dynamic_tensor(2);
+  check_error<invalid_argument>([&] { xla::reduce<float, int>(larger, {2}, v, i, one, two); }, "Reduce: an axis is out of range or named twice");
+  check_error<invalid_argument>([&] { xla::reduce<float, int>(larger, {0}, v, v, one, two); }, "Reduce: an operand is of another dtype than the function takes");
+  check_error<invalid_argument>([&] { xla::reduce<float, int>(larger, {0}, v, i, one, one); }, "Reduce: the initial values must be scalars");
+  check_error<invalid_argument>([&] { xla::reduce(std::tuple(tensor<float, 2>{1, 2}, tensor<int, 1>{1}), std::tuple(0.F, 0), larger, {0}); },
+                                "Reduce: operands must be of one shape: got [2] and [1]");
+}
+
+TEST_CASE("argmax and argmin: the first of equals, the first NaN") {
+  const dynamic_tensor x = tensor<float, 3, 4>{{1, 5, 5, 0}, {NAN, 2, NAN, 9}, {-1, -1, -3, -3}};
+  const tensor<std::int64_t, 3> largest{1, 0, 0}, smallest{3, 0, 2};
+  CHECK((argmax(x, {.axis = 1}).to<std::int64_t, 3>() == largest));
+  CHECK((argmin(x, {.axis = -1}).to<std::int64_t, 3>() == smallest));
+  CHECK((argmax(x.to<float, 3, 4>(), {.axis = 1}) == largest));
+  CHECK((argmin(x.to<float, 3, 4>(), {.axis = 1}) == smallest));
+  CHECK((argmax(x).to<std::int64_t, 4>() == tensor<std::int64_t, 4>{1, 0, 1, 1}));
+  check_error<invalid_argument>([&] { argmax(x, {.axis = 2}); }, "ArgMax: axis out of range");
+  check_error<invalid_argument>([&] { argmin(x, {.axis = -3}); }, "ArgMin: axis out of range");
+  check_error<invalid_argument>([&] { argmin(dynamic_tensor(tensor<float, 0, 2>())); }, "the axis is empty");
 }
 
 TEST_CASE("errors say what is wrong") {

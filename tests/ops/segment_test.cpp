@@ -82,29 +82,29 @@ TEST_CASE("segments of every dtype and rank against plain loops") {
 
 TEST_CASE("the documentation's examples, means, empty segments") {
   const tensor<int, 3, 4> x{{1, 2, 3, 4}, {-1, -2, -3, -4}, {5, 6, 7, 8}};
-  CHECK(segment_sum(x, tensor<int, 3>{0, 0, 1}) == tensor<int, 2, 4>{{0, 0, 0, 0}, {5, 6, 7, 8}});
-  CHECK(sparse_segment_sum(x, tensor<int, 2>{0, 1}, tensor<int, 2>{0, 0}) == tensor<int, 1, 4>{{0, 0, 0, 0}});
-  CHECK(sparse_segment_sum(x, tensor<int, 2>{0, 1}, tensor<int, 2>{0, 1}) == tensor<int, 2, 4>{{1, 2, 3, 4}, {-1, -2, -3, -4}});
-  CHECK(sparse_segment_sum(x, tensor<std::int64_t, 3>{0, 1, 2}, tensor<int, 3>{0, 0, 1}) == segment_sum(x, tensor<int, 3>{0, 0, 1}));
+  CHECK((segment_sum(x, tensor<int, 3>{0, 0, 1}) == tensor<int, 2, 4>{{0, 0, 0, 0}, {5, 6, 7, 8}}));
+  CHECK((sparse_segment_sum(x, tensor<int, 2>{0, 1}, tensor<int, 2>{0, 0}) == tensor<int, 1, 4>{{0, 0, 0, 0}}));
+  CHECK((sparse_segment_sum(x, tensor<int, 2>{0, 1}, tensor<int, 2>{0, 1}) == tensor<int, 2, 4>{{1, 2, 3, 4}, {-1, -2, -3, -4}}));
+  CHECK((sparse_segment_sum(x, tensor<std::int64_t, 3>{0, 1, 2}, tensor<int, 3>{0, 0, 1}) == segment_sum(x, tensor<int, 3>{0, 0, 1})));
   const tensor<float, 4> v{1, 3, 5, 8};
   const tensor<int, 4> ids{0, 0, 2, 2};
-  CHECK(segment_mean(v, ids) == tensor<float, 3>{2, 0, 6.5F});
-  CHECK(segment_prod(v, ids) == tensor<float, 3>{3, 1, 40});
-  CHECK(segment_max(v, ids) == tensor<float, 3>{3, 0, 8});
-  CHECK(segment_min(v, ids, {.num_segments = 4}) == tensor<float, 4>{1, 0, 5, 0});
+  CHECK((segment_mean(v, ids) == tensor<float, 3>{2, 0, 6.5F}));
+  CHECK((segment_prod(v, ids) == tensor<float, 3>{3, 1, 40}));
+  CHECK((segment_max(v, ids) == tensor<float, 3>{3, 0, 8}));
+  CHECK((segment_min(v, ids, {.num_segments = 4}) == tensor<float, 4>{1, 0, 5, 0}));
   const tensor<int, 4> mixed{2, 0, -1, 2};
-  CHECK(unsorted_segment_mean(v, mixed, 3) == tensor<float, 3>{3, 0, 4.5F});
-  CHECK(unsorted_segment_sqrt_n(v, mixed, 3) == tensor<float, 3>{3, 0, 9 / std::sqrt(2.F)});
-  CHECK(unsorted_segment_max(v, mixed, 3) == tensor<float, 3>{3, std::numeric_limits<float>::lowest(), 8});
-  CHECK(unsorted_segment_min(tensor<std::uint8_t, 4>{1, 3, 5, 8}, mixed, 3) == tensor<std::uint8_t, 3>{3, 255, 1});
+  CHECK((unsorted_segment_mean(v, mixed, 3) == tensor<float, 3>{3, 0, 4.5F}));
+  CHECK((unsorted_segment_sqrt_n(v, mixed, 3) == tensor<float, 3>{3, 0, 9 / std::sqrt(2.F)}));
+  CHECK((unsorted_segment_max(v, mixed, 3) == tensor<float, 3>{3, std::numeric_limits<float>::lowest(), 8}));
+  CHECK((unsorted_segment_min(tensor<std::uint8_t, 4>{1, 3, 5, 8}, mixed, 3) == tensor<std::uint8_t, 3>{3, 255, 1}));
   const tensor<float, 3, 2> rows{{1, 2}, {3, 4}, {5, 6}};
-  CHECK(sparse_segment_mean(rows, tensor<int, 3>{2, 0, 1}, tensor<int, 3>{0, 0, 3}) == tensor<float, 4, 2>{{3, 4}, {0, 0}, {0, 0}, {3, 4}});
-  CHECK(sparse_segment_sqrt_n(rows, tensor<int, 4>{2, 0, 1, 1}, tensor<int, 4>{0, 0, 0, 0}, {.num_segments = 2}) == tensor<float, 2, 2>{{6, 8}, {0, 0}});
+  CHECK((sparse_segment_mean(rows, tensor<int, 3>{2, 0, 1}, tensor<int, 3>{0, 0, 3}) == tensor<float, 4, 2>{{3, 4}, {0, 0}, {0, 0}, {3, 4}}));
+  CHECK((sparse_segment_sqrt_n(rows, tensor<int, 4>{2, 0, 1, 1}, tensor<int, 4>{0, 0, 0, 0}, {.num_segments = 2}) == tensor<float, 2, 2>{{6, 8}, {0, 0}}));
   CHECK(segment_sum(tensor<float, 0, 3>(), tensor<int, 0>()).shape() == tensor_shape{0, 3});
   CHECK(std::isnan(segment_max(tensor<float, 2>{NAN, 1}, tensor<int, 2>{0, 0})(0)));
   // half is added up in float: 2048 + 1 would stay 2048
   tensor<half, dyn> many(full({3000}, half(1)));
-  CHECK(static_cast<float>(segment_sum(many, tensor<int, dyn>(full({3000}, 0)))(0)) == 3000.0F);
+  CHECK((static_cast<float>(segment_sum(many, tensor<int, dyn>(full({3000}, 0)))(0)) == 3000.0F));
 }
 
 TEST_CASE("the same bits for any number of threads") {

@@ -86,10 +86,10 @@ TEST_CASE("sort, argsort, top_k and nth_element of every dtype, rank and axis") 
         tensor_shape rows;
         for (int d = 0; d < rank - 1; ++d) rows.push_back(s[d]);
         const auto pick = [&](const numbers& from) {
-          const numbers all = taken(x, from, rank - 1);
+          const numbers every = taken(x, from, rank - 1);
           return made(rows, [&](tensor_shape index) {
             index.push_back(nth);
-            return all(index);
+            return every(index);
           });
         };
         REQUIRE(holds(nth_element(v, nth), type, pick(rising)));
@@ -119,9 +119,9 @@ TEST_CASE("long rows, with and without ties, on one thread and several") {
             CHECK(std::equal(top.begin(), top.end(), down.begin()));
           }
           const auto sorted = list<double>(cast_to(sort(v), dtype::float64));
-          bool same = true;
-          for (std::size_t k = 0; k < sorted.size(); ++k) same = same && sorted[k] == w[static_cast<std::size_t>(want[k])];
-          CHECK(same);
+          bool right = true;
+          for (std::size_t k = 0; k < sorted.size(); ++k) right = right && sorted[k] == w[static_cast<std::size_t>(want[k])];
+          CHECK(right);
         }
       }
     }
@@ -130,8 +130,8 @@ TEST_CASE("long rows, with and without ties, on one thread and several") {
 TEST_CASE("NaN, infinities, signed zeros") {
   const float inf = INFINITY;
   const tensor<float, 7> x{3, NAN, -inf, -0.0F, inf, -NAN, 0};
-  CHECK(argsort(x) == tensor<std::int32_t, 7>{2, 3, 6, 0, 4, 1, 5});
-  CHECK(argsort(x, {.direction = sort_direction::descending}) == tensor<std::int32_t, 7>{1, 5, 4, 0, 3, 6, 2});
+  CHECK((argsort(x) == tensor<std::int32_t, 7>{2, 3, 6, 0, 4, 1, 5}));
+  CHECK((argsort(x, {.direction = sort_direction::descending}) == tensor<std::int32_t, 7>{1, 5, 4, 0, 3, 6, 2}));
   const auto up = sort(x), down = sort(x, {.direction = sort_direction::descending});
   CHECK(up(0) == -inf);
   CHECK(std::signbit(up(1)));
@@ -140,63 +140,63 @@ TEST_CASE("NaN, infinities, signed zeros") {
   CHECK((down(0) != down(0) && down(1) != down(1)));
   CHECK(down(2) == inf);
   CHECK(down(6) == -inf);
-  CHECK(top_k(x, 4).indices == tensor<std::int32_t, 4>{1, 5, 4, 0});
+  CHECK((top_k(x, 4).indices == tensor<std::int32_t, 4>{1, 5, 4, 0}));
   tensor<double, dyn> many(full({4000}, 1.0));
   many(1234) = NAN;
   many(77) = NAN;
   many(3999) = 2;
-  CHECK(top_k(many, 4).indices == tensor<std::int32_t, 4>{77, 1234, 3999, 0});
-  CHECK(sort(tensor<std::int64_t, 4>{INT64_MAX, INT64_MIN, -1, 0}) == tensor<std::int64_t, 4>{INT64_MIN, -1, 0, INT64_MAX});
-  CHECK(sort(tensor<std::uint64_t, 3>{UINT64_MAX, 0, 5}, {.direction = sort_direction::descending}) == tensor<std::uint64_t, 3>{UINT64_MAX, 5, 0});
+  CHECK((top_k(many, 4).indices == tensor<std::int32_t, 4>{77, 1234, 3999, 0}));
+  CHECK((sort(tensor<std::int64_t, 4>{INT64_MAX, INT64_MIN, -1, 0}) == tensor<std::int64_t, 4>{INT64_MIN, -1, 0, INT64_MAX}));
+  CHECK((sort(tensor<std::uint64_t, 3>{UINT64_MAX, 0, 5}, {.direction = sort_direction::descending}) == tensor<std::uint64_t, 3>{UINT64_MAX, 5, 0}));
 }
 
 TEST_CASE("strings") {
   const tensor<std::string, 2, 3> x{{"pear", "", "fig"}, {"apple", "fig", "Fig"}};
-  CHECK(sort(x) == tensor<std::string, 2, 3>{{"", "fig", "pear"}, {"Fig", "apple", "fig"}});
-  CHECK(argsort(x, {.axis = 0, .direction = sort_direction::descending}) == tensor<std::int32_t, 2, 3>{{0, 1, 0}, {1, 0, 1}});
+  CHECK((sort(x) == tensor<std::string, 2, 3>{{"", "fig", "pear"}, {"Fig", "apple", "fig"}}));
+  CHECK((argsort(x, {.axis = 0, .direction = sort_direction::descending}) == tensor<std::int32_t, 2, 3>{{0, 1, 0}, {1, 0, 1}}));
   const auto u = unique_with_counts(tensor<std::string, 5>{"b", "a", "b", "", "a"});
-  CHECK(u.y == tensor<std::string, 3>{"b", "a", ""});
-  CHECK(u.idx == tensor<std::int32_t, 5>{0, 1, 0, 2, 1});
-  CHECK(u.count == tensor<std::int32_t, 3>{2, 2, 1});
-  CHECK(setdiff1d(tensor<std::string, 3>{"b", "a", "b"}, tensor<std::string, 2>{"a", "c"}).out == tensor<std::string, 2>{"b", "b"});
-  CHECK(searchsorted(tensor<std::string, 3>{"a", "b", "b"}, tensor<std::string, 2>{"b", "aa"}) == tensor<std::int32_t, 2>{1, 1});
+  CHECK((u.y == tensor<std::string, 3>{"b", "a", ""}));
+  CHECK((u.idx == tensor<std::int32_t, 5>{0, 1, 0, 2, 1}));
+  CHECK((u.count == tensor<std::int32_t, 3>{2, 2, 1}));
+  CHECK((setdiff1d(tensor<std::string, 3>{"b", "a", "b"}, tensor<std::string, 2>{"a", "c"}).out == tensor<std::string, 2>{"b", "b"}));
+  CHECK((searchsorted(tensor<std::string, 3>{"a", "b", "b"}, tensor<std::string, 2>{"b", "aa"}) == tensor<std::int32_t, 2>{1, 1}));
 }
 
 TEST_CASE("unique, setdiff1d, bincount") {
   const auto u = unique_with_counts<std::int64_t>(tensor<int, 9>{1, 1, 2, 4, 4, 4, 7, 8, 8});
-  CHECK(u.y == tensor<int, 5>{1, 2, 4, 7, 8});
-  CHECK(u.idx == tensor<std::int64_t, 9>{0, 0, 1, 2, 2, 2, 3, 4, 4});
-  CHECK(u.count == tensor<std::int64_t, 5>{2, 1, 3, 1, 2});
+  CHECK((u.y == tensor<int, 5>{1, 2, 4, 7, 8}));
+  CHECK((u.idx == tensor<std::int64_t, 9>{0, 0, 1, 2, 2, 2, 3, 4, 4}));
+  CHECK((u.count == tensor<std::int64_t, 5>{2, 1, 3, 1, 2}));
   const auto f = unique(tensor<float, 6>{NAN, 0, -0.0F, 2, NAN, 2});
   CHECK(f.y.size() == 4);
-  CHECK(f.idx == tensor<std::int32_t, 6>{0, 1, 1, 2, 3, 2});
+  CHECK((f.idx == tensor<std::int32_t, 6>{0, 1, 1, 2, 3, 2}));
   CHECK(unique(tensor<half, 3>{half(1), half(1), half(2)}).y.size() == 2);
   CHECK(unique(tensor<int, 0>()).y.shape() == tensor_shape{0});
   const auto d = setdiff1d(tensor<int, 6>{1, 2, 3, 4, 5, 6}, tensor<int, 3>{1, 3, 5});
-  CHECK(d.out == tensor<int, 3>{2, 4, 6});
-  CHECK(d.idx == tensor<std::int32_t, 3>{1, 3, 5});
-  CHECK(bincount(tensor<int, 5>{1, 1, 2, 3, 1}) == tensor<int, 4>{0, 3, 1, 1});
-  CHECK(bincount(tensor<int, 5>{1, 1, 2, 3, 1}, {.minlength = 6}) == tensor<int, 6>{0, 3, 1, 1, 0, 0});
-  CHECK(bincount<std::int64_t>(tensor<int, 2, 2>{{1, 1}, {2, 3}}, {.maxlength = 2}) == tensor<std::int64_t, 2>{0, 2});
-  CHECK(bincount(tensor<int, 4>{0, 2, 2, 5}, tensor<double, 4>{0.5, 1, 2, 4}, {.maxlength = 3}) == tensor<double, 3>{0.5, 0, 3});
+  CHECK((d.out == tensor<int, 3>{2, 4, 6}));
+  CHECK((d.idx == tensor<std::int32_t, 3>{1, 3, 5}));
+  CHECK((bincount(tensor<int, 5>{1, 1, 2, 3, 1}) == tensor<int, 4>{0, 3, 1, 1}));
+  CHECK((bincount(tensor<int, 5>{1, 1, 2, 3, 1}, {.minlength = 6}) == tensor<int, 6>{0, 3, 1, 1, 0, 0}));
+  CHECK((bincount<std::int64_t>(tensor<int, 2, 2>{{1, 1}, {2, 3}}, {.maxlength = 2}) == tensor<std::int64_t, 2>{0, 2}));
+  CHECK((bincount(tensor<int, 4>{0, 2, 2, 5}, tensor<double, 4>{0.5, 1, 2, 4}, {.maxlength = 3}) == tensor<double, 3>{0.5, 0, 3}));
   CHECK(bincount(tensor<int, 0>()).size() == 0);
 }
 
 TEST_CASE("in_top_k, searchsorted, histogram_fixed_width") {
   const tensor<float, 4, 4> p{{0.1F, 0.5F, 0.3F, 0.5F}, {0.1F, 0.5F, 0.3F, 0.5F}, {1, 2, NAN, 0}, {1, 2, 3, 4}};
-  CHECK(in_top_k(p, tensor<int, 4>{3, 2, 1, 4}, 1) == tensor<bool, 4>{true, false, false, false});
-  CHECK(in_top_k(p, tensor<std::int64_t, 4>{1, 2, 1, -1}, 3) == tensor<bool, 4>{true, true, false, false});
+  CHECK((in_top_k(p, tensor<int, 4>{3, 2, 1, 4}, 1) == tensor<bool, 4>{true, false, false, false}));
+  CHECK((in_top_k(p, tensor<std::int64_t, 4>{1, 2, 1, -1}, 3) == tensor<bool, 4>{true, true, false, false}));
   const tensor<int, 2, 5> rows{{0, 3, 9, 9, 10}, {1, 2, 3, 4, 5}};
   const tensor<int, 2, 3> v{{2, 4, 9}, {0, 2, 6}};
-  CHECK(searchsorted(rows, v) == tensor<int, 2, 3>{{1, 2, 2}, {0, 1, 5}});
-  CHECK(searchsorted<std::int64_t>(rows, v, search_side::right) == tensor<std::int64_t, 2, 3>{{1, 2, 4}, {0, 2, 5}});
-  CHECK(lower_bound(rows, v) == searchsorted(rows, v));
-  CHECK(upper_bound(rows, v) == searchsorted(rows, v, search_side::right));
-  CHECK(searchsorted(tensor<float, 3>{1, 2, NAN}, tensor<float, 2>{NAN, 5}) == tensor<int, 2>{2, 2});
-  CHECK(searchsorted(tensor<float, 0>(), tensor<float, 1>{5}) == tensor<int, 1>{0});
-  CHECK(histogram_fixed_width(tensor<float, 6>{-1, 0, 1.5F, 2, 5, 15}, {0, 5}, 5) == tensor<int, 5>{2, 1, 1, 0, 2});
-  CHECK(histogram_fixed_width<std::int64_t>(tensor<int, 2, 2>{{3, 3}, {9, -9}}, {0, 4}, 2) == tensor<std::int64_t, 2>{1, 3});
-  CHECK(histogram_fixed_width(tensor<float, 2>{NAN, INFINITY}, {0, 1}, 2) == tensor<int, 2>{0, 1});
+  CHECK((searchsorted(rows, v) == tensor<int, 2, 3>{{1, 2, 2}, {0, 1, 5}}));
+  CHECK((searchsorted<std::int64_t>(rows, v, search_side::right) == tensor<std::int64_t, 2, 3>{{1, 2, 4}, {0, 2, 5}}));
+  CHECK((lower_bound(rows, v) == searchsorted(rows, v)));
+  CHECK((upper_bound(rows, v) == searchsorted(rows, v, search_side::right)));
+  CHECK((searchsorted(tensor<float, 3>{1, 2, NAN}, tensor<float, 2>{NAN, 5}) == tensor<int, 2>{2, 2}));
+  CHECK((searchsorted(tensor<float, 0>(), tensor<float, 1>{5}) == tensor<int, 1>{0}));
+  CHECK((histogram_fixed_width(tensor<float, 6>{-1, 0, 1.5F, 2, 5, 15}, {0, 5}, 5) == tensor<int, 5>{2, 1, 1, 0, 2}));
+  CHECK((histogram_fixed_width<std::int64_t>(tensor<int, 2, 2>{{3, 3}, {9, -9}}, {0, 4}, 2) == tensor<std::int64_t, 2>{1, 3}));
+  CHECK((histogram_fixed_width(tensor<float, 2>{NAN, INFINITY}, {0, 1}, 2) == tensor<int, 2>{0, 1}));
 }
 
 TEST_CASE("XLA's Sort with a comparator") {
@@ -204,16 +204,16 @@ TEST_CASE("XLA's Sort with a comparator") {
   const tensor<int, 2, 3> values{{10, 20, 30}, {40, 50, 60}};
   const bool up = true;
   const auto [k, v] = xla::sort([&](float a, float b, int, int) { return up ? a < b : b < a; }, 1, keys, values);
-  CHECK(k == tensor<float, 2, 3>{{1, 2, 3}, {0, 1, 1}});
-  CHECK(v == tensor<int, 2, 3>{{20, 30, 10}, {60, 40, 50}});
+  CHECK((k == tensor<float, 2, 3>{{1, 2, 3}, {0, 1, 1}}));
+  CHECK((v == tensor<int, 2, 3>{{20, 30, 10}, {60, 40, 50}}));
   // by the second operand where the first are equal, along the first dimension
   const auto [a, b] = xla::sort([](int x, int y, int p, int q) { return x != y ? x < y : p > q; }, 0, tensor<int, 3>{1, 1, 0}, tensor<int, 3>{5, 6, 7});
-  CHECK(a == tensor<int, 3>{0, 1, 1});
-  CHECK(b == tensor<int, 3>{7, 6, 5});
+  CHECK((a == tensor<int, 3>{0, 1, 1}));
+  CHECK((b == tensor<int, 3>{7, 6, 5}));
   const auto d = xla::sort<float, int>([](float x, float y, int, int) { return x > y; }, -1, dynamic_tensor(keys), dynamic_tensor(values));
   CHECK(d[0].to<float, 2, 3>() == tensor<float, 2, 3>{{3, 2, 1}, {1, 1, 0}});
   CHECK(d[1].to<int, 2, 3>() == tensor<int, 2, 3>{{10, 30, 20}, {40, 50, 60}});
-  CHECK(xla::sort(tensor<int, 3>{3, 1, 2}) == tensor<int, 3>{1, 2, 3});
+  CHECK((xla::sort(tensor<int, 3>{3, 1, 2}) == tensor<int, 3>{1, 2, 3}));
 }
 
 TEST_CASE("errors say what is wrong") {

@@ -9,6 +9,7 @@
 
 #include "../graph/symbol.hpp"
 #include "../kernel/cast.hpp"
+#include "../kernel/scan.hpp"  // the gradient of reduce_prod
 #include "../ops/complex.hpp"
 #include "../ops/functions.hpp"
 #include "elementwise.hpp"

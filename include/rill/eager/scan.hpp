@@ -130,6 +130,27 @@ auto reduce(const X& x, typename X::element_type init_value, F&& f, const axis_l
   kernel::reduce_with(static_cast<const T*>(v.data()), v.shape(), mask, init_value, r.data(), f);
   return r;
 }
+/// Typed tensors of one shape reduced together by any function: f(a0, .., an, b0, .., bn) gives a tuple (or pair).
+///
+///   auto [value, index] = xla::reduce(std::tuple(x, indices), std::tuple(-1.f, -1), f, {1});
+template <expr::eager... X, class F>
+auto reduce(const std::tuple<X...>& operands, const std::tuple<typename X::element_type...>& init_values, F&& f, const axis_list& dimensions) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    const std::array<dynamic_tensor, sizeof...(X)> x{eager::lend(std::get<I>(operands))...};
+    const tensor_shape& s = x[0].shape();
+    const std::int64_t mask = rill::detail::named_axes(dimensions, s.rank());
+    if (mask < 0) throw invalid_argument("Reduce: an axis is out of range or named twice for the shape " + to_string(s));
+    for (const dynamic_tensor& v : x)
+      if (!(v.shape() == s)) throw invalid_argument("Reduce: operands must be of one shape: got " + to_string(s) + " and " + to_string(v.shape()));
+    const auto total = kernel::reduce_together(std::tuple<const typename X::element_type*...>(static_cast<const typename X::element_type*>(x[I].data())...),
+                                               s, mask, init_values, f);
+    std::tuple<tensor<typename X::element_type, any_rank>...> r(
+        tensor<typename X::element_type, any_rank>::uninitialized(ops::reduced_shape(s, mask, false))...);
+    for (std::size_t k = 0; k < total.size(); ++k) ((std::get<I>(r).data()[k] = std::get<I>(total[k])), ...);
+    return r;
+  }
+  (std::index_sequence_for<X...>{});
+}
 }  // namespace xla
 
 }  // namespace rill

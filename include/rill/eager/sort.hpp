@@ -51,8 +51,9 @@ inline void check_vector(const char* op, const dynamic_tensor& x, dtype index) {
 template <class F>
 void with_identities(const dynamic_tensor& x, F&& f) {
   if (x.type() == dtype::string) return f(x.span<std::string>(), [](const std::string& s) { return std::string_view(s); }, [](const std::string&) { return false; });
-  kernel::detail::visit_ordered(x.type(), [&]<class T>(std::type_identity<T>) {
-    f(std::span<const T>(static_cast<const T*>(x.data()), static_cast<std::size_t>(x.size())),
+  const kernel::detail::wide_operand wide({x.type(), x.shape(), x.data()});
+  kernel::detail::visit_wide(wide.m.type, [&]<class T>(std::type_identity<T>) {
+    f(std::span<const T>(wide.m.as<T>(), static_cast<std::size_t>(x.size())),
       [](T v) { return static_cast<std::uint64_t>(kernel::detail::key_of<false>(v)); }, [](T v) { return !(v == v); });
   }, "Unique");
 }

@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <tuple>
 #include <vector>
 
 #include "../ops/scan.hpp"
+#include "cast.hpp"
 #include "indexing.hpp"
 #include "simd.hpp"
 
@@ -26,6 +28,54 @@ struct axis_layout {
 };
 
 namespace detail {
+
+/// The dtype that elements are combined and compared in: the narrow ones in float32 and int32, which saves compiling every
+/// kernel for each of them.
+constexpr dtype wide_dtype(dtype d) {
+  if (is_floating(d) && size_of(d) == 2) return dtype::float32;
+  return d == dtype::boolean || ((class_of(d) & types::reals) != 0 && size_of(d) < 4) ? dtype::int32 : d;
+}
+/// An operand in its wide dtype, converted aside where that is another one.
+struct wide_operand {
+  operand_memory m;
+  std::vector<unsigned char> aside;
+
+  explicit wide_operand(const operand_memory& x) : m(x) {
+    m.type = wide_dtype(x.type);
+    if (m.type == x.type) return;
+    aside.resize(static_cast<std::size_t>(x.size()) * size_of(m.type));
+    cast_elements(x, {m.type, m.shape, aside.data()});
+    m.data = aside.data();
+  }
+};
+/// A result in its wide dtype; finish() converts it where that is another one.
+struct wide_result {
+  result_memory m;
+  result_memory narrow;
+  std::vector<unsigned char> aside;
+
+  explicit wide_result(const result_memory& y) : m(y), narrow(y) {
+    m.type = wide_dtype(y.type);
+    if (m.type == y.type) return;
+    aside.resize(static_cast<std::size_t>(y.size()) * size_of(m.type));
+    m.data = aside.data();
+  }
+  void finish() const {
+    if (m.type != narrow.type) cast_elements({m.type, m.shape, m.data}, narrow);
+  }
+};
+/// The wide real dtypes.
+template <class F>
+void visit_wide(dtype d, F&& f, const char* op) {
+  rill::detail::visit_one_of<dtype::float32, dtype::float64, dtype::int32, dtype::int64, dtype::uint32, dtype::uint64>(d, "a real type", op, f);
+}
+/// Real and complex ones for sums and products; integers as unsigned ones, which have the same bits and wrap around.
+template <class F>
+void visit_modular(dtype d, F&& f, const char* op) {
+  if (d == dtype::int32) d = dtype::uint32;
+  if (d == dtype::int64) d = dtype::uint64;
+  rill::detail::visit_one_of<dtype::float32, dtype::float64, dtype::uint32, dtype::uint64, dtype::complex64, dtype::complex128>(d, "a number type", op, f);
+}
 
 /// to[k] = R(with, to[k]).
 template <class R, class T>
@@ -115,19 +165,18 @@ void scan_row(const T* x, T* y, std::int64_t n) {
   });
 }
 
-/// Any numbers, one after the other; added up in compute_t.
+/// Any numbers, one after the other.
 template <class R, class T>
 void scan_plain(const T* x, T* y, const axis_layout& s, bool exclusive, bool reverse) {
-  using A = compute_t<T>;
   const std::int64_t step = reverse ? -s.inner : s.inner, first = reverse ? (s.n - 1) * s.inner : 0;
   parallel_for(s.outer * s.inner, 16384 / (s.n + 1) + 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t k = begin; k < end; ++k) {
       std::int64_t at = k / s.inner * s.n * s.inner + k % s.inner + first;
-      A total = R::template identity<A>();
+      T total = R::template identity<T>();
       for (std::int64_t i = 0; i < s.n; ++i, at += step) {
-        if (exclusive) y[at] = static_cast<T>(total);
-        total = static_cast<A>(R::combine(total, static_cast<A>(x[at])));
-        if (!exclusive) y[at] = static_cast<T>(total);
+        if (exclusive) y[at] = total;
+        total = static_cast<T>(R::combine(total, x[at]));
+        if (!exclusive) y[at] = total;
       }
     }
   });
@@ -139,15 +188,16 @@ void scan_plain(const T* x, T* y, const axis_layout& s, bool exclusive, bool rev
 template <class R, class T>
 void scan(const T* x, T* y, const axis_layout& s, bool exclusive, bool reverse) {
   if (s.outer * s.n * s.inner == 0) return;
-  if constexpr (!std::is_same_v<R, ops::log_sum_exp> && (std::is_same_v<T, float> || std::is_same_v<T, double> ||
-                                                         std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::int64_t>)) {
+  if constexpr (!std::is_same_v<R, ops::log_sum_exp> && std::is_arithmetic_v<T>) {
+    if (s.inner == 1 && !std::is_same_v<R, ops::sum>) return detail::scan_plain<R>(x, y, s, exclusive, reverse);
     if (s.inner == 1) {
       parallel_for(s.outer, 16384 / s.n + 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t r = begin; r < end; ++r) {
           const T* const from = x + r * s.n;
           T* const to = y + r * s.n;
           const std::int64_t last = s.n - 1;
-          if (exclusive) reverse ? detail::scan_row<R, -1, true>(from + last, to + last, s.n) : detail::scan_row<R, 1, true>(from, to, s.n);
+          if constexpr (!std::is_same_v<R, ops::sum>) return;
+          else if (exclusive) reverse ? detail::scan_row<R, -1, true>(from + last, to + last, s.n) : detail::scan_row<R, 1, true>(from, to, s.n);
           else reverse ? detail::scan_row<R, -1, false>(from + last, to + last, s.n) : detail::scan_row<R, 1, false>(from, to, s.n);
         }
       });
@@ -211,6 +261,31 @@ void reduce_with(const T* x, const tensor_shape& s, std::int64_t mask, T init, T
   }
 }
 
+/// Several operands reduced together; total holds one tuple per element of the result.
+template <class... T, class F>
+std::vector<std::tuple<T...>> reduce_together(const std::tuple<const T*...>& x, const tensor_shape& s, std::int64_t mask, const std::tuple<T...>& init, const F& f) {
+  std::int64_t step[max_rank] = {}, index[max_rank] = {}, size = 1;
+  for (int d = s.rank() - 1; d >= 0; --d) {
+    if ((mask >> d & 1) != 0) continue;
+    step[d] = size;
+    size *= s[d];
+  }
+  std::vector<std::tuple<T...>> total(static_cast<std::size_t>(size), init);
+  std::int64_t at = 0;
+  for (std::int64_t k = 0, n = s.num_elements(); k < n; ++k) {
+    auto& t = total[static_cast<std::size_t>(at)];
+    [&]<std::size_t... I>(std::index_sequence<I...>) { t = f(std::get<I>(t)..., std::get<I>(x)[k]...); }
+    (std::index_sequence_for<T...>{});
+    for (int d = s.rank() - 1; d >= 0; --d) {
+      at += step[d];
+      if (++index[d] < s[d]) break;
+      at -= step[d] * s[d];
+      index[d] = 0;
+    }
+  }
+  return total;
+}
+
 }  // namespace rill::kernel
 
 namespace rill::ops {
@@ -218,12 +293,15 @@ namespace rill::ops {
 template <class Reducer>
 template <class>
 void scan_op<Reducer>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  const kernel::detail::wide_operand x(in[0]);
+  const kernel::detail::wide_result y(out);
   const auto go = [&]<class T>(std::type_identity<T>) {
-    kernel::scan<Reducer>(in[0].as<T>(), out.as<T>(), kernel::axis_layout(out.shape, at.i[0]), at.i[1] != 0, at.i[2] != 0);
+    kernel::scan<Reducer>(x.m.as<T>(), y.m.as<T>(), kernel::axis_layout(out.shape, at.i[0]), at.i[1] != 0, at.i[2] != 0);
   };
-  if constexpr (std::is_same_v<Reducer, log_sum_exp>) visit_floating(out.type, go, name);
-  else if constexpr (std::is_same_v<Reducer, sum> || std::is_same_v<Reducer, prod>) visit_number(out.type, go, name);
-  else visit_real(out.type, go, name);
+  if constexpr (std::is_same_v<Reducer, log_sum_exp>) y.m.type == dtype::float64 ? go(std::type_identity<double>{}) : go(std::type_identity<float>{});
+  else if constexpr (std::is_same_v<Reducer, sum> || std::is_same_v<Reducer, prod>) kernel::detail::visit_modular(y.m.type, go, name);
+  else kernel::detail::visit_wide(y.m.type, go, name);
+  y.finish();
 }
 
 template <class Reducer>
@@ -231,14 +309,15 @@ template <class>
 void arg_scan_op<Reducer>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const kernel::axis_layout s(out.shape, at.i[0]);
   const bool reverse = at.i[2] != 0;
-  visit_real(in[0].type, [&]<class T>(std::type_identity<T>) {
+  const kernel::detail::wide_operand x(in[0]);
+  kernel::detail::visit_wide(x.m.type, [&]<class T>(std::type_identity<T>) {
     parallel_for(s.outer * s.inner, 16384 / (s.n + 1) + 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t k = begin; k < end; ++k) {
         const std::int64_t first = k / s.inner * s.n * s.inner + k % s.inner;
         std::int64_t best = reverse ? s.n - 1 : 0;
         for (std::int64_t j = 0; j < s.n; ++j) {
           const std::int64_t i = reverse ? s.n - 1 - j : j;
-          const T v = in[0].as<T>()[first + i * s.inner], b = in[0].as<T>()[first + best * s.inner];
+          const T v = x.m.as<T>()[first + i * s.inner], b = x.m.as<T>()[first + best * s.inner];
           if (v != v ? b == b : std::is_same_v<Reducer, max> ? v >= b : v <= b) best = i;
           out.as<std::int64_t>()[first + i * s.inner] = best;
         }
@@ -251,20 +330,22 @@ template <class>
 void linear_recurrence_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const kernel::axis_layout s(out.shape, at.i[0]);
   const std::int64_t step = at.i[2] != 0 ? -s.inner : s.inner;
-  visit_floating(out.type, [&]<class T>(std::type_identity<T>) {
-    using A = compute_t<T>;
+  const kernel::detail::wide_operand a(in[0]), b(in[1]);
+  const kernel::detail::wide_result y(out);
+  const auto go = [&]<class T>(std::type_identity<T>) {
     parallel_for(s.outer * s.inner, 16384 / (s.n + 1) + 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t k = begin; k < end; ++k) {
         std::int64_t p = k / s.inner * s.n * s.inner + k % s.inner + (step < 0 ? (s.n - 1) * s.inner : 0);
-        A h{0};
+        T h(0);
         for (std::int64_t i = 0; i < s.n; ++i, p += step) {
-          const A b = static_cast<A>(in[1].as<T>()[p]);
-          h = i == 0 ? b : static_cast<A>(in[0].as<T>()[p]) * h + b;
-          out.as<T>()[p] = static_cast<T>(h);
+          h = i == 0 ? b.m.as<T>()[p] : a.m.as<T>()[p] * h + b.m.as<T>()[p];
+          y.m.as<T>()[p] = h;
         }
       }
     });
-  }, name);
+  };
+  y.m.type == dtype::float64 ? go(std::type_identity<double>{}) : go(std::type_identity<float>{});
+  y.finish();
 }
 
 template <class>
@@ -285,11 +366,21 @@ void shift_op::run(const attributes& at, const operand_memory* in, const result_
 template <class F>
 template <class>
 void reduce_with_op<F>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  visit_dtype(out.type, [&]<class T>(std::type_identity<T>) {
-    if constexpr (std::is_invocable_r_v<T, const F&, T, T>)
-      kernel::reduce_with(in[0].as<T>(), in[0].shape, at.i[0], *in[1].as<T>(), out.as<T>(), F{});
-    else throw invalid_argument(std::string(name) + ": the function does not combine elements of " + std::string(name_of(out.type)));
-  }, name);
+  const auto go = [&]<class T>(std::type_identity<T>) {
+    kernel::reduce_with(in[0].as<T>(), in[0].shape, at.i[0], *in[1].as<T>(), out.as<T>(), F{});
+  };
+  if constexpr (!std::is_void_v<element>) go(std::type_identity<element>{});
+  else if (out.type == dtype::boolean) go(std::type_identity<bool>{});
+  else visit_real(out.type, go, name);
+}
+
+template <int Result, class F, class T, class U>
+template <class>
+void reduce_together_op<Result, F, T, U>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  const auto total = kernel::reduce_together(std::tuple<const T*, const U*>(in[0].as<T>(), in[1].as<U>()), in[0].shape, at.i[0],
+                                             std::tuple<T, U>(*in[2].as<T>(), *in[3].as<U>()), F{});
+  auto* const to = out.as<std::conditional_t<Result == 0, T, U>>();
+  for (std::size_t k = 0; k < total.size(); ++k) to[k] = std::get<Result>(total[k]);
 }
 
 }  // namespace rill::ops

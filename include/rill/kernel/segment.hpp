@@ -4,6 +4,8 @@
 /// The CPU kernels of ops/segment.hpp. Small ones walk the slices in order. Large ones give each thread segments (or
 /// columns) of its own: slices are listed by segment, in order, so that every sum is made of the same additions.
 
+#include <span>
+
 #include "../ops/segment.hpp"
 #include "scan.hpp"
 
@@ -36,59 +38,62 @@ struct segment_ids {
   std::int64_t operator[](std::int64_t k) const { return id[static_cast<std::size_t>(k)]; }
 };
 
-/// to = R(to, from) for n elements; A is what T is computed in.
-template <class R, class T, class A>
-void combine_slice(const T* from, A* to, std::int64_t n) {
-  if constexpr (std::is_same_v<T, A> && (std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, std::int32_t> ||
-                                         std::is_same_v<T, std::int64_t>)) {
+/// The numbers of the slices of each segment, in order.
+struct slices_by_segment {
+  std::vector<std::int64_t> first, order;
+
+  slices_by_segment(const segment_ids& id, std::int64_t segments) : first(static_cast<std::size_t>(segments) + 1), order(static_cast<std::size_t>(id.size())) {
+    for (const std::int64_t s : id.id)
+      if (s >= 0) ++first[static_cast<std::size_t>(s) + 1];
+    for (std::size_t s = 1; s < first.size(); ++s) first[s] += first[s - 1];
+    std::vector<std::int64_t> next(first.begin(), first.end() - 1);
+    for (std::int64_t k = 0; k < id.size(); ++k)
+      if (id[k] >= 0) order[static_cast<std::size_t>(next[static_cast<std::size_t>(id[k])]++)] = k;
+  }
+  [[nodiscard]] std::span<const std::int64_t> operator[](std::int64_t s) const {
+    const auto begin = static_cast<std::size_t>(first[static_cast<std::size_t>(s)]), end = static_cast<std::size_t>(first[static_cast<std::size_t>(s) + 1]);
+    return std::span(order).subspan(begin, end - begin);
+  }
+};
+
+/// to = R(to, from) for n elements.
+template <class R, class T>
+void combine_slice(const T* from, T* to, std::int64_t n) {
+  if constexpr (std::is_arithmetic_v<T>) {
     if (n >= 4) return combine_rows<R>(to, from, to, n);
   }
-  for (std::int64_t k = 0; k < n; ++k) to[k] = static_cast<A>(R::combine(to[k], static_cast<A>(from[k])));
+  for (std::int64_t k = 0; k < n; ++k) to[k] = static_cast<T>(R::combine(to[k], from[k]));
 }
 
-/// out[id(k)] = R of the slices row(k); `out` holds identities.
-template <class R, class T, class A, class Row>
-void combine_segments(const T* x, std::int64_t inner, const segment_ids& id, std::int64_t segments, const Row& row, A* out) {
+/// out[id(k)] = R of the slices rows[k] (k without rows); `out` holds identities.
+template <class R, class T>
+void combine_segments(const T* x, std::int64_t inner, const segment_ids& id, std::int64_t segments, const std::int64_t* rows, T* out) {
   const std::int64_t n = id.size();
+  const auto slice = [&](std::int64_t k) { return x + (rows ? rows[k] : k) * inner; };
   if (n * inner < 65536 || max_threads() == 1) {
     for (std::int64_t k = 0; k < n; ++k)
-      if (id[k] >= 0) combine_slice<R>(x + row(k) * inner, out + id[k] * inner, inner);
+      if (id[k] >= 0) combine_slice<R>(slice(k), out + id[k] * inner, inner);
     return;
   }
   if (inner >= 2048) {
     parallel_for(inner, 512, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t k = 0; k < n; ++k)
-        if (id[k] >= 0) combine_slice<R>(x + row(k) * inner + begin, out + id[k] * inner + begin, end - begin);
+        if (id[k] >= 0) combine_slice<R>(slice(k) + begin, out + id[k] * inner + begin, end - begin);
     });
     return;
   }
-  std::vector<std::int64_t> first(static_cast<std::size_t>(segments) + 1), order(static_cast<std::size_t>(n));
-  for (std::int64_t k = 0; k < n; ++k)
-    if (id[k] >= 0) ++first[static_cast<std::size_t>(id[k]) + 1];
-  for (std::size_t s = 1; s < first.size(); ++s) first[s] += first[s - 1];
-  std::vector<std::int64_t> next(first.begin(), first.end() - 1);
-  for (std::int64_t k = 0; k < n; ++k)
-    if (id[k] >= 0) order[static_cast<std::size_t>(next[static_cast<std::size_t>(id[k])]++)] = k;
+  const slices_by_segment by(id, segments);
   parallel_for(segments, 32768 * segments / (n * inner) + 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t s = begin; s < end; ++s)
-      for (std::int64_t k = first[static_cast<std::size_t>(s)]; k < first[static_cast<std::size_t>(s) + 1]; ++k)
-        combine_slice<R>(x + row(order[static_cast<std::size_t>(k)]) * inner, out + s * inner, inner);
+      for (const std::int64_t k : by[s]) combine_slice<R>(slice(k), out + s * inner, inner);
   });
 }
 
 /// The same from nothing, with `empty` in segments without slices.
-template <class R, class T, class Row>
-void reduce_segments(const T* x, std::int64_t inner, const segment_ids& id, std::int64_t segments, const Row& row, T empty, T* out) {
-  using A = compute_t<T>;
-  const std::int64_t size = segments * inner;
-  if constexpr (std::is_same_v<A, T>) {
-    std::fill_n(out, size, R::template identity<T>());
-    combine_segments<R>(x, inner, id, segments, row, out);
-  } else {
-    std::vector<A> wide(static_cast<std::size_t>(size), R::template identity<A>());
-    combine_segments<R>(x, inner, id, segments, row, wide.data());
-    for (std::int64_t k = 0; k < size; ++k) out[k] = static_cast<T>(wide[static_cast<std::size_t>(k)]);
-  }
+template <class R, class T>
+void reduce_segments(const T* x, std::int64_t inner, const segment_ids& id, std::int64_t segments, const std::int64_t* rows, T empty, T* out) {
+  std::fill_n(out, segments * inner, R::template identity<T>());
+  combine_segments<R>(x, inner, id, segments, rows, out);
   if constexpr (std::is_same_v<R, ops::max> || std::is_same_v<R, ops::min>) {
     std::vector<bool> seen(static_cast<std::size_t>(segments));
     for (const std::int64_t s : id.id)
@@ -96,6 +101,31 @@ void reduce_segments(const T* x, std::int64_t inner, const segment_ids& id, std:
     for (std::int64_t s = 0; s < segments; ++s)
       if (!seen[static_cast<std::size_t>(s)]) std::fill_n(out + s * inner, inner, empty);
   }
+}
+/// Lowest and highest number of a dtype as a T, which is wider.
+template <class T>
+T extreme_of(dtype type, bool highest) {
+  return visit_real(type, [&]<class N>(std::type_identity<N>) {
+    return static_cast<T>(highest ? std::numeric_limits<N>::max() : std::numeric_limits<N>::lowest());
+  }, "segments");
+}
+/// A reduction by segments in wide dtypes; Sorted: segments without slices hold 0.
+template <class R>
+void segments_of(const operand_memory& data, const segment_ids& id, const std::int64_t* rows, bool zero_empty, const result_memory& out, const char* op) {
+  const wide_operand x(data);
+  const wide_result y(out);
+  const std::int64_t segments = out.shape[0];
+  std::int64_t inner = 1;
+  for (int d = 1; d < out.shape.rank(); ++d) inner *= out.shape[d];
+  const auto go = [&]<class T>(std::type_identity<T>) {
+    T empty(0);
+    if constexpr (std::is_same_v<R, ops::max> || std::is_same_v<R, ops::min>)
+      if (!zero_empty) empty = extreme_of<T>(out.type, std::is_same_v<R, ops::min>);
+    reduce_segments<R>(x.m.as<T>(), inner, id, segments, rows, empty, y.m.as<T>());
+  };
+  if constexpr (std::is_same_v<R, ops::max> || std::is_same_v<R, ops::min>) visit_wide(y.m.type, go, op);
+  else visit_modular(y.m.type, go, op);
+  y.finish();
 }
 
 inline std::int64_t slice_size(const tensor_shape& s, int axes) {
@@ -114,15 +144,7 @@ template <class>
 void segment_op<Reducer, Sorted>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   using ids_of = kernel::detail::segment_ids;
   const ids_of ids(name, in[1], at.i[0], Sorted ? ids_of::ascending : at.i[1] != 0 ? ids_of::outside_left_out : ids_of::negative_left_out);
-  const std::int64_t inner = kernel::detail::slice_size(out.shape, 1);
-  const auto go = [&]<class T>(std::type_identity<T>) {
-    T empty(0);
-    if constexpr (!Sorted && std::is_same_v<Reducer, max>) empty = std::numeric_limits<T>::lowest();
-    if constexpr (!Sorted && std::is_same_v<Reducer, min>) empty = std::numeric_limits<T>::max();
-    kernel::detail::reduce_segments<Reducer>(in[0].as<T>(), inner, ids, at.i[0], [](std::int64_t k) { return k; }, empty, out.as<T>());
-  };
-  if constexpr (std::is_same_v<Reducer, max> || std::is_same_v<Reducer, min>) visit_real(out.type, go, name);
-  else visit_number(out.type, go, name);
+  kernel::detail::segments_of<Reducer>(in[0], ids, nullptr, Sorted, out, name);
 }
 
 template <class>
@@ -174,38 +196,37 @@ template <class>
 void segment_recurrence_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const std::int64_t segments = at.i[0], inner = kernel::detail::slice_size(out.shape, in[2].shape.rank());
   const kernel::detail::segment_ids ids(name, in[2], segments, kernel::detail::segment_ids::outside_left_out);
-  visit_number(out.type, [&]<class T>(std::type_identity<T>) {
-    using A = compute_t<T>;
+  const kernel::detail::wide_operand x0(in[0]), x1(in[1]);
+  const kernel::detail::wide_result y(out);
+  kernel::detail::visit_modular(y.m.type, [&]<class T>(std::type_identity<T>) {
     std::vector<bool> begun(static_cast<std::size_t>(segments));
-    std::vector<A> h(static_cast<std::size_t>(segments * inner));
+    std::vector<T> h(static_cast<std::size_t>(segments * inner));
     for (std::int64_t j = 0; j < ids.size(); ++j) {
       const std::int64_t k = at.i[2] != 0 ? ids.size() - 1 - j : j, s = ids[k];
-      T* const to = out.as<T>() + k * inner;
-      const T *const a = in[0].as<T>() + k * inner, *const b = in[1].as<T>() + k * inner;
+      T* const to = y.m.as<T>() + k * inner;
+      const T *const a = x0.m.as<T>() + k * inner, *const b = x1.m.as<T>() + k * inner;
       if (s < 0) {
         std::fill_n(to, inner, T(0));
         continue;
       }
-      A* const state = h.data() + s * inner;
+      T* const state = h.data() + s * inner;
       for (std::int64_t i = 0; i < inner; ++i) {
-        const A next = static_cast<A>(b[i]);
-        state[i] = begun[static_cast<std::size_t>(s)] ? static_cast<A>(static_cast<A>(a[i]) * state[i] + next) : next;
-        to[i] = static_cast<T>(state[i]);
+        state[i] = begun[static_cast<std::size_t>(s)] ? a[i] * state[i] + b[i] : b[i];
+        to[i] = state[i];
       }
       begun[static_cast<std::size_t>(s)] = true;
     }
   }, name);
+  y.finish();
 }
 
 template <class>
 void sparse_segment_sum_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   kernel::detail::check_indices(name, in[1], in[0].shape[0]);
   const kernel::detail::segment_ids ids(name, in[2], at.i[0], kernel::detail::segment_ids::ascending);
-  const std::int64_t inner = kernel::detail::slice_size(out.shape, 1);
-  visit_number(out.type, [&]<class T>(std::type_identity<T>) {
-    kernel::detail::reduce_segments<sum>(in[0].as<T>(), inner, ids, at.i[0],
-                                         [&](std::int64_t k) { return kernel::detail::index_at(in[1], k); }, T(0), out.as<T>());
-  }, name);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(ids.size()));
+  for (std::int64_t k = 0; k < ids.size(); ++k) rows[static_cast<std::size_t>(k)] = kernel::detail::index_at(in[1], k);
+  kernel::detail::segments_of<sum>(in[0], ids, rows.data(), true, out, name);
 }
 
 }  // namespace rill::ops

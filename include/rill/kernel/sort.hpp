@@ -27,8 +27,7 @@ using sort_key_t = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32
 template <bool Zeros, class T>
 [[gnu::always_inline]] inline sort_key_t<T> key_of(T x) {
   using K = sort_key_t<T>;
-  if constexpr (is_narrow_v<T>) return key_of<Zeros>(static_cast<float>(x));
-  else if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (std::is_floating_point_v<T>) {
     constexpr int bits = sizeof(K) * 8;
     const K b = std::bit_cast<K>(Zeros ? x : x + T(0));  // -0 + 0 is 0
     const K sign = b >> (bits - 1);
@@ -45,8 +44,7 @@ template <bool Zeros, class T>
 template <class T>
 [[gnu::always_inline]] inline T number_of(sort_key_t<T> k) {
   using K = sort_key_t<T>;
-  if constexpr (is_narrow_v<T>) return T(number_of<float>(k));
-  else if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (std::is_floating_point_v<T>) {
     if (k == ~K(0)) return std::numeric_limits<T>::quiet_NaN();
     constexpr int bits = sizeof(K) * 8;
     return std::bit_cast<T>((k >> (bits - 1)) != 0 ? k ^ (K(1) << (bits - 1)) : ~k);
@@ -144,24 +142,24 @@ E* sort_words(E* a, E* spare, std::int64_t n) {
 }
 
 /// Calls f(from, to) for each row along an axis, contiguous; other rows are copied aside and back.
-template <class In, class Out, class F>
-void each_row(const In* x, Out* y, const tensor_shape& s, std::int64_t axis, dtype in, dtype out, const F& f) {
-  const axis_layout l(s, axis);
+template <class = void>
+void each_row(const operand_memory& x, const result_memory& y, std::int64_t axis, function_ref<void(const void*, void*)> f) {
+  const axis_layout l(x.shape, axis);
   const std::int64_t rows = l.outer * l.inner, size = rows * l.n;
   if (size == 0) return;
-  const auto go = [&](const In* from, Out* to) {
+  const auto go = [&](const void* from, void* to) {
     parallel_for(rows, 4096 / l.n + 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r) f(from + r * l.n, to + r * l.n, l.n);
+      for (std::int64_t r = begin; r < end; ++r) f(element_at(x.type, from, r * l.n), element_at(y.type, to, r * l.n));
     });
   };
-  if (l.inner == 1) return go(x, y);
-  std::vector<unsigned char> aside(static_cast<std::size_t>(size) * sizeof(In)), sorted(static_cast<std::size_t>(size) * sizeof(Out));
+  if (l.inner == 1) return go(x.data, y.data);
+  std::vector<unsigned char> aside(static_cast<std::size_t>(size) * size_of(x.type)), sorted(static_cast<std::size_t>(size) * size_of(y.type));
   copy_nest there, back;
   there.axis(l.outer, l.n * l.inner, l.n * l.inner), there.axis(l.inner, 1, l.n), there.axis(l.n, l.inner, 1);
   back.axis(l.outer, l.n * l.inner, l.n * l.inner), back.axis(l.n, 1, l.inner), back.axis(l.inner, l.n, 1);
-  copy(in, x, aside.data(), there);
-  go(reinterpret_cast<const In*>(aside.data()), reinterpret_cast<Out*>(sorted.data()));
-  copy(out, sorted.data(), y, back);
+  copy(x.type, x.data, aside.data(), there);
+  go(aside.data(), sorted.data());
+  copy(y.type, sorted.data(), y.data, back);
 }
 
 /// Strings along an axis: f(strings, order) for the order of each row.
@@ -179,13 +177,6 @@ void each_string_order(const std::string* x, const tensor_shape& s, const attrib
     for (std::int64_t k = 0; k < l.n; ++k) f(first + k * l.inner, first + order[static_cast<std::size_t>(k)] * l.inner, order[static_cast<std::size_t>(k)]);
   }
 }
-/// Real numbers and bool; bool counts as uint8.
-template <class F>
-void visit_ordered(dtype d, F&& f, const char* op) {
-  if (d == dtype::boolean) return f(std::type_identity<std::uint8_t>{});
-  visit_real(d, f, op);
-}
-
 /// The k smallest entries of a row, in order.
 template <class E>
 void smallest(std::vector<E>& entries, std::int64_t k) {
@@ -246,10 +237,8 @@ void top_k_row(const T* x, std::int64_t n, std::int64_t k, std::int32_t* out) {
   } else {
     select_largest(x, 0, n, k, found);
   }
-  const std::int64_t size = static_cast<std::int64_t>(found.size());
-  found.resize(static_cast<std::size_t>(2 * size));
-  const E* const sorted = sort_words<E, true>(found.data(), found.data() + size, size);
-  for (std::int64_t i = 0; i < k; ++i) out[i] = static_cast<std::int32_t>(index_of(sorted[i]));
+  std::sort(found.begin(), found.end());  // by index too: a selection leaves equal keys in any order
+  for (std::int64_t i = 0; i < k; ++i) out[i] = static_cast<std::int32_t>(index_of(found[static_cast<std::size_t>(i)]));
 }
 
 inline void check_row_length(const char* op, std::int64_t n) {
@@ -259,32 +248,35 @@ inline void check_row_length(const char* op, std::int64_t n) {
 /// The order of searches: NaN is the greatest.
 template <class T>
 bool before(const T& a, const T& b) {
-  if constexpr (is_floating_v<T>) return a < b || (b != b && a == a);
+  if constexpr (std::is_floating_point_v<T>) return a < b || (b != b && a == a);
   else return a < b;
 }
 
 }  // namespace detail
 
-/// The elements of each row along an axis in order.
+/// The elements of each row along an axis in order; wide dtypes.
 template <class T>
-void sort_rows(const T* x, T* y, const tensor_shape& s, std::int64_t axis, bool descending, dtype type) {
+void sort_rows(const operand_memory& x, const result_memory& y, std::int64_t axis, bool descending) {
   using K = detail::sort_key_t<T>;
-  detail::each_row(x, y, s, axis, type, type, [&](const T* from, T* to, std::int64_t n) {
+  const std::int64_t n = x.shape[static_cast<int>(axis)];
+  detail::each_row(x, y, axis, [&](const void* from, void* to) {
     std::vector<K> keys(static_cast<std::size_t>(2 * n));
-    for (std::int64_t k = 0; k < n; ++k) keys[static_cast<std::size_t>(k)] = detail::ordered_key<true>(from[k], descending);
+    for (std::int64_t k = 0; k < n; ++k) keys[static_cast<std::size_t>(k)] = detail::ordered_key<true>(static_cast<const T*>(from)[k], descending);
     const K* const sorted = detail::sort_words<K, false>(keys.data(), keys.data() + n, n);
-    for (std::int64_t k = 0; k < n; ++k) to[k] = detail::number_of<T>(descending ? static_cast<K>(~sorted[k]) : sorted[k]);
+    for (std::int64_t k = 0; k < n; ++k) static_cast<T*>(to)[k] = detail::number_of<T>(descending ? static_cast<K>(~sorted[k]) : sorted[k]);
   });
 }
-/// The indices that put each row in order.
+/// The indices (int32) that put each row in order.
 template <class T>
-void argsort_rows(const T* x, std::int32_t* y, const tensor_shape& s, std::int64_t axis, bool descending, dtype type) {
+void argsort_rows(const operand_memory& x, const result_memory& y, std::int64_t axis, bool descending) {
   using E = detail::entry_t<detail::sort_key_t<T>>;
-  detail::each_row(x, y, s, axis, type, dtype::int32, [&](const T* from, std::int32_t* to, std::int64_t n) {
+  const std::int64_t n = x.shape[static_cast<int>(axis)];
+  detail::each_row(x, y, axis, [&](const void* from, void* to) {
     std::vector<E> keys(static_cast<std::size_t>(2 * n));
-    for (std::int64_t k = 0; k < n; ++k) keys[static_cast<std::size_t>(k)] = detail::make_entry(detail::ordered_key<false>(from[k], descending), k);
+    for (std::int64_t k = 0; k < n; ++k)
+      keys[static_cast<std::size_t>(k)] = detail::make_entry(detail::ordered_key<false>(static_cast<const T*>(from)[k], descending), k);
     const E* const sorted = detail::sort_words<E, true>(keys.data(), keys.data() + n, n);
-    for (std::int64_t k = 0; k < n; ++k) to[k] = static_cast<std::int32_t>(detail::index_of(sorted[k]));
+    for (std::int64_t k = 0; k < n; ++k) static_cast<std::int32_t*>(to)[k] = static_cast<std::int32_t>(detail::index_of(sorted[k]));
   });
 }
 /// The stable order of operands along an axis by less(a0, b0, a1, b1, ...).
@@ -316,9 +308,10 @@ void sort_op::run(const attributes& at, const operand_memory* in, const result_m
     const auto* const x = in[0].as<std::string>();
     return kernel::detail::each_string_order(x, out.shape, at, [&](std::int64_t to, std::int64_t from, std::int64_t) { out.as<std::string>()[to] = x[from]; });
   }
-  kernel::detail::visit_ordered(out.type, [&]<class T>(std::type_identity<T>) {
-    kernel::sort_rows(in[0].as<T>(), out.as<T>(), out.shape, at.i[0], at.i[1] != 0, out.type);
-  }, name);
+  const kernel::detail::wide_operand x(in[0]);
+  const kernel::detail::wide_result y(out);
+  kernel::detail::visit_wide(x.m.type, [&]<class T>(std::type_identity<T>) { kernel::sort_rows<T>(x.m, y.m, at.i[0], at.i[1] != 0); }, name);
+  y.finish();
 }
 
 template <class>
@@ -328,9 +321,8 @@ void argsort_op::run(const attributes& at, const operand_memory* in, const resul
   if (in[0].type == dtype::string)
     return kernel::detail::each_string_order(in[0].as<std::string>(), out.shape, at,
                                              [&](std::int64_t k, std::int64_t, std::int64_t index) { to[k] = static_cast<std::int32_t>(index); });
-  kernel::detail::visit_ordered(in[0].type, [&]<class T>(std::type_identity<T>) {
-    kernel::argsort_rows(in[0].as<T>(), to, out.shape, at.i[0], at.i[1] != 0, in[0].type);
-  }, name);
+  const kernel::detail::wide_operand x(in[0]);
+  kernel::detail::visit_wide(x.m.type, [&]<class T>(std::type_identity<T>) { kernel::argsort_rows<T>(x.m, out, at.i[0], at.i[1] != 0); }, name);
 }
 
 template <class>
@@ -338,9 +330,10 @@ void top_k_op::run(const attributes& at, const operand_memory* in, const result_
   if (out.size() == 0) return;
   const std::int64_t n = in[0].shape[in[0].shape.rank() - 1], k = at.i[0];
   kernel::detail::check_row_length(name, n);
-  visit_real(in[0].type, [&]<class T>(std::type_identity<T>) {
+  const kernel::detail::wide_operand x(in[0]);
+  kernel::detail::visit_wide(x.m.type, [&]<class T>(std::type_identity<T>) {
     parallel_for(out.size() / k, 8192 / n + 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r) kernel::detail::top_k_row(in[0].as<T>() + r * n, n, k, out.as<std::int32_t>() + r * k);
+      for (std::int64_t r = begin; r < end; ++r) kernel::detail::top_k_row(x.m.as<T>() + r * n, n, k, out.as<std::int32_t>() + r * k);
     });
   }, name);
 }
@@ -350,26 +343,30 @@ void nth_element_op::run(const attributes& at, const operand_memory* in, const r
   if (out.size() == 0) return;
   const std::int64_t n = in[0].shape[in[0].shape.rank() - 1];
   const bool descending = at.i[1] != 0;
-  visit_real(in[0].type, [&]<class T>(std::type_identity<T>) {
+  const kernel::detail::wide_operand x(in[0]);
+  const kernel::detail::wide_result y(out);
+  kernel::detail::visit_wide(x.m.type, [&]<class T>(std::type_identity<T>) {
     using K = kernel::detail::sort_key_t<T>;
     parallel_for(out.size(), 8192 / n + 1, [&](std::int64_t begin, std::int64_t end) {
       std::vector<K> keys(static_cast<std::size_t>(n));
       for (std::int64_t r = begin; r < end; ++r) {
-        for (std::int64_t k = 0; k < n; ++k) keys[static_cast<std::size_t>(k)] = kernel::detail::ordered_key<true>(in[0].as<T>()[r * n + k], descending);
+        for (std::int64_t k = 0; k < n; ++k) keys[static_cast<std::size_t>(k)] = kernel::detail::ordered_key<true>(x.m.as<T>()[r * n + k], descending);
         std::nth_element(keys.begin(), keys.begin() + at.i[0], keys.end());
         const K found = keys[static_cast<std::size_t>(at.i[0])];
-        out.as<T>()[r] = kernel::detail::number_of<T>(descending ? static_cast<K>(~found) : found);
+        y.m.as<T>()[r] = kernel::detail::number_of<T>(descending ? static_cast<K>(~found) : found);
       }
     });
   }, name);
+  y.finish();
 }
 
 template <class>
 void in_top_k_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const std::int64_t classes = in[0].shape[1];
-  visit_floating(in[0].type, [&]<class T>(std::type_identity<T>) {
+  const kernel::detail::wide_operand p(in[0]);
+  const auto go = [&]<class T>(std::type_identity<T>) {
     for (std::int64_t r = 0; r < out.size(); ++r) {
-      const T* const x = in[0].as<T>() + r * classes;
+      const T* const x = p.m.as<T>() + r * classes;
       const std::int64_t target = kernel::detail::index_at(in[1], r);
       bool certain = target >= 0 && target < classes;
       std::int64_t higher = 0;
@@ -379,7 +376,8 @@ void in_top_k_op::run(const attributes& at, const operand_memory* in, const resu
       }
       out.as<bool>()[r] = certain && higher < at.i[0];
     }
-  }, name);
+  };
+  p.m.type == dtype::float64 ? go(std::type_identity<double>{}) : go(std::type_identity<float>{});
 }
 
 template <class>
@@ -387,15 +385,16 @@ void searchsorted_op::run(const attributes& at, const operand_memory* in, const 
   const int last = out.shape.rank() - 1;
   const std::int64_t n = in[0].shape[last], m = out.shape[last];
   if (at.i[1] == static_cast<int>(dtype::int32)) kernel::detail::check_row_length(name, n);
+  const kernel::detail::wide_operand x(in[0]), v(in[1]);
   const auto with = [&]<class T>(std::type_identity<T>) {
     parallel_for(out.size(), 1024, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t k = begin; k < end; ++k) {
-        const T* const row = in[0].as<T>() + k / m * n;
-        const T& v = in[1].as<T>()[k];
+        const T* const row = x.m.as<T>() + k / m * n;
+        const T& wanted = v.m.as<T>()[k];
         std::int64_t low = 0, high = n;
         while (low < high) {
           const std::int64_t middle = low + (high - low) / 2;
-          const bool ahead = at.i[0] != 0 ? !kernel::detail::before(v, row[middle]) : kernel::detail::before(row[middle], v);
+          const bool ahead = at.i[0] != 0 ? !kernel::detail::before(wanted, row[middle]) : kernel::detail::before(row[middle], wanted);
           ahead ? low = middle + 1 : high = middle;
         }
         if (out.type == dtype::int64) out.as<std::int64_t>()[k] = low;
@@ -404,23 +403,24 @@ void searchsorted_op::run(const attributes& at, const operand_memory* in, const 
     });
   };
   if (in[0].type == dtype::string) with(std::type_identity<std::string>{});
-  else visit_real(in[0].type, with, name);
+  else kernel::detail::visit_wide(x.m.type, with, name);
 }
 
 template <class>
 void histogram_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   std::vector<std::int64_t> count(static_cast<std::size_t>(at.i[0]));
-  visit_real(in[0].type, [&]<class T>(std::type_identity<T>) {
-    using A = std::conditional_t<is_floating_v<T>, compute_t<T>, double>;
-    const A low = static_cast<A>(in[1].as<T>()[0]), high = static_cast<A>(in[1].as<T>()[1]), bins = static_cast<A>(at.i[0]);
+  const kernel::detail::wide_operand values(in[0]), range(in[1]);
+  kernel::detail::visit_wide(values.m.type, [&]<class T>(std::type_identity<T>) {
+    using A = std::conditional_t<std::is_floating_point_v<T>, T, double>;
+    const A low = static_cast<A>(range.m.as<T>()[0]), high = static_cast<A>(range.m.as<T>()[1]), bins = static_cast<A>(at.i[0]);
     if (!(low < high))
       throw invalid_argument(std::string(name) + ": value_range must ascend, got [" + std::to_string(low) + ", " + std::to_string(high) + "]");
-    const T* const x = in[0].as<T>();
+    const T* const x = values.m.as<T>();
     for (std::int64_t k = 0, n = in[0].size(); k < n; ++k) {
       const A v = static_cast<A>(x[k]);
       if (!(v == v)) continue;
       const A at_bin = (v - low) / (high - low) * bins;
-      ++count[at_bin < A(1) ? 0 : at_bin >= bins ? count.size() - 1 : static_cast<std::size_t>(at_bin)];
+      ++count[!(at_bin >= A(1)) ? 0 : at_bin >= bins ? count.size() - 1 : static_cast<std::size_t>(at_bin)];
     }
   }, name);
   for (std::size_t b = 0; b < count.size(); ++b) {

@@ -47,6 +47,11 @@ constexpr std::int64_t axis_mask(const axis_list& list, int rank) {
   return mask;
 }
 
+namespace detail {
+template <class V>
+struct product_gradient;
+}
+
 namespace ops {
 
 /// Reducers: identity and an associative, commutative combination; generic over scalars and packs.
@@ -154,7 +159,7 @@ struct reduce_op {
   static constexpr int cost = 2;
   static constexpr std::int64_t flops(const attributes&, const signature* in) { return in[0].shape.num_elements(); }
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x)
-    requires(std::is_same_v<Reducer, sum> || std::is_same_v<Reducer, max> || std::is_same_v<Reducer, min>)
+    requires(std::is_same_v<Reducer, sum> || std::is_same_v<Reducer, prod> || std::is_same_v<Reducer, max> || std::is_same_v<Reducer, min>)
   {
     const auto spread = [&](auto v) {
       int dims[max_rank] = {}, k = 0;
@@ -164,6 +169,8 @@ struct reduce_op {
     };
     if constexpr (std::is_same_v<Reducer, sum>) {
       return grads(spread(dy));
+    } else if constexpr (std::is_same_v<Reducer, prod>) {
+      return grads(rill::detail::product_gradient<std::remove_cvref_t<decltype(x)>>::of(dy, x, at.i[0]));
     } else {  // shared evenly among the elements that attain the extremum
       auto hit = cast_like(rill::equal(x, spread(y)), x);
       auto count = sum_over(hit, at.i[0]);
@@ -190,4 +197,16 @@ struct arg_reduce_op {
 };
 
 }  // namespace ops
+
+namespace detail {
+/// The gradient of reduce_prod is made of scans; ops/scan.hpp, which plain models should not pay for, specializes this.
+template <class V>
+struct product_gradient {
+  static constexpr V of(const V&, const V& x, std::int64_t) {
+    failure f;
+    f.set("has its gradient in <rill/kernel/scan.hpp>", "include it", {x.type(), x.shape()});
+    return V::front_end::template fail<ops::reduce_op<ops::prod>>(f, x);
+  }
+};
+}  // namespace detail
 }  // namespace rill

@@ -13,6 +13,8 @@
 ///   cumsum(x, {.axis = 1, .exclusive = true})                 // [1 2 3] -> [0 1 3]
 ///   auto [mean, variance] = moments(x, {0, 1});
 
+#include <array>
+
 #include "indexing.hpp"
 
 namespace rill {
@@ -113,16 +115,58 @@ struct shift_op {
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto) { return grads(shift(dy, at.i[0], at.i[2] == 0)); }
 };
 
+namespace detail {
+/// What a function of two elements takes: void where it is generic.
+template <class F>
+struct element_of {
+  using type = void;
+};
+template <class T>
+struct element_of_call;
+template <class F, class R, class A, class B>
+struct element_of_call<R (F::*)(A, B) const> {
+  using type = std::remove_cvref_t<A>;
+};
+template <class F, class R, class A, class B>
+struct element_of_call<R (F::*)(A, B)> : element_of_call<R (F::*)(A, B) const> {};
+template <class F>
+  requires requires { &F::operator(); }
+struct element_of<F> : element_of_call<decltype(&F::operator())> {};
+}  // namespace detail
+
 /// XLA's Reduce over the axes in the mask i[0]: F, a type without state, combines two elements; operand 1 is its identity.
 template <class F>
 struct reduce_with_op {
+  using element = typename detail::element_of<F>::type;
   static_assert(std::is_empty_v<F>, "the function of a reduction in a model must not have state");
   static constexpr auto name = "Reduce";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 8;
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    if (in[1].type != in[0].type || in[1].shape.rank() != 0) f.set("the initial value must be a scalar of the operand's dtype", "", in[0], in[1]);
+    bool fits = (class_of(in[0].type) & (types::reals | types::booleans)) != 0;
+    if constexpr (!std::is_void_v<element>) fits = in[0].type == dtype_v<element>;
+    if (!fits) f.set("the function does not combine elements of this dtype", "a generic one takes real numbers and bool", in[0]);
+    else if (in[1].type != in[0].type || in[1].shape.rank() != 0) f.set("the initial value must be a scalar of the operand's dtype", "", in[0], in[1]);
     return {in[0].type, reduced_shape(in[0].shape, at.i[0], false)};
+  }
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
+};
+
+/// The same of two operands at once: F takes (a0, a1, b0, b1) and gives a pair or tuple; operands 2 and 3 are the identities.
+/// This op's result is number Result of the two.
+template <int Result, class F, class T, class U>
+struct reduce_together_op {
+  static_assert(std::is_empty_v<F>, "the function of a reduction in a model must not have state");
+  static constexpr auto name = "Reduce";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 12;
+  static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
+    if (in[0].type != dtype_v<T> || in[1].type != dtype_v<U>) f.set("an operand is of another dtype than the function takes", "", in[0], in[1]);
+    else if (!(in[0].shape == in[1].shape)) f.set("operands must be of one shape", "", in[0], in[1]);
+    else if (in[2].type != in[0].type || in[2].shape.rank() != 0) f.set("the initial values must be scalars of the operands' dtypes", "", in[0], in[2]);
+    else if (in[3].type != in[1].type || in[3].shape.rank() != 0) f.set("the initial values must be scalars of the operands' dtypes", "", in[1], in[3]);
+    return {in[Result].type, reduced_shape(in[0].shape, at.i[0], false)};
   }
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
@@ -266,6 +310,13 @@ constexpr V prod_gradient(V dy, V x, std::int64_t mask) {
   return in_order ? g : permute(g, back);
 }
 
+namespace detail {
+template <value V>
+struct product_gradient<V> {
+  static constexpr V of(const V& dy, const V& x, std::int64_t mask) { return prod_gradient(dy, x, mask); }
+};
+}  // namespace detail
+
 // ---- reductions ------------------------------------------------------------------------------------------------------
 
 /// log(sum(exp(x))) over axes, without overflow; -inf for no elements.
@@ -360,8 +411,8 @@ constexpr moments_result<V> normalize_moments(V counts, V mean_ss, V variance_ss
 
 namespace xla {
 /// The elements over `dimensions` combined by a function of two elements that is associative and whose identity is
-/// init_value (XLA's Reduce). In a model the function is a type without state, a lambda without captures, generic over the
-/// operand's elements; it is called in row-major order. There is no gradient.
+/// init_value (XLA's Reduce). In a model the function is a type without state, a lambda without captures, of the operand's
+/// elements or generic (then for real numbers and bool); it is called in row-major order. There is no gradient.
 ///
 ///   y = xla::reduce(x, init, [](auto a, auto b) { return a < b ? b : a; }, {0, 2});
 template <value V, class F>
@@ -372,6 +423,23 @@ constexpr V reduce(V x, V init_value, F, const axis_list& dimensions) {
   if (at.i[0] < 0)
     return rill::detail::fail<ops::reduce_with_op<F>>(x, at.i[0] == -2 ? "an axis is named twice" : "axis out of range", "axes are -rank .. rank-1");
   return rill::detail::emit<ops::reduce_with_op<F>>({x, init_value}, at);
+}
+/// Two operands of one shape, of element types T and U, reduced together: f(a0, a1, b0, b1) combines two pairs of elements
+/// into a pair. So the largest element comes with its index:
+///
+///   auto [value, index] = xla::reduce<float, int>([](float a, int i, float b, int j) { return a < b ? std::pair(b, j) : std::pair(a, i); },
+///                                                 {1}, x, indices, lowest, minus_one);
+template <class T, class U, class F, value V>
+constexpr std::array<V, 2> reduce(F, const axis_list& dimensions, V x, V y, V init_x, V init_y) {
+  if (V::front_end::failed(x)) return {x, x};
+  attributes at;
+  at.i[0] = rill::detail::named_axes(dimensions, x.rank());
+  if (at.i[0] < 0) {
+    const V failed = rill::detail::fail<ops::reduce_together_op<0, F, T, U>>(x, "an axis is out of range or named twice", "axes are -rank .. rank-1");
+    return {failed, failed};
+  }
+  return {rill::detail::emit<ops::reduce_together_op<0, F, T, U>>({x, y, init_x, init_y}, at),
+          rill::detail::emit<ops::reduce_together_op<1, F, T, U>>({x, y, init_x, init_y}, at)};
 }
 }  // namespace xla
 
