@@ -14,6 +14,7 @@
 
 #include "../ops/conv_general.hpp"
 #include "matmul.hpp"
+#include "movement.hpp"
 #include "parallel.hpp"
 
 namespace rill::kernel::detail {

@@ -14,6 +14,7 @@
 ///     max_pool2d<float>(d, plain_operand<float>{x, 28 * 32}, store_epilogue<float>{y, 32});
 
 #include <rill/kernel/matmul.hpp>
+#include <rill/ops/window.hpp>
 
 #include <limits>
 
@@ -254,6 +255,33 @@ void max_pool2d_grad(const pool2d_dims& d, const X& x, const DY& dy, const E& ep
   });
 }
 
+/// What max_pool2d_grad's transpose reads: the value of `v` (as x) at the first largest element of each window of `x`.
+template <class T>
+void max_pool2d_gather(const pool2d_dims& d, const T* x, const T* v, T* out) {
+  using detail::window_range;
+  const std::int64_t line = d.in_w * d.c;
+  if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0 || d.c <= 0) return;
+  parallel_for(d.batch * d.out_h, detail::row_grain(d.win_h * line), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const window_range ys(r % d.out_h, d.stride_h, d.pad_top, d.win_h, d.in_h);
+      const std::int64_t image = r / d.out_h * d.in_h * line;
+      for (std::int64_t ox = 0; ox < d.out_w; ++ox) {
+        const window_range xs(ox, d.stride_w, d.pad_left, d.win_w, d.in_w);
+        T* const to = out + (r * d.out_w + ox) * d.c;
+        for (std::int64_t c = 0; c < d.c; ++c) {
+          std::int64_t best = -1;
+          for (std::int64_t y = ys.begin; y < ys.end; ++y)
+            for (std::int64_t xx = xs.begin; xx < xs.end; ++xx) {
+              const std::int64_t i = image + y * line + xx * d.c + c;
+              if (best < 0 || x[i] > x[best]) best = i;
+            }
+          to[c] = best < 0 ? T(0) : v[best];
+        }
+      }
+    }
+  });
+}
+
 /// Mean of the elements of each window that lie inside of the image (0 if there are none).
 template <class T, class X, class E>
 void avg_pool2d(const pool2d_dims& d, const X& x, const E& epilogue) {
@@ -302,3 +330,18 @@ void avg_pool2d_grad(const pool2d_dims& d, const DY& dy, const E& epilogue) {
 }
 
 }  // namespace rill::kernel
+
+namespace rill::ops {
+
+template <class>
+void max_pool_gather_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  const tensor_shape& s = in[0].shape;
+  if (out.size() == 0) return;
+  const window_extent h = pool_attributes::height(at, s), w = pool_attributes::width(at, s);
+  const kernel::pool2d_dims d{.batch = s[0], .in_h = s[1], .in_w = s[2], .c = s[3], .win_h = at.i[0], .win_w = at.i[1],
+                              .out_h = h.out, .out_w = w.out, .stride_h = at.i[2], .stride_w = at.i[3], .pad_top = h.pad_before, .pad_left = w.pad_before};
+  if (out.type == dtype::float32) kernel::max_pool2d_gather<float>(d, in[0].as<float>(), in[2].as<float>(), out.as<float>());
+  else kernel::max_pool2d_gather<double>(d, in[0].as<double>(), in[2].as<double>(), out.as<double>());
+}
+
+}  // namespace rill::ops

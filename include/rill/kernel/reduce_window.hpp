@@ -3,12 +3,16 @@
 /// \file
 /// Kernels of window ops. The axes before the first and after the last that windows move over are folded: `lead` times a
 /// middle of windows times `inner` neighbours, which are worked on side by side. For each window the offsets of its
-/// elements that lie inside are listed once; the kernels loop over that list.
+/// elements that lie inside are listed once; the kernels loop over that list. They are compiled for float, double, int64
+/// and uint64; other dtypes are widened on the way in and narrowed on the way out.
 
-#include <cmath>
+#include <algorithm>
 #include <vector>
 
+#include "../core/storage.hpp"
 #include "../ops/reduce_window.hpp"
+#include "cast.hpp"
+#include "movement.hpp"
 #include "parallel.hpp"
 
 namespace rill::kernel {
@@ -59,7 +63,57 @@ struct window_plan {
 
 namespace detail {
 inline constexpr std::int64_t window_lanes = 256;
+
+/// The identity of a reducer over elements of a dtype, as its wide type.
+template <class Reducer, class T>
+T identity_of(dtype narrow) {
+  if constexpr (std::is_same_v<T, std::int64_t> && (std::is_same_v<Reducer, ops::max> || std::is_same_v<Reducer, ops::min>)) {
+    const int bits = static_cast<int>(size_of(narrow)) * 8 - (is_signed(narrow) ? 1 : 0);  // of the largest; uint64 is not widened
+    const auto largest = static_cast<std::int64_t>((std::uint64_t{1} << bits) - 1);
+    if constexpr (std::is_same_v<Reducer, ops::min>) return largest;
+    else return is_signed(narrow) ? -largest - 1 : 0;
+  } else {
+    return Reducer::template identity<T>();
+  }
 }
+/// Two elements combined by a reducer or a function.
+template <class C, class T>
+T scattered(T a, T b) {
+  if constexpr (requires { C::combine(a, b); }) return C::combine(a, b);
+  else return static_cast<T>(C{}(a, b));
+}
+
+/// The dtype that a real dtype is computed in.
+constexpr dtype widened(dtype t) {
+  if (is_floating(t)) return t == dtype::float64 ? t : dtype::float32;
+  return t == dtype::uint64 ? t : dtype::int64;
+}
+/// Calls f(type, operands, result) for operands, and a result, of one real dtype, widened.
+template <class F>
+void with_wide(const operand_memory* in, int n, const result_memory& out, const F& f) {
+  const dtype narrow = in[0].type, wide = widened(narrow);
+  operand_memory x[4];
+  result_memory y = out;
+  storage kept[5];
+  for (int k = 0; k < n; ++k) {
+    x[k] = in[k];
+    if (in[k].type == wide) continue;
+    kept[k] = storage::allocate(static_cast<std::size_t>(in[k].size()) * size_of(wide));
+    kernel::cast_elements(in[k], {wide, in[k].shape, kept[k].data()});
+    x[k].type = wide, x[k].data = kept[k].data();
+  }
+  const bool back = out.type == narrow && narrow != wide;
+  if (back) {
+    kept[4] = storage::allocate(static_cast<std::size_t>(out.size()) * size_of(wide));
+    y = {wide, out.shape, kept[4].data()};
+  }
+  if (wide == dtype::float32) f(std::type_identity<float>{}, x, y);
+  else if (wide == dtype::float64) f(std::type_identity<double>{}, x, y);
+  else if (wide == dtype::int64) f(std::type_identity<std::int64_t>{}, x, y);
+  else f(std::type_identity<std::uint64_t>{}, x, y);
+  if (back) kernel::cast_elements({wide, out.shape, y.data}, out);
+}
+}  // namespace detail
 
 /// out = init combined with the elements of each window, in row-major order.
 template <class T, class A, class F>
@@ -124,88 +178,75 @@ template <class>
 void reduce_window_op<Reducer>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const kernel::window_plan p(window_geometry::unpack(at, in[0].shape), out.shape);
   if (out.size() == 0) return;
-  visit_real(out.type, [&]<class T>(std::type_identity<T>) {
-    using A = std::conditional_t<is_narrow_v<T>, float, std::conditional_t<std::is_integral_v<T>, std::make_unsigned_t<std::conditional_t<std::is_integral_v<T>, T, int>>, T>>;
-    if constexpr (std::is_integral_v<T> && (std::is_same_v<Reducer, sum> || std::is_same_v<Reducer, prod>))  // they wrap
-      kernel::reduce_windows<T, A>(p, in[0].as<T>(), out.template as<T>(), Reducer::template identity<A>(), [](A a, A b) {
-        using W = std::uint64_t;
-        return std::is_same_v<Reducer, sum> ? static_cast<W>(a) + static_cast<W>(b) : static_cast<W>(a) * static_cast<W>(b);
-      });
-    else {
-      using C = std::conditional_t<std::is_integral_v<T>, T, A>;
-      kernel::reduce_windows<T, C>(p, in[0].as<T>(), out.template as<T>(), Reducer::template identity<C>(),
-                                   [](C a, C b) { return Reducer::combine(a, b); });
+  kernel::detail::with_wide(in, 1, out, [&]<class T>(std::type_identity<T>, const operand_memory* x, const result_memory& y) {
+    if constexpr (std::is_integral_v<T> && (std::is_same_v<Reducer, sum> || std::is_same_v<Reducer, prod>)) {  // they wrap
+      kernel::reduce_windows<T, std::uint64_t>(p, x[0].as<T>(), y.template as<T>(), Reducer::template identity<std::uint64_t>(),
+                                               [](std::uint64_t a, std::uint64_t b) { return Reducer::combine(a, b); });
+    } else {
+      kernel::reduce_windows<T, T>(p, x[0].as<T>(), y.template as<T>(), kernel::detail::identity_of<Reducer, T>(out.type), [](T a, T b) { return Reducer::combine(a, b); });
     }
-  }, name);
+  });
 }
 template <class F>
 template <class>
 void reduce_window_with_op<F>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const kernel::window_plan p(window_geometry::unpack(at, in[0].shape), out.shape);
   if (out.size() == 0) return;
-  visit_real(out.type, [&]<class T>(std::type_identity<T>) {
-    using A = compute_t<T>;
-    kernel::reduce_windows<T, A>(p, in[0].as<T>(), out.template as<T>(), static_cast<A>(*in[1].as<T>()), [](A a, A b) { return F{}(a, b); });
-  }, name);
+  kernel::detail::with_wide(in, 2, out, [&]<class T>(std::type_identity<T>, const operand_memory* x, const result_memory& y) {
+    kernel::reduce_windows<T, T>(p, x[0].as<T>(), y.template as<T>(), *x[1].as<T>(), [](T a, T b) { return static_cast<T>(F{}(a, b)); });
+  });
 }
 template <class Select>
 template <class>
 void window_scatter_op<Select>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const kernel::window_plan p(window_geometry::unpack(at, in[0].shape), in[1].shape);
-  visit_real(out.type, [&]<class T>(std::type_identity<T>) {
-    using A = std::conditional_t<is_narrow_v<T>, float, T>;
-    const std::int64_t n = out.size();
-    std::vector<A> wide(is_narrow_v<T> ? static_cast<std::size_t>(n) : 0);
-    A* to = nullptr;
-    if constexpr (is_narrow_v<T>) to = wide.data();
-    else to = out.template as<T>();
-    std::fill_n(to, n, A(0));
-    if (in[1].size() > 0)
-      kernel::select_windows<Select>(p, in[0].as<T>(), true, [&](std::int64_t q, std::int64_t chosen) {
-        if (chosen >= 0) to[chosen] = static_cast<A>(to[chosen] + static_cast<A>(in[1].as<T>()[q]));
-      });
-    if constexpr (is_narrow_v<T>)
-      for (std::int64_t k = 0; k < n; ++k) out.template as<T>()[k] = static_cast<T>(wide[static_cast<std::size_t>(k)]);
-  }, name);
+  kernel::detail::with_wide(in, 2, out, [&]<class T>(std::type_identity<T>, const operand_memory* x, const result_memory& y) {
+    T* const to = y.template as<T>();
+    const T* const source = x[1].as<T>();
+    std::fill_n(to, y.size(), T(0));
+    if (x[1].size() == 0) return;
+    kernel::select_windows<Select>(p, x[0].as<T>(), true, [&](std::int64_t q, std::int64_t chosen) {
+      using W = std::conditional_t<std::is_integral_v<T>, std::uint64_t, T>;
+      if (chosen >= 0) to[chosen] = static_cast<T>(static_cast<W>(to[chosen]) + static_cast<W>(source[q]));
+    });
+  });
 }
 template <class Select>
 template <class>
 void window_gather_op<Select>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const kernel::window_plan p(window_geometry::unpack(at, in[0].shape), out.shape);
   if (out.size() == 0) return;
-  visit_real(out.type, [&]<class T>(std::type_identity<T>) {
-    kernel::select_windows<Select>(p, in[0].as<T>(), false, [&](std::int64_t q, std::int64_t chosen) {
-      out.template as<T>()[q] = chosen >= 0 ? in[1].as<T>()[chosen] : T(0);
-    });
-  }, name);
+  kernel::detail::with_wide(in, 2, out, [&]<class T>(std::type_identity<T>, const operand_memory* x, const result_memory& y) {
+    T* const to = y.template as<T>();
+    const T* const values = x[1].as<T>();
+    kernel::select_windows<Select>(p, x[0].as<T>(), false, [&](std::int64_t q, std::int64_t chosen) { to[q] = chosen >= 0 ? values[chosen] : T(0); });
+  });
 }
 template <class Select>
 template <class>
 void window_argument_op<Select>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const kernel::window_plan p(window_geometry::unpack(at, in[0].shape), out.shape);
   if (out.size() == 0) return;
-  const std::int64_t entry = at.f[0] != 0 ? in[0].size() / in[0].shape[0] : INT64_MAX;
-  visit_real(in[0].type, [&]<class T>(std::type_identity<T>) {
-    kernel::select_windows<Select>(p, in[0].as<T>(), false,
-                                   [&](std::int64_t q, std::int64_t chosen) { out.template as<std::int64_t>()[q] = chosen < 0 ? -1 : chosen % entry; });
-  }, name);
+  const std::int64_t entry = at.f[0] != 0 ? std::max<std::int64_t>(1, in[0].size() / std::max<std::int64_t>(1, in[0].shape[0])) : INT64_MAX;
+  auto* const to = out.as<std::int64_t>();
+  kernel::detail::with_wide(in, 1, {dtype::invalid, out.shape, nullptr}, [&]<class T>(std::type_identity<T>, const operand_memory* wide, const result_memory&) {
+    kernel::select_windows<Select>(p, wide[0].as<T>(), false, [&](std::int64_t q, std::int64_t chosen) { to[q] = chosen < 0 ? -1 : chosen % entry; });
+  });
 }
 template <class S, class C>
 template <class>
 void select_and_scatter_op<S, C>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
   const kernel::window_plan p(window_geometry::unpack(at, in[0].shape), in[1].shape);
-  visit_real(out.type, [&]<class T>(std::type_identity<T>) {
-    using A = compute_t<T>;
-    T* const to = out.template as<T>();
-    std::fill_n(to, out.size(), *in[2].as<T>());
-    if (in[1].size() == 0) return;
-    kernel::select_windows<S>(p, in[0].as<T>(), true, [&](std::int64_t q, std::int64_t chosen) {
+  kernel::detail::with_wide(in, 3, out, [&]<class T>(std::type_identity<T>, const operand_memory* x, const result_memory& y) {
+    T* const to = y.template as<T>();
+    const T* const source = x[1].as<T>();
+    std::fill_n(to, y.size(), *x[2].as<T>());
+    if (x[1].size() == 0) return;
+    kernel::select_windows<S>(p, x[0].as<T>(), true, [&](std::int64_t q, std::int64_t chosen) {
       if (chosen < 0) return;
-      const A a = static_cast<A>(to[chosen]), b = static_cast<A>(in[1].as<T>()[q]);
-      if constexpr (requires { C::combine(a, b); }) to[chosen] = static_cast<T>(C::combine(a, b));
-      else to[chosen] = static_cast<T>(C{}(a, b));
+      to[chosen] = kernel::detail::scattered<C>(to[chosen], source[q]);
     });
-  }, name);
+  });
 }
 
 }  // namespace rill::ops

@@ -211,7 +211,10 @@ constexpr signature conv_signature(const signature& x, const signature& w, const
     if (!o.padding.given) a.pad(o.padding.rule);
     else if (lists) a.before = o.padding.pairs.axes[k].before, a.after = o.padding.pairs.axes[k].after;
     constexpr std::int64_t most = std::int64_t{1} << 40;
-    if (a.before > most || a.before < -most || a.after > most || a.after < -most) f.set("a padding is out of range", "", x, w);
+    if (a.before > most || a.before < -most || a.after > most || a.after < -most) {
+      f.set("a padding is out of range", "", x, w);
+      break;
+    }
     g.stride[k] = a.stride, g.lhs_dilation[k] = a.base_dilation, g.rhs_dilation[k] = a.dilation, g.before[k] = a.before;
     r.shape[g.out[2 + k]] = a.out();
   }

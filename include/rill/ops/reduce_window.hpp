@@ -8,7 +8,8 @@
 ///
 /// Gradients: a sum's is a sum over windows of dy with stride and base dilation changed; a maximum's goes to the first
 /// largest element of each window, the gradient of that reads it back, and so on. NaN is larger than all numbers.
-/// Real dtypes; half and bfloat16 are summed in float. Cost: windows x elements of a window.
+/// Real dtypes; half and bfloat16 are computed in float, integers in 64 bits (so a caller's function sees these types).
+/// Cost: windows x elements of a window.
 /// Sources: XLA operation semantics; TensorFlow 1.8's tf.nn.pool, max_pool, avg_pool, max_pool_with_argmax.
 ///
 ///   y = xla::reduce_window(x, ops::max{}, {.window_dimensions = {2, 3}, .window_strides = {2, 3}});
@@ -180,9 +181,12 @@ struct select_and_scatter_op {
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 
-/// The Reducers that have gradients and need no initial value.
+/// The reducers of numbers.
 template <class R>
 concept window_reducer = std::is_same_v<R, sum> || std::is_same_v<R, prod> || std::is_same_v<R, max> || std::is_same_v<R, min>;
+/// With those of booleans.
+template <class R>
+concept any_window_reducer = window_reducer<R> || std::is_same_v<R, any> || std::is_same_v<R, all>;
 
 }  // namespace ops
 
@@ -247,15 +251,22 @@ constexpr V window_gather(V x, V values, const tensor_shape& shape, const attrib
 
 namespace xla {
 
-/// The elements of each window combined by ops::sum, ops::prod, ops::max or ops::min.
-template <value V, ops::window_reducer R>
+/// The elements of each window combined by ops::sum, ops::prod, ops::max or ops::min (numbers), ops::any or ops::all
+/// (booleans); a window that lies outside gives the combination's identity.
+template <value V, ops::any_window_reducer R>
 constexpr V reduce_window(V x, R, const window_options& o) {
   if (V::front_end::failed(x)) return x;
-  failure f;
-  tensor_shape shape;
-  const ops::window_geometry g = rill::detail::plan_windows({x.type(), x.shape()}, o, shape, f);
-  if (f) return V::front_end::template fail<ops::reduce_window_op<R>>(f, x);
-  return windows_to<R>(x, shape, g);
+  if constexpr (ops::window_reducer<R>) {
+    failure f;
+    tensor_shape shape;
+    const ops::window_geometry g = rill::detail::plan_windows({x.type(), x.shape()}, o, shape, f);
+    if (f) return V::front_end::template fail<ops::reduce_window_op<R>>(f, x);
+    return windows_to<R>(x, shape, g);
+  } else {
+    using order = std::conditional_t<std::is_same_v<R, ops::any>, ops::max, ops::min>;
+    if (x.type() != dtype::boolean) return rill::detail::fail<ops::reduce_window_op<order>>(x, "any and all combine booleans", "compare first");
+    return cast_to(reduce_window(cast_to(x, dtype::uint8), order{}, o), dtype::boolean);
+  }
 }
 /// XLA's ReduceWindow: the same, then combined with a scalar init_value; or by any associative function of two elements
 /// whose identity is init_value (a lambda without captures, generic over the element; called in row-major order).
@@ -268,12 +279,15 @@ constexpr V reduce_window(V x, V init_value, F computation, const window_options
     f.set("the initial value must be a scalar of the operand's dtype", "", {x.type(), x.shape()}, {init_value.type(), init_value.shape()});
     return V::front_end::template fail<ops::reduce_window_op<ops::sum>>(f, x);
   }
-  if constexpr (ops::window_reducer<F>) {
+  if constexpr (ops::any_window_reducer<F>) {
     const V y = reduce_window(x, computation, o);
+    if (V::front_end::failed(y)) return y;
     if constexpr (std::is_same_v<F, ops::sum>) return y + init_value;
     else if constexpr (std::is_same_v<F, ops::prod>) return y * init_value;
     else if constexpr (std::is_same_v<F, ops::max>) return maximum(y, init_value);
-    else return minimum(y, init_value);
+    else if constexpr (std::is_same_v<F, ops::min>) return minimum(y, init_value);
+    else if constexpr (std::is_same_v<F, ops::any>) return logical_or(y, init_value);
+    else return logical_and(y, init_value);
   } else {
     failure f;
     tensor_shape shape;
@@ -413,10 +427,10 @@ constexpr V avg_pool3d(V x, const pooling_options& o) {
 /// Pooling over as many spatial axes as the window has (tf.nn.pool).
 template <value V>
 constexpr V pool(V x, const tensor_shape& window_shape, pooling_type type, const pooling_options& o = {}) {
-  pooling_options all = o;
-  all.window = window_shape;
+  pooling_options windows = o;
+  windows.window = window_shape;
   const int rank = window_shape.rank() + 2;
-  return type == pooling_type::max ? detail::max_pool_nd(x, all, rank) : detail::avg_pool_nd(x, all, rank);
+  return type == pooling_type::max ? detail::max_pool_nd(x, windows, rank) : detail::avg_pool_nd(x, windows, rank);
 }
 
 /// The largest elements and where they lie: ((b * height + y) * width + x) * channels + c.

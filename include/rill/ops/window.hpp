@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Max pooling over NHWC images and its gradient. The gradient goes to the first maximum of each window in row-major
+/// Max pooling over NHWC images, its gradient, and the gradient of that, of any order. The gradient goes to the first maximum of each window in row-major
 /// order; overlapping windows add (TensorFlow's MaxPoolGrad).
 
 #include "op.hpp"
@@ -73,6 +73,22 @@ struct max_pool_grad_op {
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
   static constexpr signature infer(const attributes&, const signature* in, failure&) { return in[0]; }
+  static constexpr auto vjp(const attributes& at, auto d, auto, auto x, auto y, auto) {
+    return grads(no_gradient{}, no_gradient{}, max_pool_gather(x, y, d, at));
+  }
+};
+
+/// (x, y, values of x's shape) -> of y's shape: the value at the first maximum of each window (MaxPoolGradGrad).
+struct max_pool_gather_op {
+  static constexpr auto name = "MaxPoolGradGrad";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 100;
+  static constexpr signature infer(const attributes&, const signature* in, failure&) { return in[1]; }
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
+  static constexpr auto vjp(const attributes& at, auto d, auto, auto x, auto y, auto) {
+    return grads(no_gradient{}, no_gradient{}, max_pool_grad(x, y, d, at));
+  }
 };
 
 }  // namespace ops
