@@ -93,7 +93,7 @@ void check_all() {
     check<ops::not_equal, R>([](c a, c b) { return c(a.real() != b.real() || a.imag() != b.imag() ? 1 : 0, 0); }, 0);
     check<ops::neg, R>([](c a) { return c(-a.real(), -a.imag()); });
     check<ops::square, R>([](c a) { return c(a.real() * a.real() - a.imag() * a.imag(), 2 * a.real() * a.imag()); });
-    check<ops::reciprocal, R, false>([](c a) { return c(a.real(), -a.imag()) / (a.real() * a.real() + a.imag() * a.imag()); });
+    check<ops::reciprocal, R>([](c a) { return c(a.real(), -a.imag()) / (a.real() * a.real() + a.imag() * a.imag()); });
     check<ops::exp, R>([](c a) { return std::exp(a.real()) * c(std::cos(a.imag()), std::sin(a.imag())); });
     check<ops::log, R>([](c a) { return c(std::log(std::hypot(a.real(), a.imag())), std::atan2(a.imag(), a.real())); });
     check<ops::sqrt, R>([](c a) { return std::polar(std::sqrt(std::hypot(a.real(), a.imag())), std::atan2(a.imag(), a.real()) / 2); });

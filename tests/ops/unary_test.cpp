@@ -73,6 +73,7 @@ TEST_CASE("unary: double, integers and bool") {
   check_packs<ops::tanh>(samples<double>(-4, 5), [](double v) { return std::tanh(v); }, e);
   const std::vector<std::int32_t> i{0, 1, -1, 7, -8, 2147483647, -2147483647, 100, 5, 6, 7, 8, 9, 10, 11, 12, -13};
   check_packs<ops::neg>(i, [](double v) { return -v; }, 0);
+  check_packs<ops::reciprocal>(i, [](double v) { return v == 1 || v == -1 ? v : 0.0; }, 0);
   check_packs<ops::abs>(i, [](double v) { return std::fabs(v); }, 0);
   check_packs<ops::sign>(i, [](double v) { return v > 0 ? 1 : v < 0 ? -1 : 0; }, 0);
   check_packs<ops::relu>(std::vector<std::int64_t>{0, 1, -1, 1LL << 40, -(1LL << 40), 3, 4, 5, -6},

@@ -61,7 +61,7 @@ void reduce_dense(const operand_memory& x, std::int64_t mask, void* out) {
 
 /// The same without packs, for the dtypes that are reduced rarely, each in its wide type W.
 template <class R, class W>
-void reduce_wide(const W* x, const tensor_shape& shape, std::int64_t mask, W* total, std::int64_t outputs) {
+void reduce_wide(const W* x, const tensor_shape& shape, std::int64_t mask, W identity, W* total, std::int64_t outputs) {
   std::int64_t step[max_rank] = {}, index[max_rank] = {}, to = 1, at = 0, n = 1;
   const int rank = shape.rank();
   for (int d = rank - 1; d >= 0; --d) {
@@ -70,7 +70,7 @@ void reduce_wide(const W* x, const tensor_shape& shape, std::int64_t mask, W* to
     step[d] = to;
     to *= shape[d];
   }
-  for (std::int64_t k = 0; k < outputs; ++k) total[k] = R::template identity<W>();
+  for (std::int64_t k = 0; k < outputs; ++k) total[k] = identity;
   for (std::int64_t k = 0; k < n; ++k) {
     total[at] = static_cast<W>(R::combine(total[at], x[k]));
     for (int d = rank - 1; d >= 0; --d) {
@@ -87,7 +87,10 @@ void reduce_through(const operand_memory& x, std::int64_t mask, const result_mem
   const storage in = storage::allocate(static_cast<std::size_t>(x.size()) * sizeof(W)),
                 to = storage::allocate(static_cast<std::size_t>(out.size()) * sizeof(W));
   kernel::cast_elements(x, {wide, x.shape, in.data()});
-  reduce_wide<R, W>(static_cast<const W*>(in.data()), x.shape, mask, static_cast<W*>(to.data()), out.size());
+  W identity = R::template identity<W>();
+  if constexpr (std::is_same_v<W, std::int64_t>)  // the lowest number of the dtype itself
+    visit_integer(out.type, [&]<class T>(std::type_identity<T>) { identity = static_cast<W>(R::template identity<T>()); });
+  reduce_wide<R, W>(static_cast<const W*>(in.data()), x.shape, mask, identity, static_cast<W*>(to.data()), out.size());
   kernel::cast_elements({wide, out.shape, to.data()}, out);
 }
 

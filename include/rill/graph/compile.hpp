@@ -27,7 +27,7 @@ namespace rill::graph {
 template <class... Ops>
 using op_list = expr::list<Ops...>;
 
-/// The ops that a model may use without naming them.
+/// The ops that most models are made of, and all that are not element-wise and bring no kernel of their own.
 using library_ops =
     op_list<ops::add, ops::sub, ops::mul, ops::div, ops::floor_div, ops::floor_mod, ops::maximum, ops::minimum,
             ops::pow, ops::squared_difference, ops::neg, ops::abs, ops::sign, ops::square, ops::sqrt, ops::rsqrt,
@@ -46,6 +46,18 @@ using library_ops =
             reduce_op<ops::min>, reduce_op<ops::any>, reduce_op<ops::all>, arg_reduce_op<ops::argmax>,
             arg_reduce_op<ops::argmin>, op::transpose, op::reshape, op::broadcast_in_dim, op::stop_gradient,
             op::assign, source::variable, source::input, source::constant>;
+
+/// The other element-wise ops. Only a model that uses one of them looks into this list, so that it costs nobody else
+/// anything to compile; an op of none of the lists is named by its model (`using ops = op_list<...>`).
+using rarer_ops =
+    op_list<ops::exp2, ops::log2, ops::log10, ops::cbrt, ops::tan, ops::asin, ops::acos, ops::atan, ops::sinh, ops::cosh,
+            ops::asinh, ops::acosh, ops::atanh, ops::erfc, ops::rint, ops::trunc, ops::selu, ops::invert,
+            ops::population_count, ops::count_leading_zeros, ops::python_div, ops::true_div, ops::truncate_div,
+            ops::truncate_mod, ops::div_no_nan, ops::xlogy, ops::xlog1py, ops::xdivy, ops::atan2, ops::hypot,
+            ops::next_after, ops::bitwise_and, ops::bitwise_or, ops::bitwise_xor, ops::left_shift, ops::right_shift,
+            ops::shift_right_logical, ops::clamp, ops::lgamma, ops::digamma, ops::polygamma, ops::zeta, ops::igamma,
+            ops::igammac, ops::betainc, ops::erfinv, ops::ndtri, ops::ndtr, ops::bessel_i0e, ops::bessel_i1e, ops::real,
+            ops::imag, ops::conj, ops::angle, ops::complex_abs, ops::complex>;
 
 namespace detail {
 template <class Model>
@@ -138,7 +150,8 @@ struct frozen_program {
   int input = 0, inputs = 0, let = 0, lets = 0, output = 0, outputs = 0;
 };
 struct frozen_let {
-  int op = -1;
+  int op = -1;           ///< index among the model's ops, -1 for one of rarer_ops
+  std::uint64_t id = 0;  ///< that op's
   int arity = 0;
   int args[max_operands] = {};
 };
@@ -206,7 +219,8 @@ struct table {
 /// The first failure of a trace, as a constant.
 struct frozen_failure {
   failure what;
-  int op = -1;
+  int op = -1;                ///< index among the model's ops, or -1
+  std::string_view op_name;
   name_buffer scope, name;
 };
 
@@ -218,11 +232,29 @@ struct fixed_text {
 namespace detail {
 
 template <class... T>
-constexpr int find_op(op_list<T...>, const op_info* op) {
-  int k = 0, found = -1;
-  ((found = op->id == id_of<T> ? k : found, ++k), ...);
-  return found;
+inline constexpr std::uint64_t ids[sizeof...(T)] = {id_of<T>...};
+template <class... T>
+constexpr int find_id(op_list<T...>, std::uint64_t id) {
+  for (int k = 0; k < static_cast<int>(sizeof...(T)); ++k)
+    if (ids<T...>[k] == id) return k;
+  return -1;
 }
+template <class Ops>
+constexpr int find_op(Ops list, const op_info* op) {
+  return find_id(list, op->id);
+}
+
+/// An op as a type again: by its place among the model's ops or, where that is -1, as one of the rarer ones.
+template <class Ops, int K, std::uint64_t Id>
+struct op_type {
+  using type = expr::detail::at<Ops, K>;
+};
+template <class Ops, std::uint64_t Id>
+struct op_type<Ops, -1, Id> {
+  static constexpr int place = find_id(rarer_ops{}, Id);
+  static_assert(place >= 0, "the model uses an op that no list has: name it in `using ops = graph::op_list<...>` of the model");
+  using type = expr::detail::at<rarer_ops, place < 0 ? 0 : place>;
+};
 
 constexpr table_sizes sizes_of(const image& im) {
   table_sizes n;
@@ -251,6 +283,7 @@ constexpr table<N> freeze(const image& im) {
     for (const auto& d : p.lets) {
       frozen_let& l = t.lets[let++];
       l.op = find_op(Ops{}, d.op);
+      if (l.op < 0) l.id = d.op->id;
       l.arity = d.arity;
       for (int k = 0; k < max_operands; ++k) l.args[k] = d.args[k];
     }
@@ -336,6 +369,9 @@ template <fixed_text Why>
 struct because {};
 template <fixed_text Where>
 struct in_scope {};
+/// An op that has no place among the model's ops, by its name.
+template <fixed_text Name>
+struct op_named {};
 
 /// Named in the compiler's output when a model's shapes do not fit: the op, the shapes it got, the reason and the scope.
 template <class Op, class Got, class Because, class Scope>
@@ -362,6 +398,7 @@ struct compiled {
     if (im.b.first_failure) {
       s.why.what = im.b.first_failure;
       s.why.op = detail::find_op(ops{}, im.b.failed_op);
+      s.why.op_name = im.b.failed_op->name;
       s.why.scope = im.b.scopes[static_cast<std::size_t>(im.b.failed_scope)];
       s.why.name = im.b.failed_name;
     } else {
@@ -393,6 +430,18 @@ struct compiled {
     for (std::size_t i = 0; i < length(c); ++i) t.text[k++] = c[i];
     return t;
   }
+  static constexpr auto op_text() {
+    fixed_text<summary_.why.op_name.size()> t;
+    for (std::size_t k = 0; k < summary_.why.op_name.size(); ++k) t.text[k] = summary_.why.op_name[k];
+    return t;
+  }
+  template <int K>
+  static auto failed_op_type() -> expr::detail::at<ops, K>;
+  template <int K>
+    requires(K < 0)
+  static auto failed_op_type() -> op_named<op_text()>;
+  template <int K>
+  using failed_op = decltype(failed_op_type<K>());
   static constexpr auto scope_text() {
     constexpr std::size_t n = static_cast<std::size_t>(summary_.why.scope.size + summary_.why.name.size);
     fixed_text<n + 1> t;
@@ -411,7 +460,7 @@ struct compiled {
   /// Fails to compile, naming the reason, when the model does not fit.
   static constexpr void require() {
     if constexpr (!fits) {
-      using op_type = expr::detail::at<ops, summary_.why.op < 0 ? 0 : summary_.why.op>;
+      using op_type = failed_op<summary_.why.op>;
       if constexpr (summary_.why.what.n_got == 2)
         static_assert(model_does_not_fit<op_type, got<shape_of<0>, shape_of<1>>, because<why_text()>, in_scope<scope_text()>>::value,
                       "the model's shapes do not fit: see the op, the shapes it got (-1 is the batch) and the reason above");
@@ -446,7 +495,8 @@ struct program_type {
 
   template <std::size_t L, std::size_t... A>
   static auto make_let(std::index_sequence<A...>)
-      -> expr::let<expr::detail::at<typename C::ops, C::tables.lets[static_cast<std::size_t>(F.let) + L].op>,
+      -> expr::let<typename op_type<typename C::ops, C::tables.lets[static_cast<std::size_t>(F.let) + L].op,
+                                    C::tables.lets[static_cast<std::size_t>(F.let) + L].id>::type,
                    C::tables.lets[static_cast<std::size_t>(F.let) + L].args[A]...>;
   template <std::size_t L>
   using let_at = decltype(make_let<L>(

@@ -32,7 +32,7 @@ constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<
     const auto at = static_cast<std::size_t>(id);
     const node n = b.nodes[at];
     const int dy = adjoint[at];
-    if (dy < 0 || !needed[at] || n.arity == 0 || !is_floating(n.type)) continue;
+    if (dy < 0 || !needed[at] || n.arity == 0 || !(is_floating(n.type) || is_complex(n.type))) continue;
     b.scope = n.scope;
     int g[max_operands] = {-1, -1, -1, -1};
     if (!n.op->vjp(b, id, dy, g)) {

@@ -443,8 +443,13 @@ class fuser {
     if (n.shape.num_elements() != g.space.num_elements()) return false;
     const bool same_shape = n.shape == g.space;
     if (n.op == &info_of<ops::random_uniform> && !same_shape) return false;
+    // a tile's registers hold few numbers of 8 bytes, not as many as one register of smaller ones has
+    const bool wide = g.kind == group_kind::tile && size_of(at(g.root).type) == 8;
+    const auto narrow = [](dtype t) { return t != dtype::boolean && size_of(t) != 8; };
+    if (wide && narrow(n.type)) return false;
     for (int k = 0; k < n.arity; ++k) {
       const operand_ref& r = operand(id, k);
+      if (wide && narrow(at(r.base).type)) return false;
       const bool scalar = is_scalar(r.base);
       if (group_of(r.base) == index && !(r.linear || (scalar && n.shape.num_elements() == 1))) return false;
       if (!same_shape && !r.linear && !scalar) return false;

@@ -793,9 +793,9 @@ inline pack<complex_type_t<T>, W> make_complex(pack<T, W> re, pack<T, W> im) {
 }
 
 namespace detail {
-/// Pairs of types of one size between which xsimd converts.
+/// Pairs of types between which xsimd converts (those of 8 bytes it takes lane by lane).
 template <class T, class U>
-inline constexpr bool converts = sizeof(T) == sizeof(U) && batched<T> && batched<U> && !std::is_unsigned_v<T> &&
+inline constexpr bool converts = sizeof(T) == 4 && sizeof(U) == 4 && batched<T> && batched<U> && !std::is_unsigned_v<T> &&
                                  !std::is_unsigned_v<U>;
 }  // namespace detail
 

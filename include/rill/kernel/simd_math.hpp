@@ -171,6 +171,9 @@ struct elementary::lane_ops<xsimd::batch<float>> {
   }
 };
 
+// Packs of float go through ops/elementary.hpp, as single floats do. Packs of double go through the C library, lane by
+// lane: it is exact to an ulp, and single doubles get the same bits from it.
+
 namespace detail {
 template <class F, class T, int W>
 [[gnu::always_inline]] inline pack<T, W> each_register(const F& f, const pack<T, W>& a) {
@@ -181,7 +184,7 @@ template <class F, class T, int W>
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> exp(pack<T, W> a) {
   if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::exp(x); }, a);
-  else return detail::each_register([](const auto& x) { return xsimd::exp(x); }, a);
+  else return lanewise([](T v) { return scalar::exp(v); }, a);
 }
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> exp2(pack<T, W> a) {
@@ -191,27 +194,27 @@ template <detail::floating T, int W>
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> expm1(pack<T, W> a) {
   if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::expm1(x); }, a);
-  else return detail::each_register([](const auto& x) { return xsimd::expm1(x); }, a);
+  else return lanewise([](T v) { return scalar::expm1(v); }, a);
 }
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> log(pack<T, W> a) {
   if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::log(x); }, a);
-  else return detail::each_register([](const auto& x) { return xsimd::log(x); }, a);
+  else return lanewise([](T v) { return scalar::log(v); }, a);
 }
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> log1p(pack<T, W> a) {
   if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::log1p(x); }, a);
-  else return detail::each_register([](const auto& x) { return xsimd::log1p(x); }, a);
+  else return lanewise([](T v) { return scalar::log1p(v); }, a);
 }
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> tanh(pack<T, W> a) {
   if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::tanh(x); }, a);
-  else return detail::each_register([](const auto& x) { return xsimd::tanh(x); }, a);
+  else return lanewise([](T v) { return scalar::tanh(v); }, a);
 }
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> erf(pack<T, W> a) {
   if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::erf(x); }, a);
-  else return detail::each_register([](const auto& x) { return xsimd::erf(x); }, a);
+  else return lanewise([](T v) { return scalar::erf(v); }, a);
 }
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> sigmoid(pack<T, W> a) {
@@ -221,12 +224,12 @@ template <detail::floating T, int W>
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> sin(pack<T, W> a) {
   if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::sin(x); }, a);
-  else return detail::each_register([](const auto& x) { return xsimd::sin(x); }, a);
+  else return lanewise([](T v) { return scalar::sin(v); }, a);
 }
 template <detail::floating T, int W>
 [[gnu::always_inline]] inline pack<T, W> cos(pack<T, W> a) {
   if constexpr (std::is_same_v<T, float>) return detail::each_register([](const auto& x) __attribute__((always_inline)) { return elementary::cos(x); }, a);
-  else return detail::each_register([](const auto& x) { return xsimd::cos(x); }, a);
+  else return lanewise([](T v) { return scalar::cos(v); }, a);
 }
 template <class T, int W>
 inline pack<T, W> pow(pack<T, W> a, pack<T, W> b) {

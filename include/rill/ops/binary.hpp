@@ -172,7 +172,7 @@ struct python_div : div {
   template <class V>
   static constexpr V eval(V a, V b) {
     using scalar::floor;
-    if constexpr (requires { floor(a); }) return div::eval(a, b);
+    if constexpr (requires { floor(a); } || is_complex_v<scalar::element_of<V>>) return div::eval(a, b);
     else return floor_div::eval(a, b);
   }
 };
@@ -332,7 +332,7 @@ struct next_after : elementwise<2> {
 /// a & b, bit by bit, of integers or bools.
 struct bitwise_and : elementwise<2> {
   static constexpr auto name = "BitwiseAnd";
-  static constexpr unsigned accepts = types::integers;
+  static constexpr unsigned accepts = types::integers | types::booleans;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(a & b);
@@ -342,7 +342,7 @@ struct bitwise_and : elementwise<2> {
 /// a | b, bit by bit, of integers or bools.
 struct bitwise_or : elementwise<2> {
   static constexpr auto name = "BitwiseOr";
-  static constexpr unsigned accepts = types::integers;
+  static constexpr unsigned accepts = types::integers | types::booleans;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(a | b);
@@ -352,7 +352,7 @@ struct bitwise_or : elementwise<2> {
 /// a ^ b, bit by bit, of integers or bools.
 struct bitwise_xor : elementwise<2> {
   static constexpr auto name = "BitwiseXor";
-  static constexpr unsigned accepts = types::integers;
+  static constexpr unsigned accepts = types::integers | types::booleans;
   template <class V>
   static constexpr V eval(V a, V b) {
     return static_cast<V>(a ^ b);
@@ -386,6 +386,7 @@ struct right_shift : elementwise<2> {
 struct shift_right_logical : elementwise<2> {
   static constexpr auto name = "ShiftRightLogical";
   static constexpr unsigned accepts = types::integers;
+  static constexpr bool counts_bits = true;  ///< the width of the type matters
   template <class V>
   static constexpr V eval(V a, V b) {
     using scalar::lanewise;

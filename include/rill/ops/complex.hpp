@@ -15,13 +15,6 @@
 #include "scalar.hpp"
 
 namespace rill {
-namespace ops {
-struct complex;
-struct conj;
-struct imag;
-struct real;
-}  // namespace ops
-
 template <class A>
   requires operands<A>
 constexpr applied_t<ops::real, A> real(A&& x);

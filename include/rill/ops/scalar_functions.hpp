@@ -28,7 +28,7 @@ struct element {
   using type = V;
 };
 template <class V>
-  requires requires { typename V::value_type; }
+  requires(!is_complex_v<V> && requires { typename V::value_type; })
 struct element<V> {
   using type = typename V::value_type;
 };

@@ -21,20 +21,6 @@
 #include "unary.hpp"
 
 namespace rill {
-namespace ops {
-struct bessel_i0e;
-struct bessel_i1e;
-struct betainc;
-struct digamma;
-struct erfinv;
-struct igamma;
-struct igammac;
-struct lgamma;
-struct ndtr;
-struct ndtri;
-struct polygamma;
-struct zeta;
-}  // namespace ops
 namespace scalar {
 
 inline constexpr double pi = 3.14159265358979323846;

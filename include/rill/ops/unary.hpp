@@ -84,14 +84,15 @@ struct rsqrt : elementwise<1> {
   static constexpr auto vjp(auto dy, auto y, auto x) { return grads(dy * (y / (-2 * x))); }
 };
 
-/// 1 / x.
+/// 1 / x; of integers cut towards zero, and 0 for 0.
 struct reciprocal : elementwise<1> {
   static constexpr auto name = "Reciprocal";
-  static constexpr unsigned accepts = types::floats;
+  static constexpr unsigned accepts = types::numbers;
   static constexpr int cost = 5;
   template <class V>
   static constexpr V eval(V x) {
-    return V(1) / x;
+    using scalar::divide;
+    return divide(V(1), x);
   }
   static constexpr auto vjp(auto dy, auto y, auto) { return grads(-dy * (y * y)); }
 };
@@ -507,6 +508,7 @@ struct rint : round {
 /// The integer part: x cut towards zero.
 struct trunc : elementwise<1> {
   static constexpr auto name = "Trunc";
+  static constexpr unsigned accepts = types::floats;
   static constexpr int cost = 2;
   template <class V>
   static constexpr V eval(V x) {
@@ -540,7 +542,7 @@ struct selu : elementwise<1> {
 /// The bits of an integer inverted; not x for bool.
 struct invert : elementwise<1> {
   static constexpr auto name = "Invert";
-  static constexpr unsigned accepts = types::integers;
+  static constexpr unsigned accepts = types::integers | types::booleans;
   template <class V>
   static constexpr V eval(V x) {
     if constexpr (std::is_same_v<V, bool>) return !x;
@@ -664,7 +666,7 @@ template <class A>
 constexpr applied_t<ops::rsqrt, A> rsqrt(A&& x) {
   return apply<ops::rsqrt>(std::forward<A>(x));
 }
-/// 1 / x.
+/// 1 / x; of integers cut towards zero, and 0 for 0.
 template <class A>
   requires operands<A>
 constexpr applied_t<ops::reciprocal, A> reciprocal(A&& x) {
