@@ -731,14 +731,14 @@ constexpr V norm(V x, norm_options o = {}) {
     return detail::fail<rule>(x, "norms of matrices have the order 1, 2, infinity, fro, nuclear or euclidean");
   const auto magnitude = [&] { return is_complex(x.type()) ? V(rill::complex_abs(x)) : V(rill::abs(x)); };
   if (!matrices) {
-    const reduce_options all{.axis = o.axis, .keepdims = o.keepdims};
+    const reduce_options over{.axis = o.axis, .keepdims = o.keepdims};
     if (!p_norm || o.ord.p == 2) {
-      if (is_complex(x.type())) return sqrt(reduce_sum(square(rill::real(x)) + square(rill::imag(x)), all));
-      return sqrt(reduce_sum(square(x), all));
+      if (is_complex(x.type())) return sqrt(reduce_sum(square(rill::real(x)) + square(rill::imag(x)), over));
+      return sqrt(reduce_sum(square(x), over));
     }
-    if (o.ord.p == 1) return reduce_sum(magnitude(), all);
-    if (o.ord.p == infinity) return reduce_max(magnitude(), all);
-    return pow(reduce_sum(pow(magnitude(), o.ord.p), all), 1 / o.ord.p);
+    if (o.ord.p == 1) return reduce_sum(magnitude(), over);
+    if (o.ord.p == infinity) return reduce_max(magnitude(), over);
+    return pow(reduce_sum(pow(magnitude(), o.ord.p), over), 1 / o.ord.p);
   }
   const int row = static_cast<int>(o.axis.axes[0]), column = static_cast<int>(o.axis.axes[1]);
   const auto finish = [&](V r) {  // the two axes are gone

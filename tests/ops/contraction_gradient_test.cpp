@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gradients of products, of first and second order.
+
+#include <doctest/doctest.h>
+
+#include <rill/eager/contraction.hpp>
+#include <rill/ops/complex.hpp>
+
+#include "derivatives.hpp"
+#include "small_numbers.hpp"
+
+using namespace rill;
+using namespace rill::test;
+
+TEST_CASE("gradients of products agree with central differences, twice") {
+  const auto ok = [](const function2& f, const tensor_shape& a, const tensor_shape& b) {
+    check_derivatives("product", f, {doubles(a, 11) / 3.0, doubles(b, 12) / 3.0});
+  };
+  for (const int flags : {0, 1, 2, 3}) {
+    const bool ta = (flags & 1) != 0, tb = (flags & 2) != 0;
+    const auto product = [&](auto x, auto y) { return matmul(x, y, {.transpose_a = ta, .transpose_b = tb}); };
+    ok(product, ta ? tensor_shape{2, 3, 2} : tensor_shape{2, 2, 3}, tb ? tensor_shape{2, 2, 3} : tensor_shape{2, 3, 2});
+    ok(product, ta ? tensor_shape{2, 1, 3, 2} : tensor_shape{2, 1, 2, 3}, tb ? tensor_shape{2, 2, 3} : tensor_shape{2, 3, 2});
+    ok(product, ta ? tensor_shape{2, 3, 2} : tensor_shape{2, 2, 3}, tb ? tensor_shape{2, 3} : tensor_shape{3, 2});
+  }
+  ok([](auto x, auto y) { return einsum("bij,kjb->ki", x, y); }, {2, 3, 2}, {2, 2, 2});
+  ok([](auto x, auto y) { return einsum("iij,jk->ki", x, y); }, {2, 2, 3}, {3, 2});
+  ok([](auto x, auto y) { return tensordot(x, y, {0, 2}, {1, 0}); }, {2, 2, 3}, {3, 2});
+  ok([](auto x, auto y) { return kron(x, y); }, {2, 2}, {1, 3});
+  // complex operands, made of real ones: adjoint and plain
+  for (const int flags : {0, 1, 2, 3}) {
+    const bool aa = (flags & 1) != 0, ab = (flags & 2) != 0;
+    const auto product = [&](auto x, auto y) {
+      return matmul(rill::complex(x, y * 0.5), rill::complex(y, x * x), {.adjoint_a = aa, .adjoint_b = ab});
+    };
+    ok([&](auto x, auto y) { return real(product(x, y)); }, {2, 2, 2}, {2, 2, 2});
+    ok([&](auto x, auto y) { return imag(product(x, y)); }, {2, 2, 2}, {2, 2, 2});
+  }
+}
