@@ -28,7 +28,7 @@ inline dynamic_tensor join(const dynamic_tensor* parts, std::size_t n, std::int6
   }
   failure f;
   const std::int64_t a = axis < 0 ? axis + parts[0].rank() : axis;
-  const signature out = ops::detail::concat_signature(s.data(), static_cast<int>(n), a, f);
+  const signature out = rill::detail::concat_signature(s.data(), static_cast<int>(n), a, f);
   if (f) throw invalid_argument(to_string(f, "ConcatV2"));
   dynamic_tensor result = dynamic_tensor::uninitialized(out.type, out.shape);
   kernel::concat(in.data(), static_cast<int>(n), static_cast<int>(a), {out.type, out.shape, result.mutable_data()});

@@ -208,8 +208,8 @@ class window_walk {
     for (int d = vector + 1; d < indices.shape.rank(); ++d) after_ *= indices.shape[d];
     int window = 0;
     for (int k = 0; k < result.rank(); ++k) {
-      if (ops::detail::is_bit(w::window_dims(at), k)) {
-        while (ops::detail::is_bit(w::elided_dims(at), window)) ++window;
+      if (rill::detail::is_bit(w::window_dims(at), k)) {
+        while (rill::detail::is_bit(w::elided_dims(at), window)) ++window;
         bounds_[window] = result[k], to_[window++] = step[k];
       } else {
         batch_[batches_] = result[k], batch_step_[batches_++] = step[k];
@@ -217,7 +217,7 @@ class window_walk {
       }
     }
     for (int d = 0; d < operand.rank(); ++d)
-      if (ops::detail::is_bit(w::elided_dims(at), d)) bounds_[d] = 1;
+      if (rill::detail::is_bit(w::elided_dims(at), d)) bounds_[d] = 1;
   }
   [[nodiscard]] std::int64_t count() const { return count_; }
 

@@ -168,7 +168,9 @@ template <int Degree, class I, class V>
 [[gnu::always_inline]] inline V evaluate(const piecewise<Degree>& p, I piece, V t, V start) {
   using o = lane_ops<V>;
   V q = o::look_up(p.rows[Degree], piece);
+#ifndef __CUDACC__
 #pragma GCC unroll 8
+#endif
   for (int k = Degree - 1; k > 0; --k) q = o::mad(q, t, o::look_up(p.rows[k], piece));
   return o::mad(q, t, start);
 }

@@ -80,12 +80,13 @@ struct window_attributes {
   }
 };
 
+}  // namespace ops
 namespace detail {
 constexpr bool is_index(const signature& s) { return s.type == dtype::int32 || s.type == dtype::int64; }
 constexpr bool is_bit(std::int64_t mask, int k) { return (mask >> k & 1) != 0; }
 /// The shape of a gather's result; reports what does not fit.
 constexpr tensor_shape gathered_shape(const attributes& at, const signature& operand, const signature& indices, failure& f) {
-  using w = window_attributes;
+  using w = ops::window_attributes;
   const int rank = operand.shape.rank(), vector_dim = w::index_vector_dim(at), batches = indices.shape.rank() - (vector_dim < indices.shape.rank());
   tensor_shape window, out;
   for (int d = 0; d < rank; ++d) {
@@ -118,6 +119,7 @@ constexpr tensor_shape gathered_shape(const attributes& at, const signature& ope
   return out;
 }
 }  // namespace detail
+namespace ops {
 
 /// XLA's Gather: a window of the operand for each index vector.
 struct xla_gather_op {
@@ -433,7 +435,7 @@ constexpr V scatter(V operand, V scatter_indices, V updates, const scatter_dimen
   int next = 0;
   for (int k = 0; k < operand.rank(); ++k) {
     at.i[2 + k] = 1;
-    if (ops::detail::is_bit(ops::window_attributes::elided_dims(at), k)) continue;
+    if (detail::is_bit(ops::window_attributes::elided_dims(at), k)) continue;
     if (next >= d.update_window_dims.count || d.update_window_dims.axes[next] >= updates.rank())
       return rill::detail::fail<ops::xla_scatter_op>(updates, "needs an axis of the updates per axis of a window");
     at.i[2 + k] = updates.shape()[static_cast<int>(d.update_window_dims.axes[next++])];

@@ -83,7 +83,6 @@ struct meshgrid_options {
 struct ellipsis_t {};
 inline constexpr ellipsis_t ellipsis{};
 
-namespace ops {
 namespace detail {
 /// Attributes of slice and pad: one large number per axis and one of 32 bits.
 constexpr std::int64_t small_number(const attributes& at, int axis) {
@@ -120,6 +119,7 @@ constexpr signature concat_signature(const signature* in, int n, std::int64_t ax
   return out;
 }
 }  // namespace detail
+namespace ops {
 
 /// N tensors one after the other along axis i[0].
 template <int N>
@@ -430,7 +430,7 @@ template <value V>
 constexpr V slice_to(V x, const tensor_shape& size, const attributes& at) {
   if (V::front_end::failed(x)) return x;
   bool whole = x.shape() == size;
-  for (int d = 0; whole && d < size.rank(); ++d) whole = at.i[d] == 0 && (ops::detail::small_number(at, d) == 1 || size[d] <= 1);
+  for (int d = 0; whole && d < size.rank(); ++d) whole = at.i[d] == 0 && (detail::small_number(at, d) == 1 || size[d] <= 1);
   return whole ? x : V::front_end::template add<ops::slice_op>({x.type(), size}, {x}, at);
 }
 /// Elements start .. start+size-1 along one axis.
@@ -439,7 +439,7 @@ constexpr V slice_along(V x, int axis, std::int64_t start, std::int64_t size) {
   if (V::front_end::failed(x)) return x;
   if (start < 0) return detail::fail<ops::slice_op>(x, "a part of the batch cannot be cut off", "its size is known at run time only");
   attributes at;
-  for (int d = 0; d < x.rank(); ++d) ops::detail::set_small_number(at, d, 1);
+  for (int d = 0; d < x.rank(); ++d) detail::set_small_number(at, d, 1);
   at.i[axis] = start;
   return slice_to(x, detail::with_extent(x.shape(), axis, size), at);
 }
@@ -448,7 +448,7 @@ template <value V>
 constexpr V pad_to(V x, const tensor_shape& shape, const attributes& at) {
   if (V::front_end::failed(x)) return x;
   bool whole = x.shape() == shape;
-  for (int d = 0; whole && d < shape.rank(); ++d) whole = at.i[d] == 0 && (ops::detail::small_number(at, d) == 0 || shape[d] <= 1);
+  for (int d = 0; whole && d < shape.rank(); ++d) whole = at.i[d] == 0 && (detail::small_number(at, d) == 0 || shape[d] <= 1);
   return whole ? x : V::front_end::template add<ops::pad_op<1>>({x.type(), shape}, {x}, at);
 }
 /// The axes of a bit mask walked backwards.
@@ -634,7 +634,7 @@ constexpr V slice(V x, const tensor_shape& start_indices, const tensor_shape& li
   tensor_shape size;
   for (int d = 0; d < rank; ++d) {
     const std::int64_t n = x.shape()[d], begin = start_indices[d], end = limit_indices[d], step = strides.rank() == 0 ? 1 : strides[d];
-    ops::detail::set_small_number(at, d, 1);
+    detail::set_small_number(at, d, 1);
     if (n < 0 && begin == 0 && end == n && step == 1) {
       size.push_back(n);
       continue;
@@ -643,7 +643,7 @@ constexpr V slice(V x, const tensor_shape& start_indices, const tensor_shape& li
     if (begin < 0 || end < begin || end > n || step < 1 || step > INT32_MAX)
       return rill::detail::fail<ops::slice_op>(x, "start, limit or stride out of range", "0 <= start <= limit <= extent, stride >= 1");
     at.i[d] = begin;
-    ops::detail::set_small_number(at, d, step);
+    detail::set_small_number(at, d, step);
     size.push_back((end - begin + step - 1) / step);
   }
   return slice_to(x, size, at);
@@ -690,7 +690,7 @@ constexpr V strided_slice(V x, const tensor_shape& begin, const tensor_shape& en
   tensor_shape size, shape;
   const auto whole = [&](int d) {
     at.i[d] = 0;
-    ops::detail::set_small_number(at, d, 1);
+    detail::set_small_number(at, d, 1);
     size.push_back(x.shape()[d]);
     shape.push_back(x.shape()[d]);
   };
@@ -713,7 +713,7 @@ constexpr V strided_slice(V x, const tensor_shape& begin, const tensor_shape& en
       if (step < 0) return detail::fail<op>(x, "only a stride of 1 goes with one index of an axis");
       if (at_index < 0 || at_index >= extent) return detail::fail<op>(x, "an index is outside its axis", "indices are -extent .. extent-1");
       at.i[d] = at_index;
-      ops::detail::set_small_number(at, d, 1);
+      detail::set_small_number(at, d, 1);
       size.push_back(1);
       ++d;
       continue;
@@ -734,7 +734,7 @@ constexpr V strided_slice(V x, const tensor_shape& begin, const tensor_shape& en
     const std::int64_t span = step > 0 ? last - first : first - last, width = step > 0 ? step : -step;
     const std::int64_t count = span <= 0 ? 0 : 1 + (span - 1) / width;
     at.i[d] = count > 0 ? first : 0;
-    ops::detail::set_small_number(at, d, count > 1 ? step : 1);
+    detail::set_small_number(at, d, count > 1 ? step : 1);
     size.push_back(count);
     shape.push_back(count);
     ++d;
@@ -807,7 +807,7 @@ constexpr bool plan_padding(const V& x, const pad_list& config, attributes& at, 
       if (extent < 0) return false;
     }
     at.i[d] = w.before;
-    ops::detail::set_small_number(at, d, w.interior);
+    detail::set_small_number(at, d, w.interior);
     shape.push_back(extent);
   }
   problem = "the result has more elements than 63 bits can count";

@@ -115,6 +115,7 @@ struct shift_op {
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto) { return grads(shift(dy, at.i[0], at.i[2] == 0)); }
 };
 
+}  // namespace ops
 namespace detail {
 /// What a function of two elements takes: void where it is generic.
 template <class F>
@@ -133,6 +134,7 @@ template <class F>
   requires requires { &F::operator(); }
 struct element_of<F> : element_of_call<decltype(&F::operator())> {};
 }  // namespace detail
+namespace ops {
 
 /// XLA's Reduce over the axes in the mask i[0]: F, a type without state, combines two elements; operand 1 is its identity.
 template <class F>

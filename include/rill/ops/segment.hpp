@@ -24,7 +24,6 @@ struct segment_options {
   std::int64_t num_segments = -1;  ///< -1: the last id + 1, which a model cannot know
 };
 
-namespace ops {
 namespace detail {
 /// [segments, the axes of the data that the ids lack].
 constexpr signature segment_signature(std::int64_t segments, const signature& data, const signature& ids, bool sorted, failure& f) {
@@ -40,6 +39,7 @@ constexpr signature segment_signature(std::int64_t segments, const signature& da
   return out;
 }
 }  // namespace detail
+namespace ops {
 
 /// Data (operand 0) combined by segment ids (operand 1) into i[0] segments; i[1]: ids that are too large are left out.
 template <class Reducer, bool Sorted>

@@ -49,7 +49,6 @@ struct histogram_options {
   dtype type = dtype::int32;
 };
 
-namespace ops {
 namespace detail {
 constexpr signature sort_signature(const attributes& at, const signature& x, failure& f) {
   if ((class_of(x.type) & (types::reals | types::booleans | types::strings)) == 0) f.set("elements of this dtype have no order", "", x);
@@ -63,6 +62,7 @@ constexpr bool are_rows(const signature& x, failure& f) {
   return !f;
 }
 }  // namespace detail
+namespace ops {
 
 /// The elements in order along axis i[0]; i[1]: descending.
 struct sort_op {

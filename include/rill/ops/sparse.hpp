@@ -361,7 +361,7 @@ constexpr V sparse_to_dense(V sparse_indices, const tensor_shape& output_shape, 
   const int rank = i.shape.rank();
   std::int64_t n = 0;
   failure f;
-  if (!ops::detail::is_index(i) || rank > 2) f.set("indices must be int32 or int64 and have at most 2 axes", "", i);
+  if (!detail::is_index(i) || rank > 2) f.set("indices must be int32 or int64 and have at most 2 axes", "", i);
   else if ((rank == 2 ? i.shape[1] : 1) != output_shape.rank() || output_shape.overflow_)
     f.set("the indices do not have one column per axis of the dense shape", "", i, {v.type, output_shape});
   else if (v.shape.rank() > 1 || (v.shape.rank() == 1 && v.shape[0] != (rank == 0 ? 1 : i.shape[0])))
@@ -553,7 +553,7 @@ constexpr sparse_value<V> sparse_merge(const std::vector<sparse_value<V>>& sp_id
   for (const auto& s : sp_ids) {
     const signature i{s.type(), s.values.shape()};
     if (s.rank() < 1 || s.rank() != sp_ids[0].rank()) f.set("the ids must be of one rank that is not 0", "", i);
-    else if (!ops::detail::is_index(i)) f.set("ids must be int32 or int64", "cast them", i);
+    else if (!detail::is_index(i)) f.set("ids must be int32 or int64", "cast them", i);
     else if (!(i.shape == v.shape)) f.set("there are not as many ids as values", "", i, v);
   }
   if (!f && sp_ids[0].rank() - 1 + vocab_size.rank() > max_rank) f.set("the result would have more than 8 axes", "", v);
@@ -580,7 +580,7 @@ constexpr V sparse_to_indicator(const sparse_value<V>& s, std::int64_t vocab_siz
   using op = detail::named<ops::sparse_function::indicator>;
   V bad;
   if (detail::refused<op>(s, bad)) return bad;
-  if (s.rank() < 1 || !ops::detail::is_index({s.type(), {}}))
+  if (s.rank() < 1 || !detail::is_index({s.type(), {}}))
     return detail::fail<op>(s.values, "needs ids of int32 or int64");
   int columns[max_rank] = {0, 1, 2, 3, 4, 5, 6, 7};
   const V rows = detail::sparse_columns(s.indices, s.dense_shape, columns, s.rank() - 1),
@@ -773,7 +773,7 @@ constexpr V embedding_sparse(const std::vector<V>& params, const sparse_value<V>
   const signature i{sp_ids.type(), sp_ids.dense_shape}, t{table.type(), table.shape()};
   const int kept = sp_ids.rank() - 1;
   std::int64_t rows = 0;
-  if (kept < 1 || !ops::detail::is_index(i)) f.set("needs ids of int32 or int64 and of at least two axes", "", i);
+  if (kept < 1 || !detail::is_index(i)) f.set("needs ids of int32 or int64 and of at least two axes", "", i);
   else if (table.rank() < 1 || !is_floating(t.type)) f.set("needs a table of floating-point rows", "", t);
   else if (sp_weights != nullptr &&
            (!(sp_weights->values.shape() == sp_ids.values.shape()) || !is_floating(sp_weights->type())))

@@ -495,8 +495,6 @@ template <class A>
   requires operands<A>
 constexpr applied_t<ops::bessel_i1e, A> bessel_i1e(A&& x);
 
-namespace ops {
-
 namespace detail {
 /// x^(a - 1) exp(-x) / gamma(a), the derivative of igamma; the log is not taken where x is 0 to the power of 0.
 constexpr auto gamma_density(auto a, auto x) {
@@ -504,6 +502,7 @@ constexpr auto gamma_density(auto a, auto x) {
   return rill::exp((a - 1) * rill::log(rill::select(zero, ones_like(x), x)) - x - rill::lgamma(a));
 }
 }  // namespace detail
+namespace ops {
 
 /// log|gamma(x)|; infinite at 0, -1, -2, ...
 struct lgamma : elementwise<1> {
