@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Normalizations and quantization in a graph whose batch is known at run time, with gradients, against the same run eagerly.
 
+#include "close.hpp"
 #include "tensors.hpp"
 
 #include <rill/eager/gradient.hpp>
@@ -28,15 +29,6 @@ struct norms_model {
                    fetch("codes", quantize(y, -1, 1).output));
   }
 };
-template <class A>
-bool near(const A& got, const dynamic_tensor& want, float tolerance) {
-  if (!(got.shape() == want.shape())) return false;
-  for (std::int64_t k = 0; k < want.size(); ++k) {
-    const float w = want.span<float>()[static_cast<std::size_t>(k)];
-    if (!(std::fabs(got.data()[k] - w) <= tolerance * (1 + std::fabs(w)))) return false;
-  }
-  return true;
-}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // Losses and clipped gradients in a graph whose batch is known at run time, against the same run eagerly; and a model whose
 // shapes do not fit.
 
+#include "close.hpp"
 #include "tensors.hpp"
 
 #include <rill/eager/gradient.hpp>
@@ -27,15 +28,6 @@ struct losses_model {
     return outputs(fetch("loss", loss), fetch("dx", dx), fetch("clipped", clipped.list_clipped[1]), fetch("norm", clipped.global_norm));
   }
 };
-template <class A>
-bool near(const A& got, const dynamic_tensor& want, float tolerance) {
-  if (!(got.shape() == want.shape())) return false;
-  for (std::int64_t k = 0; k < want.size(); ++k) {
-    const float w = want.span<float>()[static_cast<std::size_t>(k)];
-    if (!(std::fabs(got.data()[k] - w) <= tolerance * (1 + std::fabs(w)))) return false;
-  }
-  return true;
-}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // Softmax over axes, losses on logits, norms, biases: TensorFlow's numbers, plain loops at odd sizes, extreme logits,
 // gradients of first and second order, errors.
 
+#include "close.hpp"
 #include "derivatives.hpp"
 #include "nn_golden.hpp"
 #include "tensors.hpp"
@@ -13,20 +14,6 @@ using namespace rill::test;
 
 namespace {
 
-template <std::size_t N>
-dynamic_tensor table(const double (&v)[N], const tensor_shape& s) {
-  dynamic_tensor t = dynamic_tensor::uninitialized(dtype::float64, s);
-  REQUIRE(static_cast<std::size_t>(t.size()) == N);
-  std::copy(v, v + N, static_cast<double*>(t.mutable_data()));
-  return t;
-}
-template <std::size_t N>
-void check_close(const char* what, const dynamic_tensor& got, const double (&want)[N], double tolerance = 1e-12) {
-  INFO(std::string(what));
-  const dynamic_tensor g = cast_to(got, dtype::float64);
-  REQUIRE(static_cast<std::size_t>(g.size()) == N);
-  for (std::size_t k = 0; k < N; ++k) CHECK(g.span<double>()[k] == doctest::Approx(want[k]).epsilon(tolerance));
-}
 double at(const dynamic_tensor& t, std::int64_t k) { return t.span<double>()[static_cast<std::size_t>(k)]; }
 
 }  // namespace
