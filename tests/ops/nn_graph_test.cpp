@@ -10,6 +10,7 @@
 #include <rill/graph/session.hpp>
 
 using namespace rill;
+using test::near;
 using rill::test::noise;
 
 namespace {
