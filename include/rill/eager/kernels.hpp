@@ -4,6 +4,7 @@
 /// The CPU kernel of each op that is not element-wise, for operands whose dtype is known at run time. An op that brings its
 /// own (`Op::run`) needs nothing here; the others are the kernels that compiled models use, instantiated per dtype.
 
+#include "../core/storage.hpp"
 #include "../kernel/batch_matmul.hpp"
 #include "../kernel/cast.hpp"
 #include "../kernel/convolution.hpp"

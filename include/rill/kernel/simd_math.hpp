@@ -103,9 +103,12 @@ struct elementary::lane_ops<xsimd::batch<float>> {
   static constexpr bool scales = true;
   static constexpr __mmask16 all = static_cast<__mmask16>(-1);
   [[gnu::always_inline]] static V scale(const V& p, const V& n) { return V(_mm512_maskz_scalef_ps(all, p, n)); }
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // of the mask, inside of what is a macro without optimisation
   [[gnu::always_inline]] static V bound(const V& r) {
     return V(_mm512_maskz_range_ps(all, r, V(0.5F), 2));  // the smaller magnitude with the sign of r
   }
+#pragma GCC diagnostic pop
   template <int N>
   [[gnu::always_inline]] static ints up(const ints& a) {
     return ints(_mm512_maskz_sllv_epi32(all, a, _mm512_set1_epi32(N)));
