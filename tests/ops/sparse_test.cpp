@@ -163,6 +163,7 @@ TEST_CASE("sparse: products with dense matrices") {
 }
 
 TEST_CASE("sparse: wrong input") {
+  // Not {1, 1, 0, 0}: g++ 12.2 with AVX2 copies that constant as {1, 1, 1, 1}.
   const auto make = [](const std::vector<std::int64_t>& at, std::int64_t n, const tensor_shape& shape) {
     return dynamic_sparse_tensor{longs(at, {n, shape.rank()}), noise({n}), shape};
   };
@@ -228,11 +229,11 @@ TEST_CASE("sparse: wrong input") {
   check_error<invalid_argument>([&] { sparse_split(good, 1, {.axis = 2}); }, "out of range");
   check_error<invalid_argument>([&] { sparse_retain(good, tensor<bool, 3>{true, true, true}); }, "bool[2]");
   check_error<invalid_argument>([&] { sparse_add(good, make({}, 0, {3, 5})); }, "float64[3, 4] and float64[3, 5]");
-  check_error<invalid_argument>([&] { sparse_add(make({1, 1, 0, 0}, 2, {3, 4}), good); }, "out of order");
+  check_error<invalid_argument>([&] { sparse_add(make({1, 2, 0, 1}, 2, {3, 4}), good); }, "out of order");
   check_error<invalid_argument>([&] { sparse_add(good, noise({4, 3})); }, "the shapes differ");
   check_error<out_of_range>([&] { sparse_add(make({3, 3}, 1, {3, 4}), noise({3, 4})); }, "[3, 3]");
   check_error<invalid_argument>([&] { sparse_dense_cwise_mul(good, noise({3})); }, "broadcast");
-  check_error<invalid_argument>([&] { sparse_softmax(make({1, 1, 0, 0}, 2, {3, 4})); }, "out of order");
+  check_error<invalid_argument>([&] { sparse_softmax(make({1, 2, 0, 1}, 2, {3, 4})); }, "out of order");
   check_error<invalid_argument>([&] { sparse_reduce_sum(good, {.axis = {2}}); }, "axis out of range");
   check_error<invalid_argument>([&] { sparse_reduce_sum_sparse(good, {.axis = {-3}}); }, "axis out of range");
   check_error<invalid_argument>([&] { sparse_tensor_dense_matmul(good, noise({3, 2})); }, "inner dimensions differ");

@@ -38,11 +38,15 @@ struct number_does_not_fit {
   static_assert(std::is_void_v<Number>, "the number cannot take the dtype of the tensor: cast the tensor");
 };
 
-/// Instantiated when an op for numbers gets a tensor of strings; its name shows the op.
+/// What an op for numbers is said to give for tensors of strings; its name shows the op. Only a use of it fails: overloads
+/// for strings may be the better match.
 template <class Op, class T>
 struct strings_are_not_numbers {
-  static_assert(!std::is_same_v<T, std::string>,
-                "this op works on numbers: string tensors have the functions of <rill/ops/string.hpp>, where add joins them");
+  template <class... A>
+  explicit strings_are_not_numbers(const A&...) {
+    static_assert(!std::is_same_v<T, std::string>,
+                  "this op works on numbers: string tensors have the functions of <rill/ops/string.hpp>, where add joins them");
+  }
 };
 
 namespace detail {
@@ -597,14 +601,25 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
 
 /// Applies ops to tensors, views, expressions and numbers.
 struct eager_front_end {
+ private:
+  template <class Op>
+  static constexpr bool conditional = Op::arity == 3 && std::is_same_v<Op, ops::select>;
+  /// The dtype that the operands have in common; without tensors, that of the first number.
   template <class Op, class... A>
+  using element = typename std::conditional_t<std::is_void_v<typename detail::common_element<conditional<Op>, A...>::type>,
+                                              detail::first_number<A...>, detail::common_element<conditional<Op>, A...>>::type;
+
+ public:
+  template <class Op, class... A>
+    requires(!std::is_same_v<element<Op, A...>, std::string>)
   static auto apply(A&&... a) {
     static_assert(sizeof...(A) == Op::arity, "wrong number of operands");
-    constexpr bool conditional = Op::arity == 3 && std::is_same_v<Op, ops::select>;
-    using common = typename detail::common_element<conditional, A...>::type;
-    using T = typename std::conditional_t<std::is_void_v<common>, detail::first_number<A...>, std::type_identity<common>>::type;
-    if constexpr (std::is_same_v<T, std::string>) static_assert(sizeof(strings_are_not_numbers<Op, T>) > 0);
-    else return build<Op, T, conditional>(std::forward<A>(a)...);
+    return build<Op, element<Op, A...>, conditional<Op>>(std::forward<A>(a)...);
+  }
+  template <class Op, class... A>
+    requires std::is_same_v<element<Op, A...>, std::string>
+  static strings_are_not_numbers<Op, std::string> apply(A&&... a) {
+    return strings_are_not_numbers<Op, std::string>(a...);
   }
 
  private:
