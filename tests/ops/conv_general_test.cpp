@@ -5,6 +5,8 @@
 #include <rill/eager/movement.hpp>
 #include <rill/eager/numeric_gradient.hpp>
 
+#include "array.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -13,20 +15,16 @@
 #include <vector>
 
 using namespace rill;
+using test::array;
+using test::values;
 
 namespace {
-
-using array = std::vector<double>;
 
 dynamic_tensor make(const tensor_shape& s, std::mt19937& g, dtype type = dtype::float64) {
   dynamic_tensor t = dynamic_tensor::uninitialized(dtype::float64, s);
   auto* p = static_cast<double*>(t.mutable_data());
   for (std::int64_t k = 0; k < t.size(); ++k) p[k] = static_cast<double>(static_cast<int>(g() % 13) - 6);
   return cast_to(is_integer(type) ? cast_to(t, dtype::int64) : t, type);
-}
-array values(const dynamic_tensor& t) {
-  const dynamic_tensor d = cast_to(t, dtype::float64);
-  return {d.span<double>().begin(), d.span<double>().end()};
 }
 
 /// XLA's definition, one number at a time.

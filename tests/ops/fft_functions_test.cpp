@@ -9,21 +9,13 @@
 #include <rill/graph/session.hpp>
 #include <string>
 
+#include "message_of.hpp"
 #include "fft_signals.hpp"
 
 using namespace rill;
 using namespace rill::test;
 
 namespace {
-
-std::string message_of(auto f) {
-  try {
-    f();
-  } catch (const invalid_argument& e) {
-    return e.what();
-  }
-  return "";
-}
 
 struct spectrum_power {
   constexpr auto operator()(symbol x) const {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "message_of.hpp"
+
 namespace rill::test {
 
 /// Numbers in [-1, 1), real and imaginary parts of complex ones.
@@ -49,16 +51,6 @@ inline double distance(const dynamic_tensor& a, const dynamic_tensor& b) {
       }
   });
   return most;
-}
-
-template <class F>
-std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const invalid_argument& e) {
-    return e.what();
-  }
-  return "";
 }
 
 }  // namespace rill::test

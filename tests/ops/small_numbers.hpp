@@ -7,6 +7,8 @@
 #include <rill/eager/contraction.hpp>
 #include <string>
 
+#include "message_of.hpp"
+
 namespace rill::test {
 
 /// Small integers, so that every type holds the sums exactly.
@@ -33,15 +35,6 @@ auto wide(const T& x) {
   else return static_cast<double>(x);
 }
 
-template <class F>
-std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const invalid_argument& e) {
-    return e.what();
-  }
-  return "no invalid_argument";
-}
 inline bool equals(const dynamic_tensor& a, const dynamic_tensor& b) {
   if (!(a.shape() == b.shape()) || a.type() != b.type()) return false;
   for (std::size_t k = 0; k < a.span<double>().size(); ++k)

@@ -5,20 +5,19 @@
 #include <rill/eager/window.hpp>
 #include <rill/graph/session.hpp>
 
+#include "array.hpp"
+
 #include <doctest/doctest.h>
 
 #include <random>
 #include <vector>
 
 using namespace rill;
+using test::array;
+using test::values;
 
 namespace {
 
-using array = std::vector<double>;
-array values(const dynamic_tensor& t) {
-  const dynamic_tensor d = cast_to(t, dtype::float64);
-  return {d.span<double>().begin(), d.span<double>().end()};
-}
 dynamic_tensor make(const tensor_shape& s, std::mt19937& g) {
   dynamic_tensor t = dynamic_tensor::uninitialized(dtype::float32, s);
   auto* p = static_cast<float*>(t.mutable_data());

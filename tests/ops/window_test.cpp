@@ -3,6 +3,8 @@
 // caller's functions, messages.
 #include <rill/eager/window.hpp>
 
+#include "array.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -12,20 +14,16 @@
 #include <vector>
 
 using namespace rill;
+using test::array;
+using test::values;
 
 namespace {
-
-using array = std::vector<double>;
 
 dynamic_tensor make(const tensor_shape& s, std::mt19937& g, dtype type = dtype::float64) {
   dynamic_tensor t = dynamic_tensor::uninitialized(dtype::float64, s);
   auto* p = static_cast<double*>(t.mutable_data());
   for (std::int64_t k = 0; k < t.size(); ++k) p[k] = static_cast<double>(static_cast<int>(g() % 13)) - (is_integer(type) && !is_signed(type) ? 0 : 6);
   return cast_to(t, type);
-}
-array values(const dynamic_tensor& t) {
-  const dynamic_tensor d = cast_to(t, dtype::float64);
-  return {d.span<double>().begin(), d.span<double>().end()};
 }
 dynamic_tensor number_of(double x, dtype type = dtype::float64) { return cast_to(dynamic_tensor(tensor<double>(x)), type); }
 
