@@ -242,7 +242,8 @@ class session {
     } else {
       const tensor_shape shape = code::tables.fetches[K].shape.with_batch(batch_);
       T t = T::uninitialized(shape);
-      std::memcpy(t.data(), outputs_[K], static_cast<std::size_t>(shape.num_elements()) * size_of(code::tables.fetches[K].type));
+      const auto bytes = static_cast<std::size_t>(shape.num_elements()) * size_of(code::tables.fetches[K].type);
+      if (bytes != 0) std::memcpy(t.data(), outputs_[K], bytes);  // an empty tensor has no address to copy to
       return t;
     }
   }
