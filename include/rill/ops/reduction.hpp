@@ -54,7 +54,7 @@ struct product_gradient;
 
 namespace ops {
 
-/// Reducers: identity and an associative, commutative combination; generic over scalars and packs.
+/// Reducers: identity and an associative, commutative combination; generic over scalars and packs. Integers wrap around.
 struct sum {
   static constexpr auto name = "Sum";
   template <class T>
@@ -63,7 +63,7 @@ struct sum {
   }
   template <class V>
   static constexpr V combine(V a, V b) {
-    return a + b;
+    return static_cast<V>(scalar::wrapping(a) + scalar::wrapping(b));
   }
 };
 /// The sum, divided by the number of elements at the end.
@@ -83,7 +83,7 @@ struct prod {
   }
   template <class V>
   static constexpr V combine(V a, V b) {
-    return a * b;
+    return static_cast<V>(scalar::wrapping(a) * scalar::wrapping(b));
   }
 };
 struct max {
