@@ -51,7 +51,7 @@ template <ops::distribution D>
 constexpr symbol draw_node(symbol parameter, const attributes& at) {
   if (parameter.id < 0) return parameter;
   graph::builder* b = parameter.g;
-  const symbol seed = graph::parameter(b, dtype::int64, -1), stream = graph::constant_of(b, dtype::int64, b->random_ops++),
+  const symbol seed = graph::parameter(b, dtype::int64, -1), stream = graph::random_stream(b),
                step = graph::parameter(b, dtype::int64, -2);
   if constexpr (ops::random_op<D>::parameters == 1) return graph::emit<ops::random_op<D>>({parameter, seed, stream, step}, at);
   else return graph::emit<ops::random_op<D>>({seed, stream, step}, at);

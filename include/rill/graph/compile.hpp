@@ -45,7 +45,7 @@ using library_ops =
             ops::softmax_cross_entropy_backprop_op, reduce_op<ops::sum>, reduce_op<ops::prod>, reduce_op<ops::max>,
             reduce_op<ops::min>, reduce_op<ops::any>, reduce_op<ops::all>, arg_reduce_op<ops::argmax>,
             arg_reduce_op<ops::argmin>, op::transpose, op::reshape, op::broadcast_in_dim, op::stop_gradient,
-            op::assign, source::variable, source::input, source::constant>;
+            op::assign, op::loop, op::branch, source::variable, source::input, source::constant>;
 
 /// The other element-wise ops. Only a model that uses one of them looks into this list, so that it costs nobody else
 /// anything to compile; an op of none of the lists is named by its model (`using ops = op_list<...>`).
@@ -151,6 +151,7 @@ struct frozen_program {
 };
 struct frozen_let {
   int op = -1;           ///< index among the model's ops, -1 for one of rarer_ops
+  std::string_view name;
   std::uint64_t id = 0;  ///< that op's
   int arity = 0;
   int args[max_operands] = {};
@@ -158,9 +159,13 @@ struct frozen_let {
 struct frozen_step {
   group_kind kind = group_kind::map;
   int op = -1;                    ///< index among the model's ops; -1 for an op that brings its own kernel
+  std::string_view name;          ///< the root's
   void (*run)(const attributes&, const operand_memory*, const result_memory&) = nullptr;  ///< that op's kernel
   int arity = 0;                  ///< and its number of operands
+  int control = -1;               ///< the loop or branch that it is
   int root = -1;
+  int group = -1;                 ///< of the nodes that it computes
+  std::int64_t flops = 0;         ///< of the root; -k is k times the batch
   attributes attr;
   dtype type = dtype::invalid;
   signature in[max_operands];
@@ -197,6 +202,7 @@ struct frozen_fetch {
 struct table_sizes {
   std::size_t steps = 0, inputs = 0, lets = 0, outputs = 0, scalars = 0, ranges = 0, slots = 0, variables = 0, fetches = 0;
   std::size_t nodes = 0, scopes = 0;
+  std::size_t controls = 0, copies = 0, rows = 0, stacks = 0, regions = 0, loops = 0;  // of control flow
 };
 
 template <table_sizes N>
@@ -214,6 +220,12 @@ struct table {
   std::array<int, N.nodes> group_of{};        ///< the kernel that computes each node, or -1
   std::array<name_buffer, N.scopes> scopes{};
   std::int64_t fixed_bytes = 0, row_bytes = 0;
+  std::size_t own_steps = 0;  ///< the model's own steps, the first ones; the others belong to bodies of control flow
+  std::array<control_desc, N.controls> controls{};
+  std::array<copy_desc, N.copies> copies{};
+  std::array<row_desc, N.rows> rows{};
+  std::array<stack_desc, N.stacks> stacks{};
+  std::array<region_desc, N.regions> regions{};
 };
 
 /// The first failure of a trace, as a constant.
@@ -265,6 +277,8 @@ constexpr table_sizes sizes_of(const image& im) {
   n.scalars = im.l.scalars.size(), n.ranges = im.l.ranges.size(), n.slots = im.l.slots.size();
   n.variables = im.b.variables.size(), n.fetches = im.l.fetch_memory.size();
   n.nodes = im.b.nodes.size(), n.scopes = im.b.scopes.size();
+  n.controls = im.l.controls.size(), n.copies = im.l.copies.size(), n.rows = im.l.rows.size(), n.stacks = im.l.stacks.size();
+  n.regions = im.l.regions.size(), n.loops = static_cast<std::size_t>(im.l.loops);
   return n;
 }
 
@@ -283,6 +297,7 @@ constexpr table<N> freeze(const image& im) {
     for (const auto& d : p.lets) {
       frozen_let& l = t.lets[let++];
       l.op = find_op(Ops{}, d.op);
+      l.name = d.op->name;
       if (l.op < 0) l.id = d.op->id;
       l.arity = d.arity;
       for (int k = 0; k < max_operands; ++k) l.args[k] = d.args[k];
@@ -295,9 +310,13 @@ constexpr table<N> freeze(const image& im) {
     frozen_step& r = t.steps[s];
     r.kind = d.kind;
     r.root = d.root;
+    r.group = d.group;
+    r.flops = d.op && d.op->flops ? d.op->flops(d.attr, d.in) : 0;
     r.op = d.op ? find_op(Ops{}, d.op) : -1;
+    if (d.op) r.name = d.op->name;
     r.run = d.op ? d.op->run : nullptr;
-    r.arity = d.root >= 0 ? im.b.nodes[static_cast<std::size_t>(d.root)].arity : 0;
+    r.arity = d.n_operands;
+    r.control = d.control;
     r.attr = d.attr, r.type = d.type, r.out = d.out;
     for (int k = 0; k < max_operands; ++k) r.in[k] = d.in[k], r.operands[k] = d.operands[k];
     r.rank = d.rank, r.reduced = d.reduced;
@@ -329,16 +348,23 @@ constexpr table<N> freeze(const image& im) {
   }
   for (std::size_t k = 0; k < n.scopes; ++k) t.scopes[k] = im.b.scopes[k];
   t.fixed_bytes = im.l.fixed_bytes, t.row_bytes = im.l.row_bytes;
+  t.own_steps = static_cast<std::size_t>(im.l.own_steps);
+  for (std::size_t k = 0; k < n.controls; ++k) t.controls[k] = im.l.controls[k];
+  for (std::size_t k = 0; k < n.copies; ++k) t.copies[k] = im.l.copies[k];
+  for (std::size_t k = 0; k < n.rows; ++k) t.rows[k] = im.l.rows[k];
+  for (std::size_t k = 0; k < n.stacks; ++k) t.stacks[k] = im.l.stacks[k];
+  for (std::size_t k = 0; k < n.regions; ++k) t.regions[k] = im.l.regions[k];
   return t;
 }
 
 /// Room for the tables of most models, so that one run of the passes gives sizes and contents.
-inline constexpr table_sizes roomy{64, 320, 256, 128, 48, 8, 128, 64, 16, 320, 48};
+inline constexpr table_sizes roomy{64, 320, 256, 128, 48, 8, 128, 64, 16, 320, 48, 4, 8, 16, 4, 8, 4};
 
 constexpr bool fits_in(const table_sizes& n, const table_sizes& room) {
   return n.steps <= room.steps && n.inputs <= room.inputs && n.lets <= room.lets && n.outputs <= room.outputs &&
          n.scalars <= room.scalars && n.ranges <= room.ranges && n.slots <= room.slots && n.variables <= room.variables &&
-         n.fetches <= room.fetches && n.nodes <= room.nodes && n.scopes <= room.scopes;
+         n.fetches <= room.fetches && n.nodes <= room.nodes && n.scopes <= room.scopes && n.controls <= room.controls &&
+         n.copies <= room.copies && n.rows <= room.rows && n.stacks <= room.stacks && n.regions <= room.regions && n.loops <= room.loops;
 }
 
 /// The first elements of each array.
@@ -351,7 +377,8 @@ constexpr table<N> shrink(const table<Room>& t) {
   copy(r.steps, t.steps), copy(r.inputs, t.inputs), copy(r.lets, t.lets), copy(r.outputs, t.outputs);
   copy(r.scalars, t.scalars), copy(r.ranges, t.ranges), copy(r.slots, t.slots), copy(r.variables, t.variables);
   copy(r.fetches, t.fetches), copy(r.nodes, t.nodes), copy(r.group_of, t.group_of), copy(r.scopes, t.scopes);
-  r.fixed_bytes = t.fixed_bytes, r.row_bytes = t.row_bytes;
+  copy(r.controls, t.controls), copy(r.copies, t.copies), copy(r.rows, t.rows), copy(r.stacks, t.stacks), copy(r.regions, t.regions);
+  r.fixed_bytes = t.fixed_bytes, r.row_bytes = t.row_bytes, r.own_steps = t.own_steps;
   return r;
 }
 
@@ -470,6 +497,7 @@ struct compiled {
     }
   }
 
+  static constexpr std::size_t loop_count = summary_.sizes.loops;
   static constexpr auto tables = [] {
     if constexpr (detail::fits_in(summary_.sizes, detail::roomy)) return detail::shrink<summary_.sizes>(summary_.contents);
     else return detail::freeze<ops, summary_.sizes>(run_passes(trace<Model, Inputs...>()));

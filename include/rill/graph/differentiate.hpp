@@ -9,31 +9,63 @@
 #include <vector>
 
 #include "../expr/program.hpp"
+#include "control_gradient.hpp"
 #include "trace.hpp"
 
 namespace rill::graph {
 
-/// Gradients of the scalar (or the sum of the elements of) `loss` with respect to each target; -1 where there is none.
-constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<int>& targets) {
+/// Gradients with respect to each target of the values `of`, whose own gradients are the nodes `seeds`; -1 where there is
+/// none. A target may be -1.
+constexpr std::vector<int> backward(builder& b, const std::vector<int>& of, const std::vector<int>& seeds, const std::vector<int>& targets) {
   std::vector<int> result(targets.size(), -1);
-  if (loss.id < 0) return result;
   const auto count = b.nodes.size();
   std::vector<char> needed(count, 0);
-  for (int t : targets) needed[static_cast<std::size_t>(t)] = 1;
+  for (int t : targets)
+    if (t >= 0) needed[static_cast<std::size_t>(t)] = 1;
   for (std::size_t id = 0; id < count; ++id) {
     const node& n = b.nodes[id];
     for (int k = 0; k < n.arity; ++k)
       if (needed[static_cast<std::size_t>(n.in[k])]) needed[id] = 1;
   }
   std::vector<int> adjoint(count, -1);
-  adjoint[static_cast<std::size_t>(loss.id)] = ones_like(loss).id;
-  const int scope = b.scope;
-  for (int id = loss.id; id >= 0; --id) {
+  const auto add = [&](int to, int gradient) {
+    if (gradient < 0 || !needed[static_cast<std::size_t>(to)]) return;
+    int& a = adjoint[static_cast<std::size_t>(to)];
+    a = a < 0 ? gradient : (symbol{&b, a} + symbol{&b, gradient}).id;
+  };
+  int last = -1;
+  for (std::size_t k = 0; k < of.size(); ++k) {
+    add(of[k], seeds[k]);
+    if (of[k] > last) last = of[k];
+  }
+  builder& root = b.root();
+  const int scope = root.scope;
+  for (int id = last; id >= 0; --id) {
     const auto at = static_cast<std::size_t>(id);
     const node n = b.nodes[at];
+    if (!needed[at] || n.arity == 0) continue;
+    root.scope = n.scope;
+    if (n.op->kind == op_kind::control) {
+      std::vector<int> dy;
+      bool any = false;
+      for (std::size_t r = at + 1; r < count; ++r) {
+        if (b.nodes[r].op != &info_of<op::result> || b.nodes[r].in[0] != id) continue;
+        const auto k = static_cast<std::size_t>(b.nodes[r].attr.i[0]);
+        if (dy.size() <= k) dy.resize(k + 1, -1);
+        dy[k] = adjoint[r];
+        any = any || adjoint[r] >= 0;
+      }
+      if (!any) continue;
+      const std::vector<int> leaves = leaves_of(b, n);
+      std::vector<char> wanted;
+      for (int leaf : leaves) wanted.push_back(needed[static_cast<std::size_t>(leaf)]);
+      dy.resize(b.bodies[static_cast<std::size_t>(n.attr.i[0])].variables.size(), -1);
+      const std::vector<int> g = control_gradients(b, id, dy, wanted);
+      for (std::size_t k = 0; k < leaves.size(); ++k) add(leaves[k], g[k]);
+      continue;
+    }
     const int dy = adjoint[at];
-    if (dy < 0 || !needed[at] || n.arity == 0 || !(is_floating(n.type) || is_complex(n.type))) continue;
-    b.scope = n.scope;
+    if (dy < 0 || n.op == &info_of<op::result> || !(is_floating(n.type) || is_complex(n.type))) continue;
     int g[max_operands] = {-1, -1, -1, -1};
     if (!n.op->vjp(b, id, dy, g)) {
       failure f;
@@ -41,15 +73,18 @@ constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<
       b.fail(n.op, f);
       break;
     }
-    for (int k = 0; k < n.arity; ++k) {
-      const auto in = static_cast<std::size_t>(n.in[k]);
-      if (g[k] < 0 || !needed[in]) continue;
-      adjoint[in] = adjoint[in] < 0 ? g[k] : (symbol{&b, adjoint[in]} + symbol{&b, g[k]}).id;
-    }
+    for (int k = 0; k < n.arity; ++k) add(n.in[k], g[k]);
   }
-  b.scope = scope;
-  for (std::size_t k = 0; k < targets.size(); ++k) result[k] = adjoint[static_cast<std::size_t>(targets[k])];
+  root.scope = scope;
+  for (std::size_t k = 0; k < targets.size(); ++k)
+    if (targets[k] >= 0) result[k] = adjoint[static_cast<std::size_t>(targets[k])];
   return result;
+}
+
+/// Gradients of the scalar (or the sum of the elements of) `loss` with respect to each target; -1 where there is none.
+constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<int>& targets) {
+  if (loss.id < 0) return std::vector<int>(targets.size(), -1);
+  return backward(b, {loss.id}, {ones_like(loss).id}, targets);
 }
 
 }  // namespace rill::graph

@@ -9,6 +9,7 @@
 
 #include <vector>
 
+#include "body.hpp"
 #include "simplify.hpp"
 
 namespace rill::graph {
@@ -20,7 +21,8 @@ enum class group_kind : std::uint8_t {
   map,     ///< an element-wise program over a space
   reduce,  ///< a program, then a reduction over some axes of its space
   tile,    ///< a contraction, convolution or pooling with a program on its result
-  opaque   ///< a kernel that stands alone (softmax, cross-entropy, transpose, argmax)
+  opaque,  ///< a kernel that stands alone (softmax, cross-entropy, transpose, argmax)
+  control  ///< a loop or branch: runs steps of its own
 };
 
 /// Where a kernel reads an operand, and how it walks over the group's space (element strides per axis; `-k` is k times
@@ -157,6 +159,8 @@ class fuser {
     materialized_.assign(b_.nodes.size(), 0);
     for (const node& n : b_.nodes) {
       const bool own_kernel = n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction;
+      if (n.op->kind == op_kind::control)
+        for (int leaf : leaves_of(b_, n)) need_contiguous(leaf);
       for (int k = 0; k < n.arity; ++k) {
         if (own_kernel || n.op->kind == op_kind::assign) {
           need_contiguous(n.in[k]);
@@ -214,14 +218,17 @@ class fuser {
       const node& n = b_.nodes[id];
       reads_by_[id] = static_cast<int>(reads_.size());
       bool ok = true;
+      const auto read_by_root = [&](int operand) {
+        operand_ref r;
+        r.base = contiguous_base(operand);
+        r.linear = true;
+        add_read(static_cast<int>(id), r, true);
+        kept_[static_cast<std::size_t>(r.base)] = 1;
+      };
       if (n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction) {
-        for (int k = 0; k < n.arity; ++k) {
-          operand_ref r;
-          r.base = contiguous_base(n.in[k]);
-          r.linear = true;
-          add_read(static_cast<int>(id), r, true);
-          kept_[static_cast<std::size_t>(r.base)] = 1;
-        }
+        for (int k = 0; k < n.arity; ++k) read_by_root(n.in[k]);
+      } else if (n.op->kind == op_kind::control) {
+        for (int leaf : leaves_of(b_, n)) read_by_root(leaf);
       } else if (n.op->kind == op_kind::elementwise) {
         for (int k = 0; k < n.arity; ++k) add_read(static_cast<int>(id), resolve(n.in[k], n.shape, ok), false);
       } else if (materialized_[id]) {
@@ -330,9 +337,16 @@ class fuser {
     const node& n = at(id);
     switch (n.op->kind) {
       case op_kind::source:
+      case op_kind::tuple:
       case op_kind::assign: return;
+      case op_kind::control: {
+        const int first = reads_by_[static_cast<std::size_t>(id)];
+        for (int k = first; k < static_cast<int>(reads_.size()) && read_at(k).user == id; ++k) settle(read_at(k).ref.base);
+        open_group({}, group_kind::control, id);
+        return;
+      }
       case op_kind::alias:
-        if (n.op == &info_of<ops::softmax_cross_entropy_backprop_op>)
+        if (n.op == &info_of<ops::softmax_cross_entropy_backprop_op> || n.op == &info_of<op::result>)
           f_.group_of[static_cast<std::size_t>(id)] = group_of(n.in[0]);
         return;
       case op_kind::broadcast:
@@ -438,7 +452,7 @@ class fuser {
   }
 
   [[nodiscard]] constexpr bool can_join(const group& g, int index, int id) const {
-    if (g.kind == group_kind::reduce || g.kind == group_kind::opaque) return false;
+    if (g.kind == group_kind::reduce || g.kind == group_kind::opaque || g.kind == group_kind::control) return false;
     const node& n = at(id);
     if (n.shape.num_elements() != g.space.num_elements()) return false;
     const bool same_shape = n.shape == g.space;
@@ -567,6 +581,10 @@ class fuser {
       const int g = f_.group_of[id];
       if (g < 0) continue;
       group& gr = f_.groups[static_cast<std::size_t>(g)];
+      if (gr.kind == group_kind::control) {  // which writes its results, read or not
+        if (static_cast<int>(id) != gr.root) gr.stores.push_back(static_cast<int>(id));
+        continue;
+      }
       const bool root_without_program = static_cast<int>(id) == gr.root && gr.kind != group_kind::tile;
       if (stored[id] || root_without_program) gr.stores.push_back(static_cast<int>(id));
     }

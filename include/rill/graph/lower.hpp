@@ -12,9 +12,9 @@ namespace rill::graph {
 
 /// Memory of a node or a variable, as a step sees it.
 struct memory_ref {
-  enum kind_type : std::uint8_t { none, slot, variable, feed, scalar, range };
+  enum kind_type : std::uint8_t { none, slot, variable, feed, scalar, range, row, stack };
   kind_type kind = none;
-  int index = -1;  ///< slot, variable, feed, scalar or range number
+  int index = -1;  ///< slot, variable, feed, scalar, range, row or stack number
 };
 
 struct input_desc {
@@ -56,6 +56,7 @@ struct step_desc {
   signature out;                            ///< the root's result
   input_desc operands[max_operands];        ///< memory of the root's operands
   int n_operands = 0;
+  int control = -1;                         ///< number of the loop or branch
   int rank = 0;                             ///< merged axes
   std::int64_t extents[max_rank] = {};
   unsigned reduced = 0;                     ///< merged axes that a reduction removes, as bits
@@ -70,11 +71,45 @@ struct scalar_desc {
   std::int64_t parameter = 0, scale = 0;
   double value = 0;
   std::int64_t integer = 0;
+  int loop = -1;  ///< of parameter -4: the loop whose iteration it follows
 };
 
 struct range_desc {
   dtype type = dtype::invalid;
   std::int64_t extent = 0;
+};
+
+/// The row of the iteration that a loop is in: memory that moves.
+struct row_desc {
+  memory_ref stacked;
+  int loop = -1;
+  std::int64_t bytes = 0;  ///< of a row; negative: times the batch
+};
+/// Rows of a loop whose number is known when it has run, in memory that grows with it.
+struct stack_desc {
+  std::int64_t bytes = 0;  ///< of a row; negative: times the batch
+};
+/// Bytes that control flow copies before it runs: the first value of a state.
+struct copy_desc {
+  memory_ref from, to;
+  std::int64_t bytes = 0;
+};
+/// Steps that control flow runs: [first, first + count) of the table. A model's own are its first.
+struct region_desc {
+  int first = 0, count = 0;
+};
+/// A loop or branch, ready to run.
+struct control_desc {
+  bool is_loop = false, reverse = false;
+  std::int64_t trip = 0;       ///< as op::loop has it
+  memory_ref chosen;           ///< the number of iterations (int64), or a branch's bool or int32
+  dtype chosen_type = dtype::invalid;
+  memory_ref test;             ///< what the condition gave
+  int region = -1;             ///< its first body; a condition's steps are the next region's
+  int branches = 0;
+  int loop = -1, outer_loop = -1;  ///< numbers of this loop and the one around it
+  bool has_stream = false;     ///< its bodies draw random numbers: each iteration has a stream of its own
+  int copy = 0, copies = 0, stack = 0, stacks = 0;
 };
 
 /// A buffer of the arena: `bytes` and `offset` are per batch row when `per_row`.
@@ -93,7 +128,28 @@ struct lowered {
   std::vector<memory_ref> fetch_memory;  ///< per fetch
   std::vector<input_desc> fetch_operand;
   std::int64_t fixed_bytes = 0, row_bytes = 0;  ///< the arena: fixed_bytes + batch * row_bytes
+
+  int own_steps = 0;  ///< the first ones; behind them the steps of bodies
+  std::vector<control_desc> controls;
+  std::vector<copy_desc> copies;
+  std::vector<row_desc> rows;
+  std::vector<stack_desc> stacks;
+  std::vector<region_desc> regions;
+  int loops = 0;
+  /// A body of control flow, planned by itself, until `link` makes its tables part of these.
+  struct inner_body;
+  std::vector<inner_body> inner;
 };
+struct lowered::inner_body {
+  lowered l;
+  std::vector<memory_ref> feeds, variables;  ///< what its own mean outside
+  int fixed_slot = -1, row_slot = -1;        ///< the memory that it works in
+  int control = -1;
+  bool is_condition = false;
+};
+
+constexpr void plan(lowered& l);
+constexpr lowered lower(builder& b, fusion& f);
 
 namespace detail {
 
@@ -103,6 +159,7 @@ class lowering {
 
   constexpr lowered run() {
     values_.assign(b_.nodes.size(), unset);
+    stack_of_.assign(b_.nodes.size(), -1);
     slot_of_.assign(b_.nodes.size(), -1);
     cell_of_.assign(b_.nodes.size(), -1);
     for (std::size_t g = 0; g < f_.groups.size(); ++g) {
@@ -167,6 +224,17 @@ class lowering {
     }
     return c;
   }
+  constexpr std::int64_t bytes_of(const signature& s) const {
+    return s.shape.num_elements() * static_cast<std::int64_t>(size_of(s.type));
+  }
+  constexpr int stack(int id) {
+    int& s = stack_of_[static_cast<std::size_t>(id)];
+    if (s < 0) {
+      s = static_cast<int>(out_.stacks.size());
+      out_.stacks.push_back({bytes_of(at(id).sig())});
+    }
+    return s;
+  }
   constexpr input_desc input(int base) {
     input_desc d;
     const node& n = at(base);
@@ -175,6 +243,7 @@ class lowering {
     d.linear = true;
     if (n.op == &info_of<source::input>) d.memory = {memory_ref::feed, static_cast<int>(n.attr.i[0])};
     else if (n.op == &info_of<source::variable>) d.memory = {memory_ref::variable, static_cast<int>(n.attr.i[0])};
+    else if (n.op == &info_of<op::result> && n.attr.i[1] != 0) d.memory = {memory_ref::stack, stack(base)};
     else if (n.op == &info_of<source::range>) d.memory = {memory_ref::range, cell(base)};
     else if (n.op->kind == op_kind::source) d.memory = {memory_ref::scalar, cell(base)};
     else d.memory = {memory_ref::slot, slot(base)};
@@ -262,7 +331,21 @@ class lowering {
   }
   static constexpr int unset = -1000000;
 
+  /// Memory for a body to work in while its step runs.
+  constexpr int work_space(std::int64_t bytes, bool per_row, int step) {
+    if (bytes == 0) return -1;
+    slot_desc d;
+    d.per_row = per_row, d.bytes = (bytes + 63) / 64 * 64, d.first = d.last = step;
+    out_.slots.push_back(d);
+    return static_cast<int>(out_.slots.size()) - 1;
+  }
+  constexpr void lower_control(int index, const group& g);
+
   constexpr void lower(int index, const group& g) {
+    if (g.kind == group_kind::control) {
+      lower_control(index, g);
+      return;
+    }
     const int step = static_cast<int>(out_.steps.size());
     step_desc s;
     s.kind = g.kind;
@@ -416,8 +499,88 @@ class lowering {
   builder& b_;
   fusion& f_;
   lowered out_;
-  std::vector<int> slot_of_, cell_of_, values_;  // values_: per node its number in the program at hand
+  std::vector<int> slot_of_, cell_of_, stack_of_, values_;  // values_: per node its number in the program at hand
 };
+
+/// A loop or branch: its operands and results are memory that its bodies, lowered and planned by themselves, refer to as
+/// their inputs and variables.
+constexpr void lowering::lower_control(int index, const group& g) {
+  const int step = static_cast<int>(out_.steps.size());
+  const node n = at(g.root);
+  step_desc s;
+  s.kind = group_kind::control;
+  s.group = index, s.root = g.root, s.attr = n.attr;
+  s.control = static_cast<int>(out_.controls.size());
+  control_desc c;
+  c.is_loop = n.op == &info_of<op::loop>;
+  std::vector<int> leaves = leaves_of(b_, n);
+  std::vector<memory_ref> given, results;
+  for (int leaf : leaves) {
+    const input_desc d = input(memory_base(leaf));
+    touch(d, step);
+    given.push_back(d.memory);
+  }
+  const auto body = [&](std::int64_t k) -> builder& { return b_.bodies[static_cast<std::size_t>(k)]; };
+  const std::vector<variable_decl>& variables = body(n.attr.i[0]).variables;
+  results.resize(variables.size());
+  std::vector<char> read(variables.size(), 0);
+  c.stack = static_cast<int>(out_.stacks.size());
+  for (int id : g.stores) {
+    const node& r = at(id);
+    const auto k = static_cast<std::size_t>(r.attr.i[0]);
+    read[k] = 1;
+    results[k] = r.attr.i[1] != 0 ? memory_ref{memory_ref::stack, stack(id)} : memory_ref{memory_ref::slot, slot(id)};
+  }
+  c.stacks = static_cast<int>(out_.stacks.size()) - c.stack;
+  for (std::size_t k = 0; k < variables.size(); ++k)
+    if (!read[k]) {  // a state that only the loop reads, a row that nobody does
+      const std::int64_t bytes = bytes_of({variables[k].type, variables[k].shape});
+      results[k] = {memory_ref::slot, work_space(bytes < 0 ? -bytes : bytes == 0 ? 64 : bytes, bytes < 0, step)};
+    }
+  std::size_t next = 0;
+  const auto row = [&](const memory_ref& stacked, const signature& of) {
+    out_.rows.push_back({stacked, c.loop, bytes_of(of)});
+    return memory_ref{memory_ref::row, static_cast<int>(out_.rows.size()) - 1};
+  };
+  const auto add_body = [&](builder& inside, bool is_condition) {
+    lowered::inner_body in;
+    in.control = s.control, in.is_condition = is_condition;
+    for (std::size_t k = 0; k < inside.inputs.size(); ++k, ++next) {
+      const signature of = inside.nodes[static_cast<std::size_t>(inside.inputs[k])].sig();
+      in.feeds.push_back(inside.input_is_row[k] ? row(given[next], of) : given[next]);
+    }
+    for (std::size_t k = 0; k < inside.variables.size(); ++k) {
+      const variable_decl& v = inside.variables[k];
+      in.variables.push_back(inside.variable_is_row[k] && read[k] ? row(results[k], {v.type, v.shape}) : results[k]);
+    }
+    fusion f = fuse(inside);
+    in.l = rill::graph::lower(inside, f);
+    plan(in.l);
+    in.fixed_slot = work_space(in.l.fixed_bytes, false, step);
+    in.row_slot = work_space(in.l.row_bytes, true, step);
+    out_.inner.push_back(std::move(in));
+  };
+  if (c.is_loop) {
+    c.loop = out_.loops++;
+    c.trip = n.attr.i[2], c.reverse = n.attr.i[3] != 0;
+    if (c.trip == op::loop::counted) c.chosen = given[next++];
+    builder& repeated = body(n.attr.i[0]);
+    c.copy = static_cast<int>(out_.copies.size());
+    for (std::size_t k = 0; k < repeated.variables.size(); ++k)
+      if (!repeated.variable_is_row[k])
+        out_.copies.push_back({given[next++], results[k], bytes_of({repeated.variables[k].type, repeated.variables[k].shape})});
+    c.copies = static_cast<int>(out_.copies.size()) - c.copy;
+    add_body(repeated, false);
+    if (c.trip == op::loop::conditional) add_body(body(n.attr.i[1]), true);
+  } else {
+    c.chosen = given[next++];
+    c.chosen_type = at(leaves[0]).type;
+    c.branches = static_cast<int>(n.attr.i[1]);
+    for (int k = 0; k < c.branches; ++k) add_body(body(n.attr.i[0] + k), false);
+  }
+  out_.controls.push_back(c);
+  out_.steps.push_back(s);
+}
 
 }  // namespace detail
 

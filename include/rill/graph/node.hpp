@@ -65,6 +65,7 @@ struct op_info {
   op_kind kind = op_kind::source;
   int cost = 0;
   bool identity = false;  ///< the first operand, under another name or gradient
+  bool effect = false;    ///< runs for what it does besides giving a value: never dropped or merged
   std::int64_t (*flops)(const attributes&, const signature*) = nullptr;
   /// Appends the gradient node of each operand (-1: none) of node `id` to the graph, given that of its result; false for
   /// an op without gradients.
@@ -89,6 +90,8 @@ struct node {
   int scope = 0;  ///< index into the trace's scopes
 
   [[nodiscard]] constexpr signature sig() const { return {type, shape}; }
+  /// Whether it does something besides giving a value, itself or in a body (`i[11]` of control flow).
+  [[nodiscard]] constexpr bool has_effect() const { return op->effect || (op->kind == op_kind::control && attr.i[11] != 0); }
 };
 
 /// How a variable gets its first value; the formulas are TensorFlow's.
@@ -147,8 +150,8 @@ struct range {
   static constexpr op_kind kind = op_kind::source;
   static constexpr int cost = 0;
 };
-/// A scalar that the session sets for each run: i[0] = -1 seed, -2 step, -3 the batch times i[1], k >= 0 the k-th
-/// hyperparameter of the model.
+/// A scalar that the session sets for each run: i[0] = -1 seed, -2 step, -3 the batch times i[1], -4 a number of its own
+/// for each iteration of the loop around it, k >= 0 the k-th hyperparameter of the model.
 struct parameter {
   static constexpr auto name = "Parameter";
   static constexpr op_kind kind = op_kind::source;
@@ -174,6 +177,40 @@ struct copy : elementwise<1> {
   static constexpr V eval(V x) {
     return x;
   }
+};
+
+// Control flow. A node of it owns bodies, graphs that see the values outside as inputs of theirs and write what they give to
+// variables of theirs: the states of a loop, the rows of what it stacks, the results of a branch.
+
+/// Several values as one operand; the operands may be tuples again.
+struct tuple {
+  static constexpr auto name = "Tuple";
+  static constexpr op_kind kind = op_kind::tuple;
+  static constexpr int cost = 0;
+};
+/// Repeats body i[0] for i[2] times (k < 0: -k times the batch), or as often as operand 0 says (`counted`), or while body
+/// i[1] gives true (`conditional`); i[3]: from the last row to the first. Operands: [the count,] the first values of the
+/// states in order, then what the inputs of both bodies stand for.
+struct loop {
+  static constexpr auto name = "While";
+  static constexpr op_kind kind = op_kind::control;
+  static constexpr int cost = 0;
+  static constexpr std::int64_t counted = INT64_MIN, conditional = INT64_MIN + 1;
+  static constexpr bool is_static(const attributes& at) { return at.i[2] > conditional; }
+};
+/// Runs one of the i[1] bodies from i[0] on: as a scalar of int32 says (the last one when it is out of range), or the
+/// first one for true. Operands: that scalar, then what the inputs of the bodies stand for.
+struct branch {
+  static constexpr auto name = "Case";
+  static constexpr op_kind kind = op_kind::control;
+  static constexpr int cost = 0;
+};
+/// What variable i[0] of the bodies holds after control flow; i[1] != 0: rows of a loop whose number is known when it has
+/// run, which only loops of as many iterations read (in memory that grows, with 1 for its first extent).
+struct result {
+  static constexpr auto name = "GetTupleElement";
+  static constexpr op_kind kind = op_kind::alias;
+  static constexpr int cost = 0;
 };
 }  // namespace op
 

@@ -41,6 +41,11 @@ struct session_options {
   std::uint64_t seed = 0;  ///< of initial values and of random ops
 };
 
+/// How one run is made.
+struct run_options {
+  trace_log* trace = nullptr;  ///< where the times of its kernels go (graph/trace_log.hpp); nullptr: a run as any other
+};
+
 namespace detail {
 
 struct arena_deleter {
@@ -64,6 +69,8 @@ struct session_core {
   const void** ranges;
   arena* range_memory;
   const void** outputs;
+  loop_state* loops;
+  stack_state* stacks;
   arena fixed = {}, rows = {};
   const std::int64_t* global_step = nullptr;
   std::int64_t batch = 1, capacity = 0, steps_run = 0;
@@ -104,7 +111,8 @@ struct session_core {
   }
 
   /// One step: `run` makes the calls.
-  void step(std::int64_t rows_given, const void* const* feeds, const double* hyper, void (*run)(const step_context&)) {
+  void step(std::int64_t rows_given, const void* const* feeds, const double* hyper, void (*run)(const step_context&),
+            trace_log* trace) {
     if (rows_given < 0) rows_given = 1;
     if (rows_given > capacity || !rows) {
       rows.reset();
@@ -113,7 +121,7 @@ struct session_core {
     }
     batch = rows_given;
     set_parameters(hyper);
-    const step_context c{feeds, variables, scalars, ranges, fixed.get(), rows.get(), batch, &tables};
+    const step_context c{feeds, variables, scalars, ranges, fixed.get(), rows.get(), batch, &tables, trace, loops, stacks};
     run(c);
     for (std::size_t k = 0; k < tables.fetches.size(); ++k) outputs[k] = address(c, tables.fetches[k].memory);
     ++steps_run;
@@ -141,14 +149,13 @@ struct session_core {
   }
 };
 
-template <class C, std::size_t... S>
-void run_steps(const step_context& c, std::index_sequence<S...>) {
-  (run_step<C, S>(c), ...);
-}
 template <class C>
 void run_all(const step_context& c) {
-  run_steps<C>(c, std::make_index_sequence<C::tables.steps.size()>{});
+  run_steps_from<C, 0, false>(c, std::make_index_sequence<C::tables.own_steps>{});
 }
+/// The same with the time of every step noted: defined in trace_log.hpp, which who wants a trace includes.
+template <class C>
+void run_all_traced(const step_context& c);
 
 template <dtype T, std::int64_t... Dims>
 struct fetched_tensor {
@@ -180,7 +187,7 @@ class session {
   /// Binds to the variables of a store, by name; those that are missing are made, and those not yet initialised get the
   /// values of their initializers. `model` carries the values of its hyperparameters.
   explicit session(variable_store& store, const Model& model = {}, session_options options = {})
-      : model_(model), core_{view_, options, variables_.data(), scalars_.data(), ranges_.data(), range_memory_.data(), outputs_.data()} {
+      : model_(model), core_{view_, options, variables_.data(), scalars_.data(), ranges_.data(), range_memory_.data(), outputs_.data(), loops_.data(), stacks_.data()} {
     code::require();
     if constexpr (code::fits) core_.bind(store);
   }
@@ -198,18 +205,16 @@ class session {
     return outputs(std::make_index_sequence<fetch_count>{});
   }
 
+  /// The same, traced: `s.run({.trace = &log}, x)`.
+  auto run(const run_options& o, const Inputs&... x) {
+    step(o, x...);
+    return outputs(std::make_index_sequence<fetch_count>{});
+  }
+
   /// Runs one step; `output` then reads its results.
-  void step(const Inputs&... x) {
-    std::int64_t batch = -1;
-    int position = 0;
-    (check(x, position++, batch), ...);
-    const void* feeds[sizeof...(Inputs) + 1] = {static_cast<const void*>(x.data())..., nullptr};
-    double hyper[max_hyperparameters] = {};
-    int count = 0;
-    for_each_hyperparameter(model_, [&](const hyperparameter& h) {
-      if (count < max_hyperparameters) hyper[count++] = h.value;
-    });
-    core_.step(batch, feeds, hyper, &detail::run_all<code>);
+  void step(const Inputs&... x) { start(&detail::run_all<code>, nullptr, x...); }
+  void step(const run_options& o, const Inputs&... x) {
+    start(o.trace == nullptr ? &detail::run_all<code> : &detail::run_all_traced<code>, o.trace, x...);
   }
 
   /// An output of the last step, by the name it is fetched under (a copy).
@@ -241,6 +246,19 @@ class session {
   session(std::unique_ptr<variable_store> store, const Model& model, session_options options)
       : session(*store, model, options) {
     own_ = std::move(store);
+  }
+
+  void start(void (*steps)(const step_context&), trace_log* trace, const Inputs&... x) {
+    std::int64_t batch = -1;
+    int position = 0;
+    (check(x, position++, batch), ...);
+    const void* feeds[sizeof...(Inputs) + 1] = {static_cast<const void*>(x.data())..., nullptr};
+    double hyper[max_hyperparameters] = {};
+    int count = 0;
+    for_each_hyperparameter(model_, [&](const hyperparameter& h) {
+      if (count < max_hyperparameters) hyper[count++] = h.value;
+    });
+    core_.step(batch, feeds, hyper, steps, trace);
   }
 
   template <class T, std::int64_t... E>
@@ -285,6 +303,8 @@ class session {
   std::array<const void*, code::tables.ranges.size()> ranges_{};
   std::array<detail::arena, code::tables.ranges.size()> range_memory_{};
   std::array<const void*, fetch_count> outputs_{};
+  std::array<loop_state, code::loop_count> loops_{};
+  std::array<stack_state, code::tables.stacks.size()> stacks_{};
   detail::session_core core_;
 };
 

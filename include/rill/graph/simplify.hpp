@@ -3,11 +3,12 @@
 /// \file
 /// Simplification: one forward sweep that rewrites each node in terms of already simplified ones (identities, constant
 /// folding, scalars computed once before they spread, views of views, transposes into matmul), shares equal nodes, and
-/// drops what no output or assignment needs.
+/// drops what no output, assignment or effect needs; then the same in the bodies of loops and branches.
 
 #include <vector>
 
 #include "../ops/unary.hpp"
+#include "body.hpp"
 #include "trace.hpp"
 
 namespace rill::graph {
@@ -135,7 +136,7 @@ class simplifier {
     for (int k = 0; k < n.arity; ++k) h = h * 1099511628211u + static_cast<std::size_t>(n.in[k] + 1);
     h = h * 31 + static_cast<std::size_t>(n.attr.i[0]) * 7 + static_cast<std::size_t>(n.attr.i[1]);
     h = (h ^ (h >> 17)) % table_size;
-    if (n.op->kind != op_kind::assign)
+    if (n.op->kind != op_kind::assign && n.op->kind != op_kind::control && !n.op->effect)
       for (int id = buckets_[h]; id >= 0; id = next_[static_cast<std::size_t>(id)]) {
         const node& o = at(id);
         if (o.op == n.op && o.type == n.type && o.arity == n.arity && o.in[0] == n.in[0] && o.in[1] == n.in[1] &&
@@ -165,6 +166,7 @@ class simplifier {
         live[id] = !done;
         done = 1;
       }
+      if (n.has_effect()) live[id] = 1;
       if (live[id])
         for (int k = 0; k < n.arity; ++k) mark(n.in[k]);
     }
@@ -202,6 +204,8 @@ class simplifier {
       }
     }
     b_.nodes = kept;
+    for (std::size_t id = 0; id < kept.size() && !b_.inputs.empty(); ++id)
+      if (kept[id].op == &info_of<source::input>) b_.inputs[static_cast<std::size_t>(kept[id].attr.i[0])] = static_cast<int>(id);
     const auto follow = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(id)]; };
     for (auto& v : b_.variables) v.node = follow(v.node);
     for (auto& l : b_.layers) l.node = follow(l.node);
@@ -215,7 +219,11 @@ class simplifier {
 
 }  // namespace detail
 
-/// Simplifies the builder's graph in place.
-constexpr void simplify(builder& b) { detail::simplifier(b).run(); }
+/// Simplifies the builder's graph and the bodies of its control flow in place.
+constexpr void simplify(builder& b) {
+  detail::simplifier(b).run();
+  for (const node& n : b.nodes)
+    if (n.op->kind == op_kind::control) for_each_body(n, [&](int k) { simplify(b.bodies[static_cast<std::size_t>(k)]); });
+}
 
 }  // namespace rill::graph

@@ -4,7 +4,10 @@
 /// Runs one step of a compiled model: binds pointers and strides, then calls the kernel of the step's canonical program.
 /// Everything but the batch is a constant here; what differs from step to step is this thin binding, not the kernel.
 
+#include <cstring>
+#include <new>
 #include <span>
+#include <string>
 
 #include "../kernel/batch_matmul.hpp"
 #include "../kernel/convolution.hpp"
@@ -27,25 +30,62 @@ struct table_view {
   std::span<const slot_desc> slots = {};
   std::span<const variable_decl> variables = {};
   std::span<const frozen_fetch> fetches = {};
+  std::span<const control_desc> controls = {};
+  std::span<const copy_desc> copies = {};
+  std::span<const row_desc> rows = {};
+  std::span<const stack_desc> stacks = {};
   std::int64_t fixed_bytes = 0, row_bytes = 0;
 
   table_view() = default;
   template <table_sizes N>
   constexpr explicit table_view(const table<N>& t)
       : inputs(t.inputs), outputs(t.outputs), scalars(t.scalars), ranges(t.ranges), slots(t.slots), variables(t.variables),
-        fetches(t.fetches), fixed_bytes(t.fixed_bytes), row_bytes(t.row_bytes) {}
+        fetches(t.fetches), controls(t.controls), copies(t.copies), rows(t.rows), stacks(t.stacks), fixed_bytes(t.fixed_bytes), row_bytes(t.row_bytes) {}
+};
+
+class trace_log;
+
+/// Where a loop is.
+struct loop_state {
+  std::int64_t row = 0;         ///< of this iteration
+  std::int64_t iterations = 0;  ///< made so far
+  std::uint64_t stream = 0;     ///< a number of this iteration, whatever its loop is inside of
+};
+/// Memory of a stack whose height is not known before.
+struct stack_state {
+  unsigned char* data = nullptr;
+  std::int64_t capacity = 0;  ///< rows
+
+  stack_state() = default;
+  stack_state(const stack_state&) = delete;
+  stack_state& operator=(const stack_state&) = delete;
+  ~stack_state() { ::operator delete(data, std::align_val_t{64}); }
+  /// Makes room for `wanted` rows, keeping `used` of them.
+  void reserve(std::int64_t wanted, std::int64_t used, std::int64_t row_bytes) {
+    std::int64_t rows = capacity < 16 ? 16 : capacity * 2;
+    if (rows < wanted) rows = wanted;
+    const auto bytes = static_cast<std::size_t>(rows * row_bytes);
+    auto* grown = static_cast<unsigned char*>(::operator new(bytes, std::align_val_t{64}, std::nothrow));
+    if (grown == nullptr) throw resource_exhausted("while_loop: no memory to keep " + std::to_string(rows) + " iterations of " + std::to_string(row_bytes) + " bytes each for the gradient");
+    if (used > 0) std::memcpy(grown, data, static_cast<std::size_t>(used * row_bytes));
+    ::operator delete(data, std::align_val_t{64});
+    data = grown, capacity = rows;
+  }
 };
 
 /// Where a session's values lie while a step runs, and the tables that say how steps read them.
 struct step_context {
   const void* const* feeds = nullptr;
   void* const* variables = nullptr;
-  const std::int64_t* scalars = nullptr;  ///< one cell of 16 bytes each
+  std::int64_t* scalars = nullptr;  ///< one cell of 16 bytes each
   const void* const* ranges = nullptr;
   unsigned char* fixed = nullptr;
   unsigned char* rows = nullptr;
   std::int64_t batch = 1;
   const table_view* tables = nullptr;
+  trace_log* trace = nullptr;  ///< what listens, in a traced run
+  loop_state* loops = nullptr;
+  stack_state* stacks = nullptr;
 
   [[nodiscard]] std::int64_t extent(std::int64_t n) const { return n < 0 ? -n * batch : n; }
 };
@@ -66,8 +106,13 @@ inline void* address(const step_context& c, const memory_ref& m) {
     }
     case memory_ref::variable: return c.variables[k];
     case memory_ref::feed: return const_cast<void*>(c.feeds[k]);
-    case memory_ref::scalar: return const_cast<std::int64_t*>(c.scalars + 2 * k);
+    case memory_ref::scalar: return c.scalars + 2 * k;
     case memory_ref::range: return const_cast<void*>(c.ranges[k]);
+    case memory_ref::row: {
+      const row_desc& r = c.tables->rows[k];
+      return static_cast<unsigned char*>(address(c, r.stacked)) + c.loops[r.loop].row * c.extent(r.bytes);
+    }
+    case memory_ref::stack: return c.stacks[k].data;
     default: return nullptr;
   }
 }
@@ -312,13 +357,101 @@ void run_arg_reduce(const step_context& c, const frozen_step& s) {
   kernel::arg_reduce<P, Largest>(n, axis, in, static_cast<std::int64_t*>(result_of(c, s, 0)));
 }
 
+// ---- loops and branches --------------------------------------------------------------------------------------------------
+
+using region_function = void (*)(const step_context&);
+
+inline std::uint64_t stream_of(std::uint64_t around, std::int64_t row) {
+  std::uint64_t x = (around + static_cast<std::uint64_t>(row) + 1) * 0x9e3779b97f4a7c15u;  // splitmix64
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+/// Runs `body` as often as the loop says.
+inline void run_loop(const step_context& c, const control_desc& d, region_function body, region_function condition) {
+  const table_view& t = *c.tables;
+  for (int k = d.copy; k < d.copy + d.copies; ++k) {
+    const copy_desc& p = t.copies[static_cast<std::size_t>(k)];
+    if (const auto bytes = static_cast<std::size_t>(c.extent(p.bytes)); bytes != 0) std::memcpy(address(c, p.to), address(c, p.from), bytes);
+  }
+  std::int64_t count = d.trip < 0 ? -d.trip * c.batch : d.trip;
+  if (d.trip == op::loop::counted) count = *static_cast<const std::int64_t*>(address(c, d.chosen));
+  else if (d.trip == op::loop::conditional) count = std::int64_t{1} << 62;
+  loop_state& s = c.loops[d.loop];
+  const std::uint64_t around = d.outer_loop < 0 ? 0 : c.loops[d.outer_loop].stream;
+  for (std::int64_t k = 0; k < count; ++k) {
+    s.iterations = k;
+    s.row = d.reverse ? count - 1 - k : k;
+    if (condition != nullptr) {
+      condition(c);
+      if (!*static_cast<const bool*>(address(c, d.test))) break;
+    }
+    s.stream = stream_of(around, s.row);
+    if (d.has_stream)
+      for (std::size_t i = 0; i < t.scalars.size(); ++i)
+        if (t.scalars[i].loop == d.loop) c.scalars[2 * i] = static_cast<std::int64_t>(s.stream >> 1);
+    for (int i = d.stack; i < d.stack + d.stacks; ++i)
+      if (const auto n = static_cast<std::size_t>(i); c.stacks[n].capacity <= s.row)
+        c.stacks[n].reserve(d.trip == op::loop::counted ? count : k + 1, d.reverse ? 0 : k, c.extent(t.stacks[n].bytes));
+    body(c);
+  }
+}
+/// Runs one of the branches.
+inline void run_branch(const step_context& c, const control_desc& d, const region_function* branches) {
+  const void* p = address(c, d.chosen);
+  std::int64_t k = 0;
+  if (d.chosen_type == dtype::boolean) k = *static_cast<const bool*>(p) ? 0 : 1;
+  else k = *static_cast<const std::int32_t*>(p);
+  branches[k < 0 || k >= d.branches ? d.branches - 1 : k](c);
+}
+
+}  // namespace detail
+
+template <class C, std::size_t S>
+void run_step(const step_context& c);
+
+namespace detail {
+
+/// The same with its times noted, and those of the steps in it: defined in trace_log.hpp.
+template <class C, std::size_t S>
+void run_step_traced(const step_context& c);
+
+template <class C, std::size_t First, bool Traced, std::size_t... S>
+void run_steps_from(const step_context& c, std::index_sequence<S...>) {
+  if constexpr (Traced) (run_step_traced<C, First + S>(c), ...);
+  else (run_step<C, First + S>(c), ...);
+}
+template <class C, int Region, bool Traced>
+void run_region(const step_context& c) {
+  constexpr region_desc r = C::tables.regions[static_cast<std::size_t>(Region)];
+  run_steps_from<C, static_cast<std::size_t>(r.first), Traced>(c, std::make_index_sequence<static_cast<std::size_t>(r.count)>{});
+}
+template <class C, int First, bool Traced, int... B>
+void run_branches(const step_context& c, const control_desc& d, std::integer_sequence<int, B...>) {
+  static constexpr region_function branches[] = {&run_region<C, First + B, Traced>...};
+  run_branch(c, d, branches);
+}
+template <class C, int Control>
+inline constexpr const control_desc& control_of = C::tables.controls[static_cast<std::size_t>(Control)];
+template <class C, int Control, bool Traced>
+void run_control(const step_context& c) {
+  using branches = std::make_integer_sequence<int, control_of<C, Control>.branches>;
+  constexpr int region = control_of<C, Control>.region;
+  if constexpr (!control_of<C, Control>.is_loop) run_branches<C, region, Traced>(c, control_of<C, Control>, branches{});
+  else if constexpr (control_of<C, Control>.trip != op::loop::conditional) run_loop(c, control_of<C, Control>, &run_region<C, region, Traced>, nullptr);
+  else run_loop(c, control_of<C, Control>, &run_region<C, region, Traced>, &run_region<C, region + 1, Traced>);
+}
+
 }  // namespace detail
 
 /// Step S of the compiled model C: picks the types, then runs code that all steps with these types share.
 template <class C, std::size_t S>
 void run_step(const step_context& c) {
   constexpr auto& s = detail::step_of<C, S>;
-  if constexpr (s.kind == group_kind::map) {
+  if constexpr (s.kind == group_kind::control) {
+    detail::run_control<C, s.control, false>(c);
+  } else if constexpr (s.kind == group_kind::map) {
     using program = typename detail::program_type<C, s.program, group_kind::map, s.rank>::type;
     if constexpr (s.rank == 1 && !kernel::detail::any_strided<typename program::inputs>) detail::run_flat<program>(c, s);
     else detail::run_map<program>(c, s);

@@ -78,7 +78,46 @@ class builder {
   int failed_scope = 0;
   name_buffer failed_name;
 
+  // Bodies of control flow are builders too. While one is traced it lies below the builder around it; what is made of
+  // values from outside goes into it as well, and reads them as inputs. Scopes, variables, layers, modes, random streams
+  // and failures are the root's.
+  std::vector<builder> bodies;            ///< finished ones
+  std::vector<char> input_is_row, variable_is_row;  ///< of a body: inputs and variables of which each iteration has a row
+  std::vector<int> inputs, outside;       ///< of a body: its input nodes and, while it is traced, what they stand for
+  builder* outer = nullptr;
+  builder* inner = nullptr;
+
+  [[nodiscard]] constexpr builder& root() { return outer == nullptr ? *this : outer->root(); }
+  [[nodiscard]] constexpr builder& innermost() { return inner != nullptr ? inner->innermost() : *this; }
+
+  /// The symbol as a value of this builder: one from outside becomes an input, a number is made anew.
+  constexpr symbol local(symbol s) {
+    if (s.g == this || s.g == nullptr || s.id < 0) return s.id < 0 ? symbol{this, -1} : s;
+    if (outer == nullptr) {
+      failure f;
+      f.set("a value of a loop or branch that has ended is used outside", "return it from there", {});
+      fail(ended(), f);
+      return {this, -1};
+    }
+    const symbol o = outer->local(s);
+    if (o.id < 0) return {this, -1};
+    const node& n = outer->nodes[static_cast<std::size_t>(o.id)];
+    if (n.op->kind == op_kind::source && number(n.op)) return add(n.op, n.sig(), {}, n.attr);
+    for (std::size_t k = 0; k < outside.size(); ++k)
+      if (outside[k] == o.id && !input_is_row[k]) return {this, inputs[k]};
+    return add_input(n.sig(), o.id, false);
+  }
+  /// An input of a body: a value outside, or the row of one in each iteration.
+  constexpr symbol add_input(const signature& s, int from, bool row);
+
   constexpr void fail(const op_info* op, const failure& f, std::string_view name = {}) {
+    if (outer != nullptr) {
+      root().fail(op, f, name);
+      return;
+    }
+    fail_here(op, f, name);
+  }
+  constexpr void fail_here(const op_info* op, const failure& f, std::string_view name = {}) {
     if (first_failure) return;
     first_failure = f;
     failed_op = op;
@@ -87,6 +126,18 @@ class builder {
   }
 
   constexpr symbol add(const op_info* op, const signature& s, std::initializer_list<int> in, const attributes& at = {}) {
+    if (inner != nullptr) {
+      builder& b = innermost();
+      int ids[max_operands] = {-1, -1, -1, -1}, count = 0;
+      for (int i : in)
+        if ((ids[count++] = b.local({this, i}).id) < 0) return {&b, -1};
+      return b.add(op, s, ids, count, at);
+    }
+    int ids[max_operands] = {-1, -1, -1, -1}, count = 0;
+    for (int i : in) ids[count++] = i;
+    return add(op, s, ids, count, at);
+  }
+  constexpr symbol add(const op_info* op, const signature& s, const int* in, int count, const attributes& at) {
     if (!s.shape.valid()) {  // sizes are linear in the batch, and the tables have max_rank axes
       failure f;
       f.set(s.shape.overflow_ ? "the result would have more than 8 axes" : "two axes of the result depend on the batch", "", s);
@@ -94,10 +145,10 @@ class builder {
       return {this, -1};
     }
     node n;
-    n.op = op, n.type = s.type, n.shape = s.shape, n.attr = at, n.scope = scope;
-    for (int i : in) {
-      if (i < 0) return {this, -1};
-      n.in[n.arity++] = i;
+    n.op = op, n.type = s.type, n.shape = s.shape, n.attr = at, n.scope = root().scope;
+    for (int k = 0; k < count; ++k) {
+      if (in[k] < 0) return {this, -1};
+      n.in[n.arity++] = in[k];
     }
     nodes.push_back(n);
     return {this, static_cast<int>(nodes.size()) - 1};
@@ -151,6 +202,8 @@ class builder {
       if (keys[k] == key && names[k] == n) return true;
     return false;
   }
+  static constexpr bool number(const op_info* op);
+  static constexpr const op_info* ended();
   std::vector<numbered_scopes> scope_series_;
   std::vector<std::uint32_t> scope_keys_ = std::vector<std::uint32_t>(1, detail::key_of({})), variable_keys_;
 };
@@ -224,6 +277,7 @@ consteval op_info make_info() {
   i.kind = Op::kind;
   i.cost = Op::cost;
   if constexpr (requires { Op::identity; }) i.identity = Op::identity;
+  if constexpr (requires { Op::effect; }) i.effect = Op::effect;
   if constexpr (requires { &Op::flops; }) i.flops = &Op::flops;
   if constexpr (kernel_op<Op>)
     i.run = [](const attributes& at, const operand_memory* in, const result_memory& out) { Op::run(at, in, out); };
@@ -235,6 +289,18 @@ consteval op_info make_info() {
 /// The one description of each op, whose address identifies the op in a table.
 template <class Op>
 inline constexpr op_info info_of = detail::make_info<Op>();
+
+constexpr bool builder::number(const op_info* op) {
+  return op == &info_of<source::constant> || op == &info_of<source::range> || op == &info_of<source::parameter>;
+}
+constexpr const op_info* builder::ended() { return &info_of<op::tuple>; }
+constexpr symbol builder::add_input(const signature& s, int from, bool row) {
+  attributes at;
+  at.i[0] = static_cast<std::int64_t>(inputs.size());
+  const symbol made = add(&info_of<source::input>, s, nullptr, 0, at);
+  inputs.push_back(made.id), outside.push_back(from), input_is_row.push_back(row);
+  return made;
+}
 
 /// The shape both operands broadcast to by NumPy's rule; sets ok to false when they do not.
 constexpr tensor_shape broadcast_shape(const tensor_shape& a, const tensor_shape& b, bool& ok) {
@@ -249,18 +315,39 @@ constexpr tensor_shape broadcast_shape(const tensor_shape& a, const tensor_shape
   return r;
 }
 
+/// The operands as nodes of the builder that the trace is in, which is returned; null when all are plain numbers.
+constexpr builder* localize(symbol* s, int n) {
+  builder* b = nullptr;
+  for (int k = 0; k < n; ++k)
+    if (s[k].g) b = s[k].g;
+  if (b == nullptr) return nullptr;
+  b = &b->root().innermost();
+  for (int k = 0; k < n; ++k)
+    if (s[k].g) s[k] = b->local(s[k]);
+  return b;
+}
+/// Adds a node of these operands, whose result is known.
+constexpr symbol add_node(const op_info* op, const signature& out, std::initializer_list<symbol> in, const attributes& at = {}) {
+  symbol s[max_operands] = {};
+  int ids[max_operands] = {-1, -1, -1, -1}, n = 0;
+  for (const symbol& x : in) s[n++] = x;
+  builder* b = localize(s, n);
+  for (int k = 0; k < n; ++k) ids[k] = s[k].id;
+  return b->add(op, out, ids, n, at);
+}
+
 /// Applies an op that has a shape rule of its own.
 template <class Op>
 constexpr symbol emit(std::initializer_list<symbol> in, const attributes& at = {}) {
-  builder* b = nullptr;
-  for (const symbol& s : in)
-    if (s.g) b = s.g;
+  symbol s[max_operands] = {};
   signature sig[max_operands];
   int ids[max_operands] = {-1, -1, -1, -1}, n = 0;
-  for (const symbol& s : in) {
-    if (s.id < 0) return {b, -1};
-    ids[n] = s.id;
-    sig[n++] = b->at(s).sig();
+  for (const symbol& x : in) s[n++] = x;
+  builder* b = localize(s, n);
+  for (int k = 0; k < n; ++k) {
+    if (s[k].id < 0) return {b, -1};
+    ids[k] = s[k].id;
+    sig[k] = b->at(s[k]).sig();
   }
   failure f;
   const signature out = Op::infer(at, sig, f);
@@ -268,18 +355,14 @@ constexpr symbol emit(std::initializer_list<symbol> in, const attributes& at = {
     b->fail(&info_of<Op>, f);
     return {b, -1};
   }
-  symbol r = b->add(&info_of<Op>, out, {}, at);
-  node& made = b->nodes.back();
-  for (int k = 0; k < n; ++k) made.in[k] = ids[k];
-  made.arity = n;
-  return r;
+  return b->add(&info_of<Op>, out, ids, n, at);
 }
 
 /// A scalar constant of a dtype.
 constexpr symbol constant_of(builder* b, dtype type, double value) {
   attributes at;
   at.f[0] = value;
-  at.i[0] = static_cast<std::int64_t>(value);
+  if (value >= -0x1p63 && value < 0x1p63) at.i[0] = static_cast<std::int64_t>(value);  // what integers read
   return b->add(&info_of<source::constant>, {type, {}}, {}, at);
 }
 
@@ -315,16 +398,7 @@ struct symbolic_front_end {
   /// Applies an op whose result is known.
   template <class Op>
   static constexpr symbol add(const signature& out, std::initializer_list<symbol> in, const attributes& at = {}) {
-    builder* b = nullptr;
-    for (const symbol& s : in) b = s.g;
-    symbol r = b->add(&info_of<Op>, out, {}, at);
-    if (r.id < 0) return r;
-    node& made = b->nodes.back();
-    for (const symbol& s : in) {
-      if (s.id < 0) return {b, -1};
-      made.in[made.arity++] = s.id;
-    }
-    return r;
+    return add_node(&info_of<Op>, out, in, at);
   }
   template <class Op>
   static constexpr symbol fail(const failure& f, const symbol& x) {
@@ -343,7 +417,7 @@ struct symbolic_front_end {
   }
   template <class Op>
   static constexpr symbol second_result(const symbol& first, const signature& out, std::initializer_list<symbol>) {
-    return first.g->add(&info_of<Op>, out, {first.id});
+    return add_node(&info_of<Op>, out, {first});
   }
 
   template <class Op, class... A>
@@ -351,9 +425,7 @@ struct symbolic_front_end {
     constexpr int n = sizeof...(A);
     static_assert(n == Op::arity, "wrong number of operands");
     symbol s[static_cast<std::size_t>(n)] = {as_symbol(operands)...};
-    builder* b = nullptr;
-    for (const symbol& x : s)
-      if (x.g) b = x.g;
+    builder* b = localize(s, n);
     if (b == nullptr) {  // numbers only: the result is a number too
       if constexpr (std::is_same_v<Op, ops::neg>) return symbol(-s[0].literal);
       else if constexpr (std::is_same_v<Op, ops::add> || std::is_same_v<Op, ops::sub> || std::is_same_v<Op, ops::mul> ||
@@ -424,6 +496,13 @@ constexpr symbol parameter(builder* b, dtype type, std::int64_t which) {
   attributes at;
   at.i[0] = which;
   return b->add(&info_of<source::parameter>, {type, {}}, {}, at);
+}
+/// The number of a random op, by which its random numbers differ from those of others and, within a loop, from iteration
+/// to iteration.
+constexpr symbol random_stream(builder* b) {
+  builder& root = b->root();
+  const symbol number = constant_of(b, dtype::int64, root.random_ops++);
+  return root.inner == nullptr ? number : number + parameter(b, dtype::int64, -4);
 }
 }  // namespace graph
 

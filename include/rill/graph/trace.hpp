@@ -50,7 +50,7 @@ struct variable_options {
 /// A variable of the model, at the value it has when the step begins. `context` is any symbol of the trace.
 /// A second variable of one name is an error, as TensorFlow's get_variable has it.
 constexpr symbol variable(symbol context, const variable_options& o) {
-  graph::builder& b = *context.g;
+  graph::builder& b = context.g->root();  // also for one that a loop's body names: it is read as a value from outside
   graph::variable_decl v;
   v.name = b.scopes[static_cast<std::size_t>(b.scope)];
   if (v.name.size > 0) v.name.append("/");
@@ -68,7 +68,7 @@ constexpr symbol variable(symbol context, const variable_options& o) {
   }
   attributes at;
   at.i[0] = static_cast<std::int64_t>(b.variables.size());
-  symbol s = b.add(&graph::info_of<graph::source::variable>, {v.type, v.shape}, {}, at);
+  symbol s = b.add(&graph::info_of<graph::source::variable>, {v.type, v.shape}, nullptr, 0, at);
   v.node = s.id;
   b.declare(v);
   return s;
@@ -97,14 +97,14 @@ template <class V>
 class variable_scope {
  public:
   constexpr variable_scope(const V& context, std::string_view name)
-      : builder_(context.g), parent_(context.g->enter(name)), scope_(context.g->scope) {}
+      : builder_(&context.g->root()), parent_(builder_->enter(name)), scope_(builder_->scope) {}
   variable_scope(const variable_scope&) = delete;
   variable_scope& operator=(const variable_scope&) = delete;
   constexpr ~variable_scope() { builder_->scope = parent_; }
 
   /// Lists the result of a layer of this kind for `describe`.
   constexpr symbol layer(std::string_view kind, symbol result) const {
-    builder_->layers.push_back({scope_, kind, result.id});
+    builder_->layers.push_back({scope_, kind, result.g == builder_ ? result.id : -1});
     return result;
   }
 
@@ -115,7 +115,7 @@ class variable_scope {
 };
 
 /// Whether the model is traced for training: dropout acts, batch statistics move.
-constexpr bool training(symbol context) { return context.g->training; }
+constexpr bool training(symbol context) { return context.g->root().training; }
 
 /// Writes `value` to a variable at the end of the step's reads; the result is the new value.
 constexpr symbol assign(symbol variable, symbol value) {
@@ -123,7 +123,9 @@ constexpr symbol assign(symbol variable, symbol value) {
   graph::builder& b = *variable.g;
   const graph::node v = b.at(variable);
   failure f;
-  if (v.op != &graph::info_of<graph::source::variable>)
+  if (b.root().inner != nullptr)
+    f.set("a loop or branch cannot write a variable", "return the value from it and assign it outside", v.sig());
+  else if (v.op != &graph::info_of<graph::source::variable>)
     f.set("only a variable can be assigned", "pass what variable() returned", v.sig(), b.at(value).sig());
   else if (v.type != value.type() || !(v.shape == value.shape()))
     f.set("the value differs from the variable", "dtype and shape must be equal", v.sig(), b.at(value).sig());
@@ -140,16 +142,15 @@ constexpr symbol assign_sub(symbol variable, symbol value) { return assign(varia
 
 /// Uniform float32 numbers in [0, 1), different in every step and for every call in a model, the same for the same seed.
 constexpr symbol random_uniform(symbol context, const tensor_shape& shape) {
-  graph::builder& b = *context.g;
-  symbol key[3] = {graph::parameter(&b, dtype::int64, -1), graph::constant_of(&b, dtype::int64, b.random_ops++),
-                   graph::parameter(&b, dtype::int64, -2)};
+  graph::builder* b = context.g;
+  symbol key[3] = {graph::parameter(b, dtype::int64, -1), graph::random_stream(b), graph::parameter(b, dtype::int64, -2)};
   for (symbol& k : key) k = broadcast_to(k, shape);
-  return b.add(&graph::info_of<ops::random_uniform>, {dtype::float32, shape}, {key[0].id, key[1].id, key[2].id});
+  return graph::add_node(&graph::info_of<ops::random_uniform>, {dtype::float32, shape}, {key[0], key[1], key[2]});
 }
 
 /// In training, drops each element with probability `rate` and scales the others by 1 / (1 - rate); else the identity.
 constexpr symbol dropout(symbol x, double rate) {
-  if (x.id < 0 || !x.g->training || rate <= 0) return x;
+  if (x.id < 0 || !training(x) || rate <= 0) return x;
   auto keep = greater_equal(random_uniform(x, x.shape()), rate);
   return select(keep, x * (1 / (1 - rate)), zeros_like(x));
 }

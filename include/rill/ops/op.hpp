@@ -29,7 +29,9 @@ enum class op_kind : std::uint8_t {
   alias,        ///< the operand's bytes under another shape (reshape) or none at all (identity, stop_gradient)
   reduction,    ///< combines elements along axes
   opaque,       ///< has its own kernel: contraction, convolution, window, softmax, transpose
-  assign        ///< writes a variable
+  assign,       ///< writes a variable
+  tuple,        ///< several values as one operand of control flow; has no memory
+  control       ///< runs graphs of its own: a loop or a branch
 };
 
 /// Classes of element types, as bits: what an element-wise op takes.

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The graphs inside of a graph: how the body of a loop or branch is traced, finished and attached to the node that runs it.
+///
+/// A body is a builder of its own. Its inputs stand for values outside (the row that belongs to the iteration, for inputs
+/// that are rows), its variables for what it keeps or gives: states of a loop, rows of what a loop stacks, results of a
+/// branch. It reads a state as it was when the iteration began, whatever it writes.
+
+#include <vector>
+
+#include "symbol.hpp"
+
+namespace rill::graph {
+
+/// The values that a tuple is made of, in order.
+constexpr void append_leaves(const builder& b, int id, std::vector<int>& list) {
+  const node& n = b.nodes[static_cast<std::size_t>(id)];
+  if (n.op->kind != op_kind::tuple) {
+    list.push_back(id);
+    return;
+  }
+  for (int k = 0; k < n.arity; ++k) append_leaves(b, n.in[k], list);
+}
+/// The operands of a control flow node.
+constexpr std::vector<int> leaves_of(const builder& b, const node& n) {
+  std::vector<int> list;
+  for (int k = 0; k < n.arity; ++k) append_leaves(b, n.in[k], list);
+  return list;
+}
+/// Calls f with the number of each body of a control flow node.
+template <class F>
+constexpr void for_each_body(const node& n, F&& f) {
+  if (n.op == &info_of<op::loop>) {
+    f(static_cast<int>(n.attr.i[0]));
+    if (n.attr.i[2] == op::loop::conditional) f(static_cast<int>(n.attr.i[1]));
+  } else if (n.op == &info_of<op::branch>) {
+    for (std::int64_t k = 0; k < n.attr.i[1]; ++k) f(static_cast<int>(n.attr.i[0] + k));
+  }
+}
+
+/// A body while it is traced: symbols that are made meanwhile go into it.
+class body_trace {
+ public:
+  builder b;
+
+  constexpr explicit body_trace(builder& outer) : outer_(&outer) {
+    b.outer = &outer;
+    outer.inner = &b;
+  }
+  body_trace(const body_trace&) = delete;
+  body_trace& operator=(const body_trace&) = delete;
+  constexpr ~body_trace() { end(); }
+  constexpr void end() {
+    if (outer_ != nullptr) outer_->inner = nullptr;
+    outer_ = nullptr;
+  }
+
+  /// A variable; with a row for each iteration it is only written.
+  constexpr symbol variable(const signature& s, bool row = false) { return add_variable(b, s, row); }
+  constexpr void write(int k, symbol value) { write(b, k, b.local(value)); }
+
+  static constexpr symbol add_variable(builder& b, const signature& s, bool row) {
+    attributes at;
+    at.i[0] = static_cast<std::int64_t>(b.variables.size());
+    const symbol v = b.add(&info_of<source::variable>, s, nullptr, 0, at);
+    variable_decl d;
+    d.type = s.type, d.shape = s.shape, d.node = v.id;
+    b.variables.push_back(d);
+    b.variable_is_row.push_back(row);
+    return v;
+  }
+  static constexpr void write(builder& b, int k, symbol value) {
+    const variable_decl& d = b.variables[static_cast<std::size_t>(k)];
+    if (value.id < 0 || value.id == d.node) return;
+    attributes at;
+    at.i[0] = k;
+    b.add(&info_of<op::assign>, {d.type, d.shape}, &value.id, 1, at);
+  }
+
+ private:
+  builder* outer_;
+};
+
+namespace detail {
+
+/// Drops nodes that nothing needs, and inputs that nothing reads.
+constexpr void drop_unread(builder& b) {
+  std::vector<char> live(b.nodes.size(), 0);
+  for (const variable_decl& v : b.variables) live[static_cast<std::size_t>(v.node)] = 1;
+  for (const fetch_decl& f : b.fetches)
+    if (f.node >= 0) live[static_cast<std::size_t>(f.node)] = 1;
+  for (std::size_t id = b.nodes.size(); id-- > 0;) {
+    const node& n = b.nodes[id];
+    if (n.op->kind == op_kind::assign || n.has_effect()) live[id] = 1;
+    if (live[id])
+      for (int k = 0; k < n.arity; ++k) live[static_cast<std::size_t>(n.in[k])] = 1;
+  }
+  std::vector<int> moved(b.nodes.size(), -1);
+  std::vector<node> kept;
+  for (std::size_t id = 0; id < b.nodes.size(); ++id) {
+    if (!live[id]) continue;
+    node n = b.nodes[id];
+    for (int k = 0; k < n.arity; ++k) n.in[k] = moved[static_cast<std::size_t>(n.in[k])];
+    moved[id] = static_cast<int>(kept.size());
+    kept.push_back(n);
+  }
+  std::size_t inputs = 0;
+  for (std::size_t k = 0; k < b.inputs.size(); ++k) {
+    const int id = moved[static_cast<std::size_t>(b.inputs[k])];
+    if (id < 0) continue;
+    kept[static_cast<std::size_t>(id)].attr.i[0] = static_cast<std::int64_t>(inputs);
+    b.inputs[inputs] = id, b.outside[inputs] = b.outside[k], b.input_is_row[inputs] = b.input_is_row[k];
+    ++inputs;
+  }
+  b.inputs.resize(inputs), b.outside.resize(inputs), b.input_is_row.resize(inputs);
+  for (variable_decl& v : b.variables) v.node = moved[static_cast<std::size_t>(v.node)];
+  for (fetch_decl& f : b.fetches)
+    if (f.node >= 0) f.node = moved[static_cast<std::size_t>(f.node)];
+  b.nodes = kept;
+}
+
+/// Takes a traced body out of the trace; appends what its inputs stand for to the operands.
+constexpr void finish(body_trace& t, std::vector<int>& operands, std::vector<builder>& bodies) {
+  t.end();
+  drop_unread(t.b);
+  for (int id : t.b.outside) operands.push_back(id);
+  t.b.outside.clear();
+  t.b.outer = nullptr;
+  bodies.push_back(std::move(t.b));
+}
+/// The same, making it one of the outer graph's; returns its number.
+constexpr int attach(builder& outer, body_trace& t, std::vector<int>& operands) {
+  finish(t, operands, outer.bodies);
+  return static_cast<int>(outer.bodies.size()) - 1;
+}
+constexpr bool any_effect(const builder& b) {
+  for (const node& n : b.nodes)
+    if (n.has_effect()) return true;
+  return false;
+}
+/// The node itself; its operands become a tuple of tuples of four.
+constexpr int add_control(builder& b, const op_info* op, attributes at, std::vector<int> operands) {
+  for (int id : operands)
+    if (id < 0) return -1;
+  while (operands.size() > 1) {
+    std::vector<int> next;
+    for (std::size_t k = 0; k < operands.size(); k += max_operands) {
+      const std::size_t n = operands.size() - k < max_operands ? operands.size() - k : max_operands;
+      next.push_back(n == 1 ? operands[k] : b.add(&info_of<op::tuple>, {}, operands.data() + k, static_cast<int>(n), {}).id);
+    }
+    operands = next;
+  }
+  node made;
+  made.op = op, made.attr = at;
+  for_each_body(made, [&](int k) { at.i[11] |= any_effect(b.bodies[static_cast<std::size_t>(k)]); });
+  return b.add(op, {}, operands.data(), static_cast<int>(operands.size()), at).id;
+}
+/// What variable k of the bodies holds after the node.
+constexpr symbol add_result(builder& b, int control, int k) {
+  if (control < 0) return {&b, -1};
+  const node& n = b.nodes[static_cast<std::size_t>(control)];
+  const builder& body = b.bodies[static_cast<std::size_t>(n.attr.i[0])];
+  const variable_decl& v = body.variables[static_cast<std::size_t>(k)];
+  attributes at;
+  at.i[0] = k;
+  tensor_shape s = v.shape;
+  if (body.variable_is_row[static_cast<std::size_t>(k)]) {
+    at.i[1] = !op::loop::is_static(n.attr);
+    s = {};
+    s.push_back(at.i[1] ? 1 : n.attr.i[2]);
+    for (std::int64_t d : v.shape) s.push_back(d);
+  }
+  return b.add(&info_of<op::result>, {v.type, s}, &control, 1, at);
+}
+
+}  // namespace detail
+
+/// What a loop leaves behind: its states, and the rows that its iterations wrote, stacked.
+struct loop_results {
+  std::vector<symbol> states, rows;
+};
+/// How often a loop runs.
+struct loop_extent {
+  std::int64_t trip = 0;  ///< a number; negative: that multiple of the batch; or op::loop::counted
+  bool reverse = false;   ///< rows from the last to the first
+  symbol count = {};      ///< int64 scalar of a counted loop
+};
+
+/// A loop over the outer builder's values: body(states, rows, next states, rows to stack) is traced once. `operands` are
+/// of the outer builder.
+template <class F>
+constexpr loop_results trace_loop(builder& outer, const loop_extent& e, const std::vector<symbol>& init,
+                                  const std::vector<symbol>& rows, F&& body) {
+  loop_results r;
+  std::vector<int> operands;
+  if (e.trip == op::loop::counted) operands.push_back(e.count.id);
+  for (const symbol& s : init) operands.push_back(s.id);
+  for (const symbol& s : rows) operands.push_back(s.id);
+  for (int id : operands)
+    if (id < 0) return r;
+  operands.resize(operands.size() - rows.size());
+  attributes at;
+  at.i[2] = e.trip, at.i[3] = e.reverse;
+  {
+    body_trace t(outer);
+    std::vector<symbol> states, items, next, stacked;
+    for (const symbol& s : init) states.push_back(t.variable({s.type(), s.shape()}));
+    for (const symbol& s : rows) {
+      tensor_shape shape;
+      for (int d = 1; d < s.rank(); ++d) shape.push_back(s.shape()[d]);
+      items.push_back(t.b.add_input({s.type(), shape}, s.id, true));
+    }
+    body(states, items, next, stacked);
+    for (std::size_t k = 0; k < next.size(); ++k) {
+      const symbol v = t.b.local(next[k]);
+      if (v.id < 0) return r;
+      if (!(v.type() == init[k].type() && v.shape() == init[k].shape())) {
+        failure f;
+        f.set("the body must give each state in its dtype and shape", "cast or reshape it", {init[k].type(), init[k].shape()},
+              {v.type(), v.shape()});
+        outer.fail(&info_of<op::loop>, f);
+        return r;
+      }
+      t.write(static_cast<int>(k), v);
+    }
+    for (const symbol& y : stacked) {
+      const symbol v = t.b.local(y);
+      if (v.id < 0) return r;
+      t.variable({v.type(), v.shape()}, true);
+      t.write(static_cast<int>(t.b.variables.size()) - 1, v);
+    }
+    at.i[0] = detail::attach(outer, t, operands);
+  }
+  const int id = detail::add_control(outer, &info_of<op::loop>, at, operands);
+  const std::size_t count = outer.bodies[static_cast<std::size_t>(at.i[0])].variables.size();
+  for (std::size_t k = 0; k < count; ++k)
+    (k < init.size() ? r.states : r.rows).push_back(detail::add_result(outer, id, static_cast<int>(k)));
+  return r;
+}
+
+}  // namespace rill::graph

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Control flow in models against plain loops: while_loop, cond, case_, switch_case, map_fn, scan, foldl, foldr, nested in each
+// other, over batches, with random numbers; what it says about wrong ones.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <rill/graph/control_flow.hpp>
+#include <rill/graph/session.hpp>
+#include <rill/kernel/movement.hpp>
+#include <rill/nn/nn.hpp>
+#include <rill/optimizers/gradient_descent.hpp>
+#include <set>
+#include <vector>
+
+using namespace rill;
+
+namespace {
+
+struct loops {
+  constexpr auto operator()(symbol x, symbol limit) const {
+    // powers of x until they pass the limit: data decides how often
+    auto [n, power] = while_loop([&](symbol, symbol p) { return less(p, limit); },
+                                 [&](symbol k, symbol p) { return std::tuple(k + 1, p * x); }, std::tuple(0, x));
+    // a loop in a loop, with a single loop variable and a limit to the iterations
+    symbol grown = while_loop([&](symbol v) { return less(v, limit); },
+                              [&](symbol v) {
+                                auto [i, w] = while_loop([](symbol j, symbol) { return less(j, 3); },
+                                                         [&](symbol j, symbol u) { return std::tuple(j + 1, u + x * cast<float>(j)); },
+                                                         std::tuple(0, v));
+                                return w + cast<float>(i);
+                              },
+                              x, {.maximum_iterations = 5});
+    symbol never = while_loop([](symbol v) { return less(v, -1e30f); }, [](symbol v) { return v * 2; }, x);
+    return outputs(fetch("n", n), fetch("power", power), fetch("grown", grown), fetch("never", never));
+  }
+};
+
+struct branches {
+  constexpr auto operator()(symbol x, symbol k) const {
+    symbol total = reduce_sum(x);
+    symbol either = cond(greater(total, 0.f), [&] { return x * 2; }, [&] { return matmul(x, x); });
+    // a tuple from branches that hold a branch and a loop
+    auto [a, b] = cond(less(k, 2),
+                       [&] {
+                         symbol deeper = cond(less(k, 1), [&] { return x + 1; }, [&] { return x; });
+                         return std::tuple(deeper, total);
+                       },
+                       [&] {
+                         auto [i, v] = while_loop([&](symbol j, symbol) { return less(j, k); },
+                                                  [](symbol j, symbol y) { return std::tuple(j + 1, y + y); }, std::tuple(0, x));
+                         return std::tuple(v, cast<float>(i));
+                       });
+    symbol which = switch_case(k, [&] { return total * 10; }, [&] { return total * 20; }, [&] { return total * 30; });
+    symbol first = case_(greater(total, 5.f), [&] { return total - 5; }, greater(total, 0.f), [&] { return total * 100; },
+                         [&] { return -total; });
+    return outputs(fetch("either", either), fetch("a", a), fetch("b", b), fetch("which", which), fetch("first", first));
+  }
+};
+
+struct over_rows {
+  constexpr auto operator()(symbol x, symbol batched) const {  // [5, 3] and [4, batch]
+    symbol squares = map_fn([](symbol r) { return reduce_sum(r * r); }, x);
+    symbol sums = scan([](symbol s, symbol r) { return s + r; }, x, zeros_like(reduce_sum(x, {.axis = {0}})));
+    symbol back = scan([](symbol s, symbol r) { return s + r; }, x, zeros_like(reduce_sum(x, {.axis = {0}})), {.reverse = true});
+    symbol left = foldl([](symbol s, symbol r) { return s * 2 + reduce_sum(r); }, x, 1.f);
+    symbol right = foldr([](symbol s, symbol r) { return s * 2 + reduce_sum(r); }, x, 1.f);
+    symbol unrolled = foldl([](symbol s, symbol r) { return s * 2 + reduce_sum(r); }, x, 1.f, {.unroll = 8});
+    auto [last, both] = loop_over([](symbol s, const auto& r) {
+      const auto& [p, q] = r;
+      symbol next = s + reduce_sum(p * q);
+      return std::pair(next, std::tuple(p - q, next));
+    }, 0.f, std::tuple(x, x * 2));
+    symbol cumulative = scan([](symbol s, symbol r) { return s + r; }, batched, zeros_like(reduce_sum(batched, {.axis = {0}})), {.unroll = 2});
+    return outputs(fetch("squares", squares), fetch("sums", sums), fetch("back", back), fetch("left", left), fetch("right", right),
+                   fetch("unrolled", unrolled), fetch("last", last), fetch("differences", std::get<0>(both)),
+                   fetch("partial", std::get<1>(both)), fetch("cumulative", cumulative));
+  }
+};
+
+struct over_batch {  // each example by itself, and loops that swap and count states
+  constexpr auto operator()(symbol x) const {
+    symbol y = map_fn([](symbol r) { return reduce_max(r); }, x);
+    auto [a, b, n] = foldl([](const auto& s, symbol) {
+      const auto& [p, q, k] = s;
+      return std::tuple(q, p + q, k + 1);
+    }, x, std::tuple(1.f, 1.f, 0));
+    return outputs(fetch("max", y), fetch("a", a), fetch("b", b), fetch("n", n));
+  }
+};
+
+struct draws {
+  static constexpr bool training = true;
+  constexpr auto operator()(symbol x) const {
+    symbol u = map_fn([](symbol r) { return random_uniform(r, {4}); }, x);
+    symbol nested = map_fn([](symbol r) {
+      return map_fn([](symbol e) { return random_uniform(e, {2}); }, r);
+    }, x);
+    return outputs(fetch("u", u), fetch("nested", nested));
+  }
+};
+
+struct shares_a_layer {  // variables named inside are the model's own, and are trained
+  constexpr auto operator()(symbol x, symbol y) const {
+    symbol w = variable(x, {.name = "w", .shape = {3}, .initializer = constant(0.5)});
+    symbol h = foldl([&](symbol s, symbol r) {
+      symbol b = variable(r, {.name = "bias", .shape = {}, .initializer = constant(0.25)});
+      return s + reduce_sum(w * r) + b;
+    }, x, 0.f);
+    symbol loss = square(h - y);
+    return outputs(fetch("h", h), fetch("loss", loss), fetch("train", optimizers::gradient_descent{0.01}.minimize(loss)));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("while_loop: data decides how often, loops in loops, a limit, none at all") {
+  graph::session<loops, tensor<float>, tensor<float>> s;
+  for (float x : {1.5f, 2.f, 7.f, 300.f}) {
+    auto [n, power, grown, never] = s.run(tensor<float>{x}, tensor<float>{100.f});
+    std::int32_t k = 0;
+    float p = x;
+    for (; p < 100.f; p *= x) ++k;
+    CHECK(n() == k);
+    CHECK(power() == p);
+    float g = x;
+    for (int i = 0; i < 5 && g < 100.f; ++i) {
+      for (int j = 0; j < 3; ++j) g = g + x * static_cast<float>(j);
+      g += 3;
+    }
+    CHECK(grown() == doctest::Approx(g));
+    CHECK(never() == x);
+  }
+}
+
+TEST_CASE("cond, switch_case, case_: one branch runs, tuples, branches and loops inside") {
+  graph::session<branches, tensor<float, 2, 2>, tensor<std::int32_t>> s;
+  const tensor<float, 2, 2> up{{1, 2}, {3, -1}}, down{{-1, 2}, {-3, 1}}, high{{3, 3}, {3, 3}};
+  for (std::int32_t k : {-1, 0, 1, 2, 3, 7})
+    for (const auto& x : {up, down, high}) {
+      CAPTURE(k);
+      auto [either, a, b, which, first] = s.run(x, tensor<std::int32_t>{k});
+      float total = 0;
+      for (int i = 0; i < 4; ++i) total += x.data()[i];
+      for (int i = 0; i < 2; ++i)
+        for (int j = 0; j < 2; ++j) {
+          CHECK(either(i, j) == (total > 0 ? x(i, j) * 2 : x(i, 0) * x(0, j) + x(i, 1) * x(1, j)));
+          CHECK(a(i, j) == (k < 1 ? x(i, j) + 1 : k < 2 ? x(i, j) : x(i, j) * static_cast<float>(1 << k)));
+        }
+      CHECK(b() == (k < 2 ? total : static_cast<float>(k)));
+      CHECK(which() == total * (k == 0 ? 10.f : k == 1 ? 20.f : 30.f));
+      CHECK(first() == (total > 5 ? total - 5 : total > 0 ? total * 100 : -total));
+    }
+}
+
+TEST_CASE("map_fn, scan, foldl, foldr, loop_over: over rows, forwards, backwards, unrolled") {
+  graph::session<over_rows, tensor<float, 5, 3>, tensor<float, 4, dyn>> s;
+  tensor<float, 5, 3> x;
+  for (int k = 0; k < 15; ++k) x.data()[k] = static_cast<float>(k % 7) - 2;
+  for (std::int64_t batch : {1, 3, 8}) {
+    tensor<float, 4, dyn> wide({4, batch});
+    for (std::int64_t k = 0; k < 4 * batch; ++k) wide.data()[k] = static_cast<float>(k % 5);
+    auto [squares, sums, back, left, right, unrolled, last, differences, partial, cumulative] = s.run(x, wide);
+    float l = 1, r = 1, running = 0;
+    for (int i = 0; i < 5; ++i) {
+      float square = 0, row = 0, other = 0;
+      for (int j = 0; j < 3; ++j) {
+        square += x(i, j) * x(i, j), row += x(i, j), other += x(4 - i, j);
+        float above = 0, below = 0;
+        for (int k = 0; k <= i; ++k) above += x(k, j);
+        for (int k = i; k < 5; ++k) below += x(k, j);
+        CHECK(sums(i, j) == above);
+        CHECK(back(i, j) == below);
+        CHECK(differences(i, j) == -x(i, j));
+      }
+      CHECK(squares(i) == square);
+      l = l * 2 + row, r = r * 2 + other, running += 2 * square;
+      CHECK(partial(i) == running);
+    }
+    CHECK(left() == l);
+    CHECK(unrolled() == l);
+    CHECK(right() == r);
+    CHECK(last() == running);
+    for (std::int64_t j = 0; j < batch; ++j) {
+      float sum = 0;
+      for (int i = 0; i < 4; ++i) CHECK(cumulative(i, j) == (sum += wide(i, j)));
+    }
+  }
+}
+
+TEST_CASE("a loop over the batch has as many iterations as it has examples") {
+  graph::session<over_batch, tensor<float, dyn, 3>> s;
+  for (std::int64_t batch : {1, 2, 7, 0}) {
+    tensor<float, dyn, 3> x({batch, 3});
+    for (std::int64_t k = 0; k < 3 * batch; ++k) x.data()[k] = static_cast<float>((k * 5) % 7);
+    auto [most, a, b, n] = s.run(x);
+    CHECK(most.extent(0) == batch);
+    float p = 1, q = 1;
+    for (std::int64_t i = 0; i < batch; ++i) {
+      CHECK(most(i) == std::max(x(i, 0), std::max(x(i, 1), x(i, 2))));
+      std::swap(p, q), q += p;
+    }
+    CHECK(a() == p);
+    CHECK(b() == q);
+    CHECK(n() == batch);
+  }
+}
+
+TEST_CASE("random numbers differ from iteration to iteration and are the same for the same seed") {
+  graph::session<draws, tensor<float, 3, 2>> s({}, {.seed = 7}), same({}, {.seed = 7});
+  const auto [u, nested] = s.run(tensor<float, 3, 2>{});
+  const auto [v, nested_too] = same.run(tensor<float, 3, 2>{});
+  std::set<float> seen;
+  for (int k = 0; k < 12; ++k) {
+    CHECK(u.data()[k] == v.data()[k]);
+    CHECK(nested.data()[k] == nested_too.data()[k]);
+    seen.insert(u.data()[k]), seen.insert(nested.data()[k]);
+  }
+  CHECK(seen.size() == 24);
+}
+
+TEST_CASE("a loop reads variables that it names, and trains them") {
+  graph::session<shares_a_layer, tensor<float, 4, 3>, tensor<float>> s;
+  tensor<float, 4, 3> x;
+  for (int k = 0; k < 12; ++k) x.data()[k] = static_cast<float>(k % 5) * 0.25f;
+  float before = 1e9f;
+  for (int k = 0; k < 50; ++k) {
+    const auto [h, loss, trained] = s.run(x, tensor<float>{3.f});
+    CHECK(loss() <= before);
+    before = loss();
+  }
+  CHECK(before < 1e-4f);
+  CHECK(s.store()->find("bias") != nullptr);
+}
+
+namespace {
+
+struct grows {
+  constexpr auto operator()(symbol x) const {
+    return while_loop([](symbol v) { return less(reduce_sum(v), 1.f); }, [](symbol v) { return reduce_sum(v); }, x);
+  }
+};
+struct disagrees {
+  constexpr auto operator()(symbol x) const { return cond(greater(reduce_sum(x), 0.f), [&] { return x; }, [&] { return cast<double>(x); }); }
+};
+struct no_truth {
+  constexpr auto operator()(symbol x) const { return cond(reduce_sum(x), [&] { return x; }, [&] { return x; }); }
+};
+struct writes_inside {
+  constexpr auto operator()(symbol x) const {
+    symbol w = variable(x, {.name = "w", .shape = {3}});
+    return cond(greater(reduce_sum(x), 0.f), [&] { return assign(w, w + 1); }, [&] { return w * 1; });
+  }
+};
+struct uneven {
+  constexpr auto operator()(symbol x) const {
+    return map_fn([](const auto& r) { return std::get<0>(r); }, std::tuple(x, concat({x, x}, {.axis = 0})));
+  }
+};
+template <class M>
+std::string complaint() {
+  const graph::builder b = graph::trace<M, tensor<float, 3>>();
+  REQUIRE(b.first_failure);
+  return to_string(b.first_failure, std::string(b.failed_op->name).c_str());
+}
+
+}  // namespace
+
+TEST_CASE("control flow that does not fit is named with its shapes") {
+  CHECK(complaint<grows>() == "While: the body must give each state in its dtype and shape: got float32[3] and float32[]; cast or reshape it");
+  CHECK(complaint<disagrees>() == "Case: the branches must give values of the same dtypes and shapes: got float32[3] and float64[3]; cast, reshape or broadcast one");
+  CHECK(complaint<no_truth>() == "Case: the predicate must be a scalar of dtype bool: got float32[]; compare, or reduce_all");
+  CHECK(complaint<writes_inside>() == "Assign: a loop or branch cannot write a variable: got float32[3]; return the value from it and assign it outside");
+  CHECK(complaint<uneven>() == "While: first axes differ: got float32[3] and float32[6]; they are looped over together");
+}
