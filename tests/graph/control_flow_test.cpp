@@ -207,9 +207,9 @@ TEST_CASE("a loop over the batch has as many iterations as it has examples") {
 }
 
 TEST_CASE("random numbers differ from iteration to iteration and are the same for the same seed") {
-  graph::session<draws, tensor<float, 3, 2>> s({}, {.seed = 7}), same({}, {.seed = 7});
+  graph::session<draws, tensor<float, 3, 2>> s({}, {.seed = 7}), again({}, {.seed = 7});
   const auto [u, nested] = s.run(tensor<float, 3, 2>{});
-  const auto [v, nested_too] = same.run(tensor<float, 3, 2>{});
+  const auto [v, nested_too] = again.run(tensor<float, 3, 2>{});
   std::set<float> seen;
   for (int k = 0; k < 12; ++k) {
     CHECK(u.data()[k] == v.data()[k]);

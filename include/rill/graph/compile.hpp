@@ -99,7 +99,57 @@ struct input_signature<tensor<T, E...>> {
   static constexpr signature value() { return {dtype_v<T>, tensor_shape{E...}}; }
 };
 
+/// Model with values of its own fed from outside, as TensorFlow feeds any tensor: the last inputs of a session stand for
+/// what the model calls named("...", x), in this order, and nothing is computed that only those values needed.
+///
+///   graph::session<graph::feeding<net, "hidden">, tensor<float, dyn, 784>, tensor<float, dyn, 500>> s;
+template <class Model, output_name... Names>
+struct feeding : Model {
+  template <class... In>
+  constexpr auto operator()(In... in) const {
+    constexpr std::size_t own = sizeof...(In) - sizeof...(Names);
+    static_assert(sizeof...(In) >= sizeof...(Names), "feeding: an input is missing for a name");
+    const symbol all[] = {in...};
+    std::size_t k = own;
+    ((all[k].g->fed.push_back({name_buffer(Names.view()), all[k].id}), ++k), ...);
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return static_cast<const Model&>(*this)(all[I]...);
+    }(std::make_index_sequence<own>{});
+  }
+};
+
+namespace detail {
+template <class T>
+inline constexpr bool is_nest = false;
+template <class... T>
+inline constexpr bool is_nest<std::tuple<T...>> = true;
+template <class A, class B>
+inline constexpr bool is_nest<std::pair<A, B>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_nest<std::array<T, N>> = true;
+
+template <class Model, class... Inputs>
+using returned_t = decltype(std::declval<const Model&>()((static_cast<void>(sizeof(Inputs)), symbol{})...));
+
+/// Fetches of what a model returned, numbered where they have no name.
+template <class R>
+constexpr void append_fetches(builder& b, const R& r) {
+  if constexpr (is_nest<R>) {
+    std::apply([&](const auto&... m) { (append_fetches(b, m), ...); }, r);
+  } else if constexpr (requires { r.list; }) {
+    for (const named_output& o : r.list) b.fetches.push_back({name_buffer(o.name), o.value.id, o.is_op});
+  } else if constexpr (requires { r.id; }) {
+    name_buffer name("output");
+    if (!b.fetches.empty()) name.append("_").append_number(static_cast<std::int64_t>(b.fetches.size()));
+    b.fetches.push_back({name, r.id, false});
+  } else {
+    b.fetches.push_back({name_buffer("train"), -1, true});
+  }
+}
+}  // namespace detail
+
 /// Traces a model over inputs of the given tensor types; also callable at run time, where a graph is wanted for a picture.
+/// A model returns a symbol, an operation, outputs(...), or these nested in std::tuple and std::array.
 template <class Model, class... Inputs>
 constexpr builder trace() {
   builder b;
@@ -116,14 +166,7 @@ constexpr builder trace() {
   const symbol in[] = {feed(input_signature<Inputs>::value())..., symbol{}};
   const auto result = [&]<std::size_t... I>(std::index_sequence<I...>) { return model(in[I]...); }
   (std::make_index_sequence<sizeof...(Inputs)>{});
-  const auto keep = [&](std::string_view name, int node, bool is_op) { b.fetches.push_back({name_buffer(name), node, is_op}); };
-  if constexpr (requires { result.list; }) {
-    for (const named_output& o : result.list) keep(o.name, o.value.id, o.is_op);
-  } else if constexpr (requires { result.id; }) {
-    keep("output", result.id, false);
-  } else {
-    keep("train", -1, true);
-  }
+  detail::append_fetches(b, result);
   return b;
 }
 

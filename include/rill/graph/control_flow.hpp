@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Control flow in models: cond, case_, switch_case, while_loop, map_fn, scan, foldl, foldr with TensorFlow's semantics, and
-/// loop_over, the loop that the others are made of. Functions are traced once and compiled once, however often they run;
+/// Control flow in models: cond, switch_case, while_loop and loop_over, of which ops/loops.hpp makes case_, map_fn, scan,
+/// foldl and foldr, with TensorFlow's semantics. Functions are traced once and compiled once, however often they run;
 /// they may use any value of the model around them, and gradients go through all of them (a loop keeps what its backward
 /// pass needs in memory that grows with its iterations).
 ///
@@ -17,6 +17,7 @@
 #include <array>
 #include <tuple>
 
+#include "../ops/loops.hpp"
 #include "../ops/movement.hpp"
 #include "body.hpp"
 #include "trace.hpp"
@@ -257,22 +258,6 @@ constexpr auto switch_case(symbol index, F&&... functions) {
   }
   return graph::detail::trace_branches(index, functions...);
 }
-/// The function of the first predicate that holds, or default_fn: case_(p0, f0, p1, f1, ..., default_fn) (TensorFlow's
-/// case with its pairs in a row). Predicates are values, all computed; of the functions one runs.
-template <class F>
-constexpr auto case_(F&& default_fn) {
-  return default_fn();
-}
-template <class F, class... R>
-constexpr auto case_(symbol pred, F&& f, R&&... rest) {
-  return cond(pred, f, [&] { return case_(rest...); });
-}
-
-/// Options of while_loop. TensorFlow's parallel_iterations, back_prop and swap_memory have nothing to say here: the schedule
-/// is the plan's, and only what a gradient asks for is kept.
-struct while_loop_options {
-  std::int64_t maximum_iterations = -1;  ///< negative: no limit
-};
 /// body(body(... loop_vars)) for as long as condition holds; both take the loop variables one by one. Gives a structure like
 /// loop_vars.
 template <class C, class F, traced_structure T>
@@ -280,11 +265,6 @@ constexpr auto while_loop(C&& condition, F&& body, const T& loop_vars, while_loo
   return graph::detail::trace_while(condition, body, loop_vars, o.maximum_iterations);
 }
 
-/// Options of the loops over rows.
-struct loop_options {
-  bool reverse = false;  ///< from the last row to the first; results keep the rows' order
-  int unroll = 1;        ///< iterations traced side by side; as many as there are rows, or more: no loop is left
-};
 /// (last state, results stacked): step(state, row) gives a std::pair (next state, result of the row) for each row of `rows`,
 /// along the first axis of each. What jax.lax.scan does; the other loops over rows are made of it.
 template <class F, class S, traced_structure X>
@@ -360,31 +340,6 @@ constexpr auto loop_over(F&& step, const S& state, const X& rows, loop_options o
   auto last = graph::detail::rebuild<S>(b, r.states, s);
   auto stacked = graph::detail::rebuild<result>(b, r.rows, y);
   return std::pair{last, stacked};
-}
-
-/// fn(row) for each row of elems, stacked (TensorFlow's map_fn).
-template <class F, traced_structure X>
-constexpr auto map_fn(F&& fn, const X& elems, loop_options o = {}) {
-  return loop_over([&](const std::tuple<>& none, const auto& row) { return std::pair{none, fn(row)}; }, std::tuple<>{}, elems, o).second;
-}
-/// All of fn(... fn(fn(initializer, row 0), row 1) ...), stacked (TensorFlow's scan): rows of the initializer's structure.
-template <class F, traced_structure X, class A>
-constexpr auto scan(F&& fn, const X& elems, const A& initializer, loop_options o = {}) {
-  return loop_over([&](const auto& state, const auto& row) {
-    auto next = fn(state, row);
-    return std::pair{next, next};
-  }, initializer, elems, o).second;
-}
-/// fn(... fn(fn(initializer, row 0), row 1) ..., last row) (TensorFlow's foldl).
-template <class F, traced_structure X, class A>
-constexpr auto foldl(F&& fn, const X& elems, const A& initializer, loop_options o = {}) {
-  return loop_over([&](const auto& state, const auto& row) { return std::pair{fn(state, row), std::tuple<>{}}; }, initializer, elems, o).first;
-}
-/// The same from the last row to the first (TensorFlow's foldr).
-template <class F, traced_structure X, class A>
-constexpr auto foldr(F&& fn, const X& elems, const A& initializer, loop_options o = {}) {
-  o.reverse = !o.reverse;
-  return foldl(fn, elems, initializer, o);
 }
 
 }  // namespace rill

@@ -124,6 +124,12 @@ struct fetch_decl {
   bool is_op = false;  ///< run for its effect, fetched without a value
 };
 
+/// A named value that is fed: the input that takes its place.
+struct fed_decl {
+  name_buffer name;
+  int node = -1;
+};
+
 // Ops that only the graph has: values that are there when a step begins, and the write of a variable.
 namespace source {
 /// A feed: i[0] = position among the session's inputs.

@@ -26,17 +26,6 @@ struct no_value {
 
 namespace graph {
 
-/// The name of an output as a template argument: `s.get<"loss">()`.
-struct output_name {
-  char text[name_buffer::capacity + 1] = {};
-  template <std::size_t N>
-  consteval output_name(const char (&s)[N]) {  // NOLINT: implicit on purpose
-    static_assert(N <= name_buffer::capacity + 1, "the name is too long");
-    for (std::size_t k = 0; k < N; ++k) text[k] = s[k];
-  }
-  [[nodiscard]] constexpr std::string_view view() const { return text; }
-};
-
 struct session_options {
   std::uint64_t seed = 0;  ///< of initial values and of random ops
 };
@@ -198,8 +187,8 @@ class session {
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  /// Runs one step and returns the outputs in order: tensors (copies), `no_value` for ops. A model with a single unnamed output
-  /// returns it as it is.
+  /// Runs one step and returns the outputs in order: tensors (copies), `no_value` for ops, in std::tuple, nested as the model
+  /// nested them. A model with a single unnamed output returns it as it is.
   auto run(const Inputs&... x) {
     step(x...);
     return outputs(std::make_index_sequence<fetch_count>{});
@@ -241,6 +230,7 @@ class session {
   [[nodiscard]] variable_store* store() { return own_.get(); }
 
  private:
+  using returned = detail::returned_t<Model, Inputs...>;
   static constexpr std::size_t fetch_count = code::tables.fetches.size();
 
   session(std::unique_ptr<variable_store> store, const Model& model, session_options options)
@@ -283,8 +273,35 @@ class session {
   }
   template <std::size_t... K>
   auto outputs(std::index_sequence<K...>) const {
-    if constexpr (sizeof...(K) == 1 && code::single_output) return output_tensor<0>();
+    if constexpr (detail::is_nest<returned>) return nested<0, returned>();
+    else if constexpr (sizeof...(K) == 1 && code::single_output) return output_tensor<0>();
     else return std::make_tuple(output_tensor<K>()...);
+  }
+  /// Outputs from number First on, nested as the model returned them.
+  template <std::size_t First, class R>
+  auto nested() const {
+    if constexpr (detail::is_nest<R>) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return std::make_tuple(nested<First + before<R, I>(), std::tuple_element_t<I, R>>()...);
+      }(std::make_index_sequence<std::tuple_size_v<R>>{});
+    } else if constexpr (requires(R r) { r.list; }) {
+      return [&]<std::size_t... K>(std::index_sequence<K...>) {
+        return std::make_tuple(output_tensor<First + K>()...);
+      }(std::make_index_sequence<leaves<R>()>{});
+    } else {
+      return output_tensor<First>();
+    }
+  }
+  template <class R>
+  static constexpr std::size_t leaves() {
+    if constexpr (detail::is_nest<R>) return before<R, std::tuple_size_v<R>>();
+    else if constexpr (requires(R r) { r.list; }) return sizeof(R::list) / sizeof(named_output);
+    else return 1;
+  }
+  template <class R, std::size_t N>
+  static constexpr std::size_t before() {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) { return (std::size_t{0} + ... + leaves<std::tuple_element_t<I, R>>()); }
+    (std::make_index_sequence<N>{});
   }
 
   static constexpr std::size_t index_of(std::string_view name) {

@@ -70,6 +70,8 @@ class builder {
   std::vector<variable_decl> variables;
   std::vector<layer_decl> layers;
   std::vector<fetch_decl> fetches;
+  std::vector<int> written;               ///< per variable what it was assigned last, or -1
+  std::vector<fed_decl> fed;              ///< values that are fed instead of computed
   int scope = 0;
   int random_ops = 0;
   bool training = false;
@@ -185,6 +187,7 @@ class builder {
   constexpr void declare(const variable_decl& v) {
     variables.push_back(v);
     variable_keys_.push_back(detail::key_of(v.name));
+    written.push_back(-1);
   }
 
   [[nodiscard]] constexpr const node& at(symbol s) const { return nodes[static_cast<std::size_t>(s.id)]; }

@@ -135,7 +135,16 @@ constexpr symbol assign(symbol variable, symbol value) {
   }
   attributes at;
   at.i[0] = v.attr.i[0];
-  return b.add(&graph::info_of<graph::op::assign>, v.sig(), {value.id}, at);
+  const symbol written = graph::add_node(&graph::info_of<graph::op::assign>, v.sig(), {value}, at);
+  b.written[static_cast<std::size_t>(at.i[0])] = written.id;
+  return written;
+}
+/// The variable as it is at this place of the program: what it was assigned last, or its value when the step began (which
+/// is what the variable's own symbol stands for throughout).
+constexpr symbol read_value(symbol variable) {
+  if (variable.id < 0 || variable.g->at(variable).op != &graph::info_of<graph::source::variable>) return variable;
+  const int last = variable.g->written[static_cast<std::size_t>(variable.g->at(variable).attr.i[0])];
+  return last < 0 ? variable : symbol{variable.g, last};
 }
 constexpr symbol assign_add(symbol variable, symbol value) { return assign(variable, variable + value); }
 constexpr symbol assign_sub(symbol variable, symbol value) { return assign(variable, variable - value); }
@@ -155,6 +164,37 @@ constexpr symbol dropout(symbol x, double rate) {
   return select(keep, x * (1 / (1 - rate)), zeros_like(x));
 }
 
+namespace graph {
+
+/// The name of an output as a template argument: `s.get<"loss">()`.
+struct output_name {
+  char text[name_buffer::capacity + 1] = {};
+  template <std::size_t N>
+  consteval output_name(const char (&s)[N]) {  // NOLINT: implicit on purpose
+    static_assert(N <= name_buffer::capacity + 1, "the name is too long");
+    for (std::size_t k = 0; k < N; ++k) text[k] = s[k];
+  }
+  [[nodiscard]] constexpr std::string_view view() const { return text; }
+};
+
+}  // namespace graph
+
+/// x under a name, by which a `feeding` session replaces it.
+constexpr symbol named(std::string_view name, symbol x) {
+  if (x.id < 0) return x;
+  graph::builder& root = x.g->root();
+  for (const graph::fed_decl& f : root.fed) {
+    if (f.name.view() != name) continue;
+    const symbol given{&root, f.node};
+    if (given.type() == x.type() && given.shape() == x.shape()) return given;
+    failure why;
+    why.set("a value is fed in another dtype or shape", "declare the session's input like the value", {x.type(), x.shape()}, {given.type(), given.shape()});
+    root.fail(&graph::info_of<graph::source::input>, why, name);
+    return {&root, -1};
+  }
+  return x;
+}
+
 /// What a step is run for: a named output, or an op run for its effect.
 struct operation {
   graph::builder* g = nullptr;
@@ -166,6 +206,15 @@ struct named_output {
 };
 constexpr named_output fetch(std::string_view name, symbol value) { return {name, value, false}; }
 constexpr named_output fetch(std::string_view name, operation) { return {name, {}, true}; }
+
+/// All of these (TensorFlow's group). Assignments and other effects of a model happen in every step anyway, in the order of
+/// the program: there is nothing to depend on, and read_value says which value is meant.
+template <class... O>
+constexpr operation group(const O&... ops) {
+  operation o;
+  ((o.g = ops.g != nullptr ? ops.g : o.g), ...);
+  return o;
+}
 
 template <int N>
 struct output_list {
