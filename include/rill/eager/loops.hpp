@@ -19,14 +19,7 @@ namespace rill {
 
 namespace eager::detail {
 
-template <class T>
-inline constexpr bool is_nest = false;
-template <class... T>
-inline constexpr bool is_nest<std::tuple<T...>> = true;
-template <class A, class B>
-inline constexpr bool is_nest<std::pair<A, B>> = true;
-template <class T, std::size_t N>
-inline constexpr bool is_nest<std::array<T, N>> = true;
+using ::rill::detail::is_nest;
 
 /// Whether a structure holds a tensor.
 template <class T>

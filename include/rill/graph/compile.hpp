@@ -15,6 +15,7 @@
 #include "../expr/registers.hpp"
 #include "../ops/cast.hpp"
 #include "../ops/comparison.hpp"
+#include "../ops/loops.hpp"
 #include "../ops/select.hpp"
 #include "../ops/unary.hpp"
 #include "differentiate.hpp"
@@ -119,22 +120,13 @@ struct feeding : Model {
 };
 
 namespace detail {
-template <class T>
-inline constexpr bool is_nest = false;
-template <class... T>
-inline constexpr bool is_nest<std::tuple<T...>> = true;
-template <class A, class B>
-inline constexpr bool is_nest<std::pair<A, B>> = true;
-template <class T, std::size_t N>
-inline constexpr bool is_nest<std::array<T, N>> = true;
-
 template <class Model, class... Inputs>
 using returned_t = decltype(std::declval<const Model&>()((static_cast<void>(sizeof(Inputs)), symbol{})...));
 
 /// Fetches of what a model returned, numbered where they have no name.
 template <class R>
 constexpr void append_fetches(builder& b, const R& r) {
-  if constexpr (is_nest<R>) {
+  if constexpr (::rill::detail::is_nest<R>) {
     std::apply([&](const auto&... m) { (append_fetches(b, m), ...); }, r);
   } else if constexpr (requires { r.list; }) {
     for (const named_output& o : r.list) b.fetches.push_back({name_buffer(o.name), o.value.id, o.is_op});

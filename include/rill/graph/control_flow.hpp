@@ -27,14 +27,7 @@ namespace rill {
 namespace graph {
 namespace detail {
 
-template <class T>
-inline constexpr bool is_structure = false;
-template <class... T>
-inline constexpr bool is_structure<std::tuple<T...>> = true;
-template <class A, class B>
-inline constexpr bool is_structure<std::pair<A, B>> = true;
-template <class T, std::size_t N>
-inline constexpr bool is_structure<std::array<T, N>> = true;
+using ::rill::detail::is_nest;
 
 /// Whether a structure holds a symbol.
 template <class T>
@@ -49,7 +42,7 @@ inline constexpr bool has_symbol<std::array<T, N>> = has_symbol<T>;
 /// The values of a structure as symbols of the builder, in order; integers become int32, other numbers float32.
 template <class T>
 constexpr void flatten(builder& b, const T& v, std::vector<symbol>& list) {
-  if constexpr (is_structure<T>) {
+  if constexpr (is_nest<T>) {
     std::apply([&](const auto&... m) { (flatten(b, m, list), ...); }, v);
   } else {
     symbol s = as_symbol(v);
@@ -61,7 +54,7 @@ constexpr void flatten(builder& b, const T& v, std::vector<symbol>& list) {
 /// A structure like T of the symbols from position k on; missing ones are poison.
 template <class T>
 constexpr auto rebuild(builder& b, const std::vector<symbol>& list, std::size_t& k) {
-  if constexpr (is_structure<T>) {
+  if constexpr (is_nest<T>) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       return std::tuple{rebuild<std::tuple_element_t<I, T>>(b, list, k)...};
     }(std::make_index_sequence<std::tuple_size_v<T>>{});
@@ -74,14 +67,14 @@ constexpr auto rebuild(builder& b, const std::vector<symbol>& list, std::size_t&
 /// f(members...) for a tuple, f(value) for anything else.
 template <class F, class T>
 constexpr auto call_with(F& f, const T& v) {
-  if constexpr (is_structure<T>) return std::apply(f, v);
+  if constexpr (is_nest<T>) return std::apply(f, v);
   else return f(v);
 }
 /// Some builder of the trace that the values belong to.
 template <class T>
 constexpr builder* builder_of(const T& v) {
   builder* b = nullptr;
-  if constexpr (is_structure<T>) {
+  if constexpr (is_nest<T>) {
     std::apply([&](const auto&... m) { ((b = b == nullptr ? builder_of(m) : b), ...); }, v);
   } else if constexpr (std::is_same_v<T, hyperparameter>) {
     b = v.traced.g;
@@ -126,7 +119,7 @@ constexpr auto trace_branches(symbol which, F&... functions) {
       t.variable(s);
       t.write(static_cast<int>(k), values[k]);
     }
-    static_assert(is_structure<T> == is_structure<first>, "the branches must return the same structure");
+    static_assert(is_nest<T> == is_nest<first>, "the branches must return the same structure");
     finish(t, operands, bodies);
   };
   (branch(functions), ...);

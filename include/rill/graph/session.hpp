@@ -273,14 +273,14 @@ class session {
   }
   template <std::size_t... K>
   auto outputs(std::index_sequence<K...>) const {
-    if constexpr (detail::is_nest<returned>) return nested<0, returned>();
+    if constexpr (::rill::detail::is_nest<returned>) return nested<0, returned>();
     else if constexpr (sizeof...(K) == 1 && code::single_output) return output_tensor<0>();
     else return std::make_tuple(output_tensor<K>()...);
   }
   /// Outputs from number First on, nested as the model returned them.
   template <std::size_t First, class R>
   auto nested() const {
-    if constexpr (detail::is_nest<R>) {
+    if constexpr (::rill::detail::is_nest<R>) {
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return std::make_tuple(nested<First + before<R, I>(), std::tuple_element_t<I, R>>()...);
       }(std::make_index_sequence<std::tuple_size_v<R>>{});
@@ -294,7 +294,7 @@ class session {
   }
   template <class R>
   static constexpr std::size_t leaves() {
-    if constexpr (detail::is_nest<R>) return before<R, std::tuple_size_v<R>>();
+    if constexpr (::rill::detail::is_nest<R>) return before<R, std::tuple_size_v<R>>();
     else if constexpr (requires(R r) { r.list; }) return sizeof(R::list) / sizeof(named_output);
     else return 1;
   }

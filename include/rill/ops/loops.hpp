@@ -6,12 +6,25 @@
 ///
 ///   auto sums = scan([](auto sum, auto row) { return sum + row; }, rows, zeros_like(first));
 
+#include <array>
 #include <tuple>
 #include <utility>
 
 #include "op.hpp"
 
 namespace rill {
+
+namespace detail {
+/// Structures of values: std::tuple, std::pair and std::array, of which the members may be structures.
+template <class T>
+inline constexpr bool is_nest = false;
+template <class... T>
+inline constexpr bool is_nest<std::tuple<T...>> = true;
+template <class A, class B>
+inline constexpr bool is_nest<std::pair<A, B>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_nest<std::array<T, N>> = true;
+}  // namespace detail
 
 /// The function of the first predicate that holds, or default_fn: case_(p0, f0, p1, f1, ..., default_fn) (TensorFlow's
 /// case with its pairs in a row). Predicates are values, all computed; of the functions one runs.

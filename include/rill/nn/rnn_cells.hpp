@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Recurrent cells: basic_rnn_cell, basic_lstm_cell, gru_cell, with TensorFlow's formulas, variables and names. A cell applied
+/// to one input and a state gives std::pair(output, next state):
+///
+///   constexpr nn::basic_lstm_cell lstm{.units = 200};
+///   auto state = lstm.zero_state(x);                  // (c, h), zeros [batch, 200]
+///   auto [output, next] = lstm(x, state);             // x [batch, depth]
+///
+/// dynamic_rnn (dynamic_rnn.hpp) applies one to whole sequences. It calls `bind`, which makes the variables once, then
+/// `project`, the share of the inputs in the gates, of all time steps as one matrix product, and in the loop only `step`.
+
+#include <tuple>
+#include <utility>
+
+#include "../ops/movement.hpp"
+#include "../ops/rnn.hpp"
+#include "layer.hpp"
+
+namespace rill::nn {
+
+namespace detail {
+/// Zeros [batch of x, units].
+template <value V>
+constexpr V zero_rows(V x, std::int64_t units) {
+  if (V::front_end::failed(x)) return x;
+  return broadcast_to(V::front_end::constant(x, x.type(), 0), {x.shape()[0], units});
+}
+/// Checks a cell's input [batch, depth].
+template <class Op, value V>
+constexpr bool is_matrix(V x) {
+  if (V::front_end::failed(x)) return false;
+  if (x.rank() == 2) return true;
+  rill::detail::fail<Op>(x, "a cell needs [batch, depth]", "use dynamic_rnn for [batch, time, depth]");
+  return false;
+}
+}  // namespace detail
+
+/// output = next state = activation(x * Wx + h * Wh + b). Variables kernel [depth + units, units], bias [units].
+struct basic_rnn_cell {
+  std::int64_t units = 1;
+  nn::activation activation = tanh;
+  graph::initializer kernel_initializer = initializers::glorot_uniform();
+  std::string_view name = "basic_rnn_cell";
+
+  template <value V>
+  struct bound {
+    V input_kernel, recurrent_kernel, bias;
+    nn::activation activation;
+    constexpr V project(V x) const { return matrix_product(x, input_kernel) + bias; }
+    constexpr std::pair<V, V> step(V projected, V h) const {
+      const V y = activation(projected + matrix_product(h, recurrent_kernel));
+      return {y, y};
+    }
+  };
+  template <value V>
+  constexpr V zero_state(V x) const {
+    return detail::zero_rows(x, units);
+  }
+  template <value V>
+  constexpr bound<V> bind(V x, std::int64_t depth) const {
+    variable_scope scope(x, name);
+    const V kernel = variable(x, {.name = "kernel", .shape = {depth + units, units}, .initializer = kernel_initializer, .type = x.type()});
+    const V bias = variable(x, {.name = "bias", .shape = {units}, .initializer = initializers::zeros(), .type = x.type()});
+    return {slice_along(kernel, 0, 0, depth), slice_along(kernel, 0, depth, units), bias, activation};
+  }
+  template <value V>
+  constexpr std::pair<V, V> operator()(V x, V h) const {
+    if (!detail::is_matrix<ops::matmul_op>(x)) return {x, x};
+    const auto cell = bind(x, x.shape()[1]);
+    return cell.step(cell.project(x), h);
+  }
+};
+
+/// Long short-term memory without peepholes; gates in the order i, j, f, o; the state is (c, h). Variables kernel
+/// [depth + units, 4 units], bias [4 units].
+struct basic_lstm_cell {
+  std::int64_t units = 1;
+  double forget_bias = 1;
+  graph::initializer kernel_initializer = initializers::glorot_uniform();
+  std::string_view name = "basic_lstm_cell";
+
+  template <value V>
+  struct bound {
+    V input_kernel, recurrent_kernel, bias;
+    double forget_bias;
+    constexpr V project(V x) const { return matrix_product(x, input_kernel) + bias; }
+    constexpr std::pair<V, std::tuple<V, V>> step(V projected, const std::tuple<V, V>& state) const {
+      const V gates = projected + matrix_product(std::get<1>(state), recurrent_kernel);
+      const V c = lstm_state(gates, std::get<0>(state), forget_bias);
+      const V h = lstm_output(gates, c);
+      return {h, {c, h}};
+    }
+  };
+  template <value V>
+  constexpr std::tuple<V, V> zero_state(V x) const {
+    return {detail::zero_rows(x, units), detail::zero_rows(x, units)};
+  }
+  template <value V>
+  constexpr bound<V> bind(V x, std::int64_t depth) const {
+    variable_scope scope(x, name);
+    const V kernel = variable(x, {.name = "kernel", .shape = {depth + units, 4 * units}, .initializer = kernel_initializer, .type = x.type()});
+    const V bias = variable(x, {.name = "bias", .shape = {4 * units}, .initializer = initializers::zeros(), .type = x.type()});
+    return {slice_along(kernel, 0, 0, depth), slice_along(kernel, 0, depth, units), bias, forget_bias};
+  }
+  template <value V>
+  constexpr std::pair<V, std::tuple<V, V>> operator()(V x, const std::tuple<V, V>& state) const {
+    if (!detail::is_matrix<ops::matmul_op>(x)) return {x, state};
+    const auto cell = bind(x, x.shape()[1]);
+    return cell.step(cell.project(x), state);
+  }
+};
+
+/// Gated recurrent unit (Cho et al. 2014): r, u = sigmoid([x h] Wg + bg), c = tanh([x r h] Wc + bc), h' = u h + (1 - u) c.
+/// Variables gates/kernel [depth + units, 2 units], gates/bias (ones), candidate/kernel [depth + units, units],
+/// candidate/bias.
+struct gru_cell {
+  std::int64_t units = 1;
+  graph::initializer kernel_initializer = initializers::glorot_uniform();
+  std::string_view name = "gru_cell";
+
+  template <value V>
+  struct bound {
+    V gates_input, gates_recurrent, gates_bias, candidate_input, candidate_recurrent, candidate_bias;
+    std::int64_t units;
+    constexpr V project(V x) const {
+      return concat({matrix_product(x, gates_input) + gates_bias, matrix_product(x, candidate_input) + candidate_bias}, {.axis = 1});
+    }
+    constexpr std::pair<V, V> step(V projected, V h) const {
+      const V gates = sigmoid(slice_along(projected, 1, 0, 2 * units) + matrix_product(h, gates_recurrent));
+      const V r = slice_along(gates, 1, 0, units), u = slice_along(gates, 1, units, units);
+      const V c = tanh(slice_along(projected, 1, 2 * units, units) + matrix_product(r * h, candidate_recurrent));
+      const V y = u * h + (1 - u) * c;
+      return {y, y};
+    }
+  };
+  template <value V>
+  constexpr V zero_state(V x) const {
+    return detail::zero_rows(x, units);
+  }
+  template <value V>
+  constexpr bound<V> bind(V x, std::int64_t depth) const {
+    variable_scope scope(x, name);
+    const auto part = [&](std::string_view of, std::int64_t columns, double first) {
+      variable_scope inner(x, of);
+      const V kernel = variable(x, {.name = "kernel", .shape = {depth + units, columns}, .initializer = kernel_initializer, .type = x.type()});
+      return std::pair{kernel, variable(x, {.name = "bias", .shape = {columns}, .initializer = initializers::constant(first), .type = x.type()})};
+    };
+    const auto [gates, gates_bias] = part("gates", 2 * units, 1);
+    const auto [candidate, candidate_bias] = part("candidate", units, 0);
+    return {slice_along(gates, 0, 0, depth),     slice_along(gates, 0, depth, units),     gates_bias,
+            slice_along(candidate, 0, 0, depth), slice_along(candidate, 0, depth, units), candidate_bias, units};
+  }
+  template <value V>
+  constexpr std::pair<V, V> operator()(V x, V h) const {
+    if (!detail::is_matrix<ops::matmul_op>(x)) return {x, x};
+    const auto cell = bind(x, x.shape()[1]);
+    return cell.step(cell.project(x), h);
+  }
+};
+
+}  // namespace rill::nn
