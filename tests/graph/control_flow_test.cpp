@@ -7,7 +7,6 @@
 #include <cmath>
 #include <rill/graph/control_flow.hpp>
 #include <rill/graph/session.hpp>
-#include <rill/kernel/movement.hpp>
 #include <rill/nn/nn.hpp>
 #include <rill/optimizers/gradient_descent.hpp>
 #include <set>

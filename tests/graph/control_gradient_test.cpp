@@ -6,7 +6,6 @@
 #include <cmath>
 #include <rill/graph/control_flow.hpp>
 #include <rill/graph/session.hpp>
-#include <rill/kernel/movement.hpp>
 
 using namespace rill;
 

@@ -4,9 +4,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <rill/graph/describe.hpp>
+#include <rill/graph/dot.hpp>
 #include <rill/graph/session.hpp>
-#include <rill/kernel/movement.hpp>
-#include <rill/kernel/rnn.hpp>
 #include <rill/nn/dynamic_rnn.hpp>
 #include <vector>
 
@@ -121,4 +121,18 @@ TEST_CASE("GRU over sequences of their own lengths; both directions") {
     for (int k = 0; k < 3; ++k) CHECK(h_last(b, k) == doctest::Approx(h[static_cast<std::size_t>(k)]).epsilon(1e-5));
     CHECK(last(b, 1) == doctest::Approx(r[1]).epsilon(1e-5));
   }
+}
+
+namespace {
+struct one_layer {
+  constexpr auto operator()(symbol x) const { return nn::dynamic_rnn(nn::basic_lstm_cell{.units = 8}, x).first; }
+};
+}  // namespace
+
+TEST_CASE("pictures and tables show what loops hold") {
+  // projection 5 * 2 * 4 * 32, recurrence 5 * 2 * 8 * 32
+  CHECK(graph::describe<one_layer, tensor<float, dyn, 5, 4>>().find("416 parameters (1.66 kB), 3.84 kFLOP per example") != std::string::npos);
+  const std::string dot = graph::to_dot<one_layer, tensor<float, dyn, 5, 4>>();
+  CHECK(dot.find("label=\"While 14: body\"") != std::string::npos);
+  CHECK(dot.find("LSTMOutput\\nfloat32[?, 8]") != std::string::npos);
 }

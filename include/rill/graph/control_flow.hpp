@@ -17,8 +17,8 @@
 #include <array>
 #include <tuple>
 
+#include "../kernel/movement.hpp"
 #include "../ops/loops.hpp"
-#include "../ops/movement.hpp"
 #include "body.hpp"
 #include "trace.hpp"
 

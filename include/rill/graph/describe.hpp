@@ -48,18 +48,32 @@ inline std::string right(const std::string& s, std::size_t width) {
 }
 /// Whether scope b is a or below it.
 inline bool within(std::string_view a, std::string_view b) {
-  return b.size() >= a.size() && b.substr(0, a.size()) == a && (b.size() == a.size() || b[a.size()] == '/');
+  return a.empty() || (b.size() >= a.size() && b.substr(0, a.size()) == a && (b.size() == a.size() || b[a.size()] == '/'));
+}
+
+/// Work of a node per example; of a loop, that of its iterations, of one where data decides how many there are; of branches,
+/// that of the dearest. `scope` restricts it to the nodes of a scope.
+inline double flops_of(const builder& b, const node& n, const builder& root, std::string_view scope) {
+  const auto magnitude = [](std::int64_t v) { return static_cast<double>(v < 0 ? -v : v); };
+  if (n.op->kind == op_kind::control) {
+    double all = 0;
+    for_each_body(n, [&](int k) {
+      const builder& body = b.bodies[static_cast<std::size_t>(k)];
+      double flops = 0;
+      for (const node& inside : body.nodes) flops += flops_of(body, inside, root, scope);
+      if (n.op == &info_of<op::loop>) all += flops;
+      else if (flops > all) all = flops;
+    });
+    return n.op == &info_of<op::loop> && op::loop::is_static(n.attr) ? all * magnitude(n.attr.i[2]) : all;
+  }
+  if (n.op->flops == nullptr || !within(scope, root.scopes[static_cast<std::size_t>(n.scope)])) return 0;
+  signature in[max_operands];
+  for (int k = 0; k < n.arity; ++k) in[k] = b.nodes[static_cast<std::size_t>(n.in[k])].sig();
+  return magnitude(n.op->flops(n.attr, in));
 }
 
 inline std::string describe(const image& im) {
   const builder& b = im.b;
-  const auto flops_of = [&](const node& n) -> double {
-    if (n.op->flops == nullptr) return 0;
-    signature in[max_operands];
-    for (int k = 0; k < n.arity; ++k) in[k] = b.nodes[static_cast<std::size_t>(n.in[k])].sig();
-    const auto f = static_cast<double>(n.op->flops(n.attr, in));
-    return f < 0 ? -f : f;
-  };
   std::string r = left("layer", 18) + left("kind", 15) + left("output", 20) + right("parameters", 12) + right("FLOPs", 10) + "\n";
   for (const layer_decl& l : b.layers) {
     const std::string_view scope = b.scopes[static_cast<std::size_t>(l.scope)];
@@ -67,8 +81,7 @@ inline std::string describe(const image& im) {
     double flops = 0;
     for (const auto& v : b.variables)
       if (v.trainable && within(scope, v.name)) parameters += v.shape.num_elements();
-    for (const node& n : b.nodes)
-      if (within(scope, b.scopes[static_cast<std::size_t>(n.scope)])) flops += flops_of(n);
+    for (const node& n : b.nodes) flops += flops_of(b, n, b, scope);
     const std::string shape = l.node < 0 ? "" : to_string(b.nodes[static_cast<std::size_t>(l.node)].shape);
     r += left(std::string(scope), 18) + left(std::string(l.kind), 15) + left(shape, 20) + right(with_commas(parameters), 12) +
          right(flops > 0 ? scaled(flops) : "", 10) + "\n";
@@ -80,7 +93,7 @@ inline std::string describe(const image& im) {
     if (v.trainable) parameters += n;
   }
   double flops = 0;
-  for (const node& n : b.nodes) flops += flops_of(n);
+  for (const node& n : b.nodes) flops += flops_of(b, n, b, "");
   r += "total: " + with_commas(parameters) + " parameters (" + scaled(static_cast<double>(bytes)) + "B)";
   if (state > 0) r += " and " + scaled(static_cast<double>(state)) + "B of other state";
   r += ", " + scaled(flops) + "FLOP per example, " + std::to_string(im.l.steps.size()) + " kernels for " +

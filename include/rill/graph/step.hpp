@@ -375,9 +375,9 @@ inline void run_loop(const step_context& c, const control_desc& d, region_functi
     const copy_desc& p = t.copies[static_cast<std::size_t>(k)];
     if (const auto bytes = static_cast<std::size_t>(c.extent(p.bytes)); bytes != 0) std::memcpy(address(c, p.to), address(c, p.from), bytes);
   }
-  std::int64_t count = d.trip < 0 ? -d.trip * c.batch : d.trip;
-  if (d.trip == op::loop::counted) count = *static_cast<const std::int64_t*>(address(c, d.chosen));
-  else if (d.trip == op::loop::conditional) count = std::int64_t{1} << 62;
+  const std::int64_t count = d.trip == op::loop::counted       ? *static_cast<const std::int64_t*>(address(c, d.chosen))
+                             : d.trip == op::loop::conditional ? std::int64_t{1} << 62
+                                                               : c.extent(d.trip);
   loop_state& s = c.loops[d.loop];
   const std::uint64_t around = d.outer_loop < 0 ? 0 : c.loops[d.outer_loop].stream;
   for (std::int64_t k = 0; k < count; ++k) {

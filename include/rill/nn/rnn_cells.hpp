@@ -14,8 +14,8 @@
 #include <tuple>
 #include <utility>
 
-#include "../ops/movement.hpp"
-#include "../ops/rnn.hpp"
+#include "../kernel/movement.hpp"
+#include "../kernel/rnn.hpp"
 #include "layer.hpp"
 
 namespace rill::nn {
