@@ -31,10 +31,10 @@ constexpr std::vector<int> leaves_of(const builder& b, const node& n) {
 /// Calls f with the number of each body of a control flow node.
 template <class F>
 constexpr void for_each_body(const node& n, F&& f) {
-  if (n.op == &info_of<op::loop>) {
+  if (n.op->id == id_of<op::loop>) {
     f(static_cast<int>(n.attr.i[0]));
     if (n.attr.i[2] == op::loop::conditional) f(static_cast<int>(n.attr.i[1]));
-  } else if (n.op == &info_of<op::branch>) {
+  } else if (n.op->id == id_of<op::branch>) {
     for (std::int64_t k = 0; k < n.attr.i[1]; ++k) f(static_cast<int>(n.attr.i[0] + k));
   }
 }
@@ -85,6 +85,7 @@ class body_trace {
 namespace detail {
 
 /// Drops nodes that nothing needs, and inputs that nothing reads.
+template <class = void>
 constexpr void drop_unread(builder& b) {
   std::vector<char> live(b.nodes.size(), 0);
   for (const variable_decl& v : b.variables) live[static_cast<std::size_t>(v.node)] = 1;
@@ -121,6 +122,7 @@ constexpr void drop_unread(builder& b) {
 }
 
 /// Takes a traced body out of the trace; appends what its inputs stand for to the operands.
+template <class = void>
 constexpr void finish(body_trace& t, std::vector<int>& operands, std::vector<builder>& bodies) {
   t.end();
   drop_unread(t.b);
@@ -130,6 +132,7 @@ constexpr void finish(body_trace& t, std::vector<int>& operands, std::vector<bui
   bodies.push_back(std::move(t.b));
 }
 /// The same, making it one of the outer graph's; returns its number.
+template <class = void>
 constexpr int attach(builder& outer, body_trace& t, std::vector<int>& operands) {
   finish(t, operands, outer.bodies);
   return static_cast<int>(outer.bodies.size()) - 1;
@@ -140,6 +143,7 @@ constexpr bool any_effect(const builder& b) {
   return false;
 }
 /// The node itself; its operands become a tuple of tuples of four.
+template <class = void>
 constexpr int add_control(builder& b, const op_info* op, attributes at, std::vector<int> operands) {
   for (int id : operands)
     if (id < 0) return -1;
@@ -157,6 +161,7 @@ constexpr int add_control(builder& b, const op_info* op, attributes at, std::vec
   return b.add(op, {}, operands.data(), static_cast<int>(operands.size()), at).id;
 }
 /// What variable k of the bodies holds after the node.
+template <class = void>
 constexpr symbol add_result(builder& b, int control, int k) {
   if (control < 0) return {&b, -1};
   const node& n = b.nodes[static_cast<std::size_t>(control)];

@@ -168,6 +168,7 @@ struct image {
   fusion f;
   lowered l;
 };
+template <class = void>
 constexpr image run_passes(builder b) {
   image i;
   i.b = std::move(b);
@@ -303,6 +304,7 @@ struct op_type<Ops, -1, Id> {
   using type = expr::detail::at<rarer_ops, place < 0 ? 0 : place>;
 };
 
+template <class = void>
 constexpr table_sizes sizes_of(const image& im) {
   table_sizes n;
   n.steps = im.l.steps.size();

@@ -13,6 +13,7 @@
 
 namespace rill::graph {
 
+template <class = void>
 constexpr std::vector<int> backward(builder& b, const std::vector<int>& of, const std::vector<int>& seeds, const std::vector<int>& targets);
 
 namespace detail {
@@ -24,6 +25,7 @@ constexpr symbol zeros_in(builder& b, const signature& s) {
 }
 
 /// The nodes of a forward body, made again in the backward body.
+template <class = void>
 struct forward_copy {
   builder& from;
   builder& to;
@@ -36,9 +38,9 @@ struct forward_copy {
     written.assign(f.variables.size(), -1);
     for (std::size_t id = 0; id < moved.size(); ++id) {
       node n = f.nodes[id];
-      if (n.op == &info_of<source::input>) {
+      if (n.op->id == id_of<source::input>) {
         moved[id] = input(static_cast<std::size_t>(n.attr.i[0]));
-      } else if (n.op == &info_of<source::variable>) {
+      } else if (n.op->id == id_of<source::variable>) {
         if (is_read(static_cast<int>(id))) moved[id] = variable(static_cast<std::size_t>(n.attr.i[0]), static_cast<int>(id));
       } else if (n.op->kind == op_kind::assign) {
         written[static_cast<std::size_t>(n.attr.i[0])] = n.in[0];
@@ -69,13 +71,14 @@ struct forward_copy {
   constexpr void copy_bodies(node& n) {
     const auto first = static_cast<std::int64_t>(to.bodies.size());
     for_each_body(n, [&](int k) { to.bodies.push_back(from.bodies[static_cast<std::size_t>(k)]); });
-    if (n.op == &info_of<op::loop> && n.attr.i[2] == op::loop::conditional) n.attr.i[1] = first + 1;
+    if (n.op->id == id_of<op::loop> && n.attr.i[2] == op::loop::conditional) n.attr.i[1] = first + 1;
     n.attr.i[0] = first;
   }
 };
 
 constexpr bool has_gradients(dtype t) { return is_floating(t) || is_complex(t); }
 
+template <class = void>
 class loop_gradient {
  public:
   constexpr loop_gradient(builder& b, int id) : b_(b), id_(id), n_(b.nodes[static_cast<std::size_t>(id)]) {}
@@ -119,7 +122,7 @@ class loop_gradient {
       results.push_back({leaf_of_state[v], adjoint[v]});
       t.variable(s);
     }
-    forward_copy copy(
+    forward_copy<> copy(
         forward, to,
         [&](std::size_t k) {
           const int outside = leaves[leaf_of_input[k]];
@@ -168,7 +171,7 @@ class loop_gradient {
       append_terms(to, gradient, terms);
       for (int term : terms) {
         const node n = to.nodes[static_cast<std::size_t>(term)];
-        if (!is_static || n.op != &info_of<ops::matmul_op> || n.attr.i[0] == 0 || n.attr.i[1] != 0) {
+        if (!is_static || n.op->id != id_of<ops::matmul_op> || n.attr.i[0] == 0 || n.attr.i[1] != 0) {
           sum.push_back(term);
           continue;
         }
@@ -195,7 +198,7 @@ class loop_gradient {
       if (r.product) {
         const symbol left = r.left >= 0 ? symbol{&b_, r.left} : add_result(b_, loop, r.variable);
         const symbol right = r.right_outside >= 0 ? symbol{&b_, r.right_outside} : add_result(b_, loop, r.right);
-        value = matmul(as_matrix(left), as_matrix(right), {.transpose_a = true});
+        value = matrix_product(as_matrix(left), as_matrix(right), true);
       } else {
         value = add_result(b_, loop, r.variable);
       }
@@ -229,7 +232,7 @@ class loop_gradient {
   /// The summands that a node adds up.
   static constexpr void append_terms(const builder& b, int id, std::vector<int>& list) {
     const node& n = b.nodes[static_cast<std::size_t>(id)];
-    if (n.op != &info_of<ops::add>) {
+    if (n.op->id != id_of<ops::add>) {
       list.push_back(id);
       return;
     }
@@ -238,11 +241,11 @@ class loop_gradient {
   }
   /// A factor of each iteration's product as a stack: one outside, or a variable of the backward loop; false where it is
   /// the same in all iterations.
-  constexpr bool stack(body_trace& t, const forward_copy& copy, int factor, int& outside, int& variable) {
+  constexpr bool stack(body_trace& t, const forward_copy<>& copy, int factor, int& outside, int& variable) {
     builder& to = t.b;
     const node n = to.nodes[static_cast<std::size_t>(factor)];
     if (n.op->kind == op_kind::source) {
-      if (n.op != &info_of<source::input> || !to.input_is_row[static_cast<std::size_t>(n.attr.i[0])]) return false;
+      if (n.op->id != id_of<source::input> || !to.input_is_row[static_cast<std::size_t>(n.attr.i[0])]) return false;
       outside = to.outside[static_cast<std::size_t>(n.attr.i[0])];
       return true;
     }
@@ -261,7 +264,7 @@ class loop_gradient {
     return reshape_to(stacked, {s[0] * s[1], s[2]});
   }
   /// Copies that are dear to compute and needed become rows kept by the forward loop.
-  constexpr void keep_dear(builder& to, const forward_copy& copy) {
+  constexpr void keep_dear(builder& to, const forward_copy<>& copy) {
     constexpr int dear = 8;
     std::vector<int> original(to.nodes.size(), -1);
     for (std::size_t id = 0; id < copy.moved.size(); ++id)
@@ -272,7 +275,7 @@ class loop_gradient {
       if (n.op->kind == op_kind::assign) live[id] = 1;
       if (!live[id]) continue;
       const bool computed = n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction || n.op->kind == op_kind::elementwise ||
-                            (n.op == &info_of<op::result> && n.attr.i[1] == 0);
+                            (n.op->id == id_of<op::result> && n.attr.i[1] == 0);
       const bool is_dear = n.op->kind == op_kind::opaque || n.op->kind == op_kind::alias || n.op->kind == op_kind::reduction || n.op->cost >= dear;
       if (original[id] >= 0 && computed && is_dear) read_back(to, static_cast<int>(id), stack_of(copy.from, original[id]));
       else
@@ -286,6 +289,7 @@ class loop_gradient {
   std::vector<int> saved_;
 };
 
+template <class = void>
 constexpr std::vector<int> branch_gradients(builder& b, int id, const std::vector<int>& dy, const std::vector<char>& wanted) {
   const node n = b.nodes[static_cast<std::size_t>(id)];
   const std::vector<int> leaves = leaves_of(b, n);
@@ -304,7 +308,7 @@ constexpr std::vector<int> branch_gradients(builder& b, int id, const std::vecto
     builder& forward = b.bodies[static_cast<std::size_t>(n.attr.i[0] + j)];
     body_trace t(b);
     builder& to = t.b;
-    forward_copy copy(
+    forward_copy<> copy(
         forward, to, [&](std::size_t k) { return to.local({&b, leaves[leaf + k]}).id; }, [](std::size_t, int) { return -1; });
     std::vector<int> of, seeds, targets;
     for (std::size_t v = 0; v < forward.variables.size(); ++v)
@@ -339,9 +343,10 @@ constexpr std::vector<int> branch_gradients(builder& b, int id, const std::vecto
 
 /// The gradient of each operand of a loop or branch (-1: none), given those of what its bodies' variables hold after it
 /// (-1: none).
+template <class = void>
 constexpr std::vector<int> control_gradients(builder& b, int id, const std::vector<int>& dy, const std::vector<char>& wanted) {
-  if (b.nodes[static_cast<std::size_t>(id)].op == &info_of<op::branch>) return detail::branch_gradients(b, id, dy, wanted);
-  return detail::loop_gradient(b, id).run(dy, wanted);
+  if (b.nodes[static_cast<std::size_t>(id)].op->id == id_of<op::branch>) return detail::branch_gradients(b, id, dy, wanted);
+  return detail::loop_gradient<>(b, id).run(dy, wanted);
 }
 
 }  // namespace rill::graph

@@ -61,10 +61,10 @@ inline double flops_of(const builder& b, const node& n, const builder& root, std
       const builder& body = b.bodies[static_cast<std::size_t>(k)];
       double flops = 0;
       for (const node& inside : body.nodes) flops += flops_of(body, inside, root, scope);
-      if (n.op == &info_of<op::loop>) all += flops;
+      if (n.op->id == id_of<op::loop>) all += flops;
       else if (flops > all) all = flops;
     });
-    return n.op == &info_of<op::loop> && op::loop::is_static(n.attr) ? all * magnitude(n.attr.i[2]) : all;
+    return n.op->id == id_of<op::loop> && op::loop::is_static(n.attr) ? all * magnitude(n.attr.i[2]) : all;
   }
   if (n.op->flops == nullptr || !within(scope, root.scopes[static_cast<std::size_t>(n.scope)])) return 0;
   signature in[max_operands];

@@ -16,6 +16,7 @@ namespace rill::graph {
 
 /// Gradients with respect to each target of the values `of`, whose own gradients are the nodes `seeds`; -1 where there is
 /// none. A target may be -1.
+template <class>
 constexpr std::vector<int> backward(builder& b, const std::vector<int>& of, const std::vector<int>& seeds, const std::vector<int>& targets) {
   std::vector<int> result(targets.size(), -1);
   const auto count = b.nodes.size();
@@ -49,7 +50,7 @@ constexpr std::vector<int> backward(builder& b, const std::vector<int>& of, cons
       std::vector<int> dy;
       bool any = false;
       for (std::size_t r = at + 1; r < count; ++r) {
-        if (b.nodes[r].op != &info_of<op::result> || b.nodes[r].in[0] != id) continue;
+        if (b.nodes[r].op->id != id_of<op::result> || b.nodes[r].in[0] != id) continue;
         const auto k = static_cast<std::size_t>(b.nodes[r].attr.i[0]);
         if (dy.size() <= k) dy.resize(k + 1, -1);
         dy[k] = adjoint[r];
@@ -65,7 +66,7 @@ constexpr std::vector<int> backward(builder& b, const std::vector<int>& of, cons
       continue;
     }
     const int dy = adjoint[at];
-    if (dy < 0 || n.op == &info_of<op::result> || !(is_floating(n.type) || is_complex(n.type))) continue;
+    if (dy < 0 || n.op->id == id_of<op::result> || !(is_floating(n.type) || is_complex(n.type))) continue;
     int g[max_operands] = {-1, -1, -1, -1};
     if (!n.op->vjp(b, id, dy, g)) {
       failure f;
@@ -82,6 +83,7 @@ constexpr std::vector<int> backward(builder& b, const std::vector<int>& of, cons
 }
 
 /// Gradients of the scalar (or the sum of the elements of) `loss` with respect to each target; -1 where there is none.
+template <class = void>
 constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<int>& targets) {
   if (loss.id < 0) return std::vector<int>(targets.size(), -1);
   return backward(b, {loss.id}, {ones_like(loss).id}, targets);

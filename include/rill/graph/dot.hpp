@@ -28,7 +28,7 @@ inline std::string dot_escape(std::string_view s) {
 inline std::string dot_node(const builder& b, std::size_t id, const std::string& prefix) {
   const node& n = b.nodes[id];
   std::string label(n.op->name), style;
-  if (n.op == &info_of<source::variable>) {
+  if (n.op->id == id_of<source::variable>) {
     label = std::string(b.variables[static_cast<std::size_t>(n.attr.i[0])].name.view());
     if (label.empty()) label = "state " + std::to_string(n.attr.i[0]);  // of a loop's body
     style = ", style=filled, fillcolor=\"#dce9f7\"";
@@ -65,9 +65,9 @@ inline std::string dot_graph(const builder& b, const fusion* f, const std::strin
     int number = 0;
     for_each_body(n, [&](int k) {
       const std::string inside = prefix + std::to_string(id) + "_" + std::to_string(number) + "_";
-      const bool condition = n.op == &info_of<op::loop> && number == 1;
+      const bool condition = n.op->id == id_of<op::loop> && number == 1;
       r += "  subgraph cluster_" + inside + " {\n    label=\"" + std::string(n.op->name) + " " + std::to_string(id) +
-           (condition ? ": condition" : n.op == &info_of<op::loop> ? ": body" : ": branch " + std::to_string(number)) +
+           (condition ? ": condition" : n.op->id == id_of<op::loop> ? ": body" : ": branch " + std::to_string(number)) +
            "\"; style=dotted; fontsize=9;\n" + dot_graph(b.bodies[static_cast<std::size_t>(k)], nullptr, inside) + "  }\n";
       ++number;
     });

@@ -57,9 +57,9 @@ struct fusion {
 namespace detail {
 
 constexpr bool is_tile_op(const op_info* op) {
-  return op == &info_of<ops::matmul_op> || op == &info_of<ops::conv2d_op> ||
-         op == &info_of<ops::conv2d_backprop_input_op> || op == &info_of<ops::conv2d_backprop_filter_op> ||
-         op == &info_of<ops::max_pool_op> || op == &info_of<ops::max_pool_grad_op>;
+  return op->id == id_of<ops::matmul_op> || op->id == id_of<ops::conv2d_op> ||
+         op->id == id_of<ops::conv2d_backprop_input_op> || op->id == id_of<ops::conv2d_backprop_filter_op> ||
+         op->id == id_of<ops::max_pool_op> || op->id == id_of<ops::max_pool_grad_op>;
 }
 
 constexpr void row_major(const tensor_shape& s, std::int64_t* strides) {
@@ -90,6 +90,7 @@ constexpr bool as_rows_columns(const operand_ref& r, const tensor_shape& space, 
   return column == 0 || column == 1;
 }
 
+template <class = void>
 class fuser {
  public:
   constexpr explicit fuser(builder& b) : b_(b) {}
@@ -129,7 +130,7 @@ class fuser {
     for (;; through = false) {
       const node& n = at(id);
       if (!through && materialized_[static_cast<std::size_t>(id)]) break;
-      if (n.op == &info_of<op::broadcast_in_dim>) {
+      if (n.op->id == id_of<op::broadcast_in_dim>) {
         const node& below = at(n.in[0]);
         if (below.shape.num_elements() == 1) {
           for (std::int64_t& s : r.strides) s = 0;
@@ -144,7 +145,7 @@ class fuser {
             if (below.shape[k] == n.shape[static_cast<int>(n.attr.i[k])]) r.strides[n.attr.i[k]] = from[k];
         }
         r.linear = false;
-      } else if (n.op != &info_of<op::reshape>) {
+      } else if (n.op->id != id_of<op::reshape>) {
         break;
       }
       id = n.in[0];
@@ -183,13 +184,13 @@ class fuser {
   /// What kernels, variables and fetches read as it lies: only a broadcast that repeats elements stands in the way.
   constexpr void need_contiguous(int id) {
     id = below_reshapes(id);
-    if (at(id).op != &info_of<op::broadcast_in_dim> || materialized_[static_cast<std::size_t>(id)]) return;
+    if (at(id).op->id != id_of<op::broadcast_in_dim> || materialized_[static_cast<std::size_t>(id)]) return;
     bool ok = true;
     const operand_ref r = resolve(id, at(id).shape, ok);
     if (!ok || at(r.base).shape.num_elements() != at(id).shape.num_elements()) give_memory(id);
   }
   [[nodiscard]] constexpr int below_reshapes(int id) const {
-    while (at(id).op == &info_of<op::reshape>) id = at(id).in[0];
+    while (at(id).op->id == id_of<op::reshape>) id = at(id).in[0];
     return id;
   }
   [[nodiscard]] constexpr int contiguous_base(int id) const {
@@ -346,7 +347,7 @@ class fuser {
         return;
       }
       case op_kind::alias:
-        if (n.op == &info_of<ops::softmax_cross_entropy_backprop_op> || n.op == &info_of<op::result>)
+        if (n.op->id == id_of<ops::softmax_cross_entropy_backprop_op> || n.op->id == id_of<op::result>)
           f_.group_of[static_cast<std::size_t>(id)] = group_of(n.in[0]);
         return;
       case op_kind::broadcast:
@@ -378,7 +379,7 @@ class fuser {
   /// A comparison floats too when what it compares stays in memory anyway: reading that again is cheaper than keeping a
   /// mask (which is kept where only the mask is needed later).
   constexpr void place_elementwise(int id, const node& n) {
-    bool floats = n.shape.rank() > 0 && n.op != &info_of<op::copy>;
+    bool floats = n.shape.rank() > 0 && n.op->id != id_of<op::copy>;
     int weight = 1;
     for (int k = 0; k < n.arity; ++k) {
       const operand_ref& r = operand(id, k);
@@ -456,7 +457,7 @@ class fuser {
     const node& n = at(id);
     if (n.shape.num_elements() != g.space.num_elements()) return false;
     const bool same_shape = n.shape == g.space;
-    if (n.op == &info_of<ops::random_uniform> && !same_shape) return false;
+    if (n.op->id == id_of<ops::random_uniform> && !same_shape) return false;
     // a tile's registers hold few numbers of 8 bytes, not as many as one register of smaller ones has
     const bool wide = g.kind == group_kind::tile && size_of(at(g.root).type) == 8;
     const auto narrow = [](dtype t) { return t != dtype::boolean && size_of(t) != 8; };
@@ -499,7 +500,7 @@ class fuser {
         for (int k = 0; k < reads_of(m); ++k) {
           const operand_ref& r = operand(m, k);
           const node& base = at(r.base);
-          if (base.op == &info_of<source::variable> && assigned[static_cast<std::size_t>(base.attr.i[0])]) pure = false;
+          if (base.op->id == id_of<source::variable> && assigned[static_cast<std::size_t>(base.attr.i[0])]) pure = false;
           streams = streams && (r.linear || is_scalar(r.base));
         }
       }
@@ -522,7 +523,7 @@ class fuser {
     if (r.kind == group_kind::reduce) return operand(r.root, 0).base == result;
     if (r.kind != group_kind::tile) return false;
     const node& root = at(r.root);
-    if (root.op == &info_of<ops::max_pool_op> || root.op == &info_of<ops::max_pool_grad_op>) return false;
+    if (root.op->id == id_of<ops::max_pool_op> || root.op->id == id_of<ops::max_pool_grad_op>) return false;
     return (operand(r.root, 0).base == result) != (operand(r.root, 1).base == result);
   }
 
@@ -604,6 +605,9 @@ class fuser {
 
 }  // namespace detail
 
-constexpr fusion fuse(builder& b) { return detail::fuser(b).run(); }
+template <class = void>
+constexpr fusion fuse(builder& b) {
+  return detail::fuser<>(b).run();
+}
 
 }  // namespace rill::graph

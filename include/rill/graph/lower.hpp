@@ -148,11 +148,14 @@ struct lowered::inner_body {
   bool is_condition = false;
 };
 
+template <class = void>
 constexpr void plan(lowered& l);
+template <class = void>
 constexpr lowered lower(builder& b, fusion& f);
 
 namespace detail {
 
+template <class = void>
 class lowering {
  public:
   constexpr lowering(builder& b, fusion& f) : b_(b), f_(f) {}
@@ -209,13 +212,13 @@ class lowering {
     int& c = cell_of_[static_cast<std::size_t>(id)];
     if (c < 0) {
       const node& n = at(id);
-      if (n.op == &info_of<source::range>) {
+      if (n.op->id == id_of<source::range>) {
         c = static_cast<int>(out_.ranges.size());
         out_.ranges.push_back({n.type, n.shape[0]});
       } else {
         scalar_desc s;
         s.type = n.type;
-        s.is_parameter = n.op == &info_of<source::parameter>;
+        s.is_parameter = n.op->id == id_of<source::parameter>;
         s.parameter = n.attr.i[0], s.scale = n.attr.i[1];
         s.value = n.attr.f[0], s.integer = n.attr.i[0];
         c = static_cast<int>(out_.scalars.size());
@@ -241,10 +244,10 @@ class lowering {
     d.base = base;
     d.type = n.type;
     d.linear = true;
-    if (n.op == &info_of<source::input>) d.memory = {memory_ref::feed, static_cast<int>(n.attr.i[0])};
-    else if (n.op == &info_of<source::variable>) d.memory = {memory_ref::variable, static_cast<int>(n.attr.i[0])};
-    else if (n.op == &info_of<op::result> && n.attr.i[1] != 0) d.memory = {memory_ref::stack, stack(base)};
-    else if (n.op == &info_of<source::range>) d.memory = {memory_ref::range, cell(base)};
+    if (n.op->id == id_of<source::input>) d.memory = {memory_ref::feed, static_cast<int>(n.attr.i[0])};
+    else if (n.op->id == id_of<source::variable>) d.memory = {memory_ref::variable, static_cast<int>(n.attr.i[0])};
+    else if (n.op->id == id_of<op::result> && n.attr.i[1] != 0) d.memory = {memory_ref::stack, stack(base)};
+    else if (n.op->id == id_of<source::range>) d.memory = {memory_ref::range, cell(base)};
     else if (n.op->kind == op_kind::source) d.memory = {memory_ref::scalar, cell(base)};
     else d.memory = {memory_ref::slot, slot(base)};
     return d;
@@ -261,7 +264,7 @@ class lowering {
     for (; through || !has_memory(id); through = false) {
       const node& n = at(id);
       const node& below = at(n.in[0]);
-      if (n.op == &info_of<op::broadcast_in_dim>) {
+      if (n.op->id == id_of<op::broadcast_in_dim>) {
         std::int64_t from[max_rank] = {};
         row_major(below.shape, from);
         for (std::int64_t& s : r.strides) s = 0;
@@ -504,7 +507,8 @@ class lowering {
 
 /// A loop or branch: its operands and results are memory that its bodies, lowered and planned by themselves, refer to as
 /// their inputs and variables.
-constexpr void lowering::lower_control(int index, const group& g) {
+template <class V>
+constexpr void lowering<V>::lower_control(int index, const group& g) {
   const int step = static_cast<int>(out_.steps.size());
   const node n = at(g.root);
   step_desc s;
@@ -512,7 +516,7 @@ constexpr void lowering::lower_control(int index, const group& g) {
   s.group = index, s.root = g.root, s.attr = n.attr;
   s.control = static_cast<int>(out_.controls.size());
   control_desc c;
-  c.is_loop = n.op == &info_of<op::loop>;
+  c.is_loop = n.op->id == id_of<op::loop>;
   std::vector<int> leaves = leaves_of(b_, n);
   std::vector<memory_ref> given, results;
   for (int leaf : leaves) {
@@ -584,6 +588,9 @@ constexpr void lowering::lower_control(int index, const group& g) {
 
 }  // namespace detail
 
-constexpr lowered lower(builder& b, fusion& f) { return detail::lowering(b, f).run(); }
+template <class>
+constexpr lowered lower(builder& b, fusion& f) {
+  return detail::lowering<>(b, f).run();
+}
 
 }  // namespace rill::graph

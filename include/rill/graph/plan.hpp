@@ -19,6 +19,7 @@ constexpr dtype result_type_of(const step_desc& s, int slot) {
 }
 
 /// The slot that result `o` of step s may overwrite, or -1.
+template <class = void>
 constexpr int reusable(const lowered& l, const step_desc& s, int step, const slot_desc& result, int own) {
   if (s.kind == group_kind::opaque || s.kind == group_kind::reduce) return -1;
   for (std::size_t k = s.kind == group_kind::tile ? 1 : 0; k < s.program.inputs.size(); ++k) {
@@ -49,6 +50,7 @@ constexpr int size(const std::vector<T>& v) {
 
 /// Makes the tables of the bodies of control flow part of these: what they call inputs and variables becomes the memory
 /// outside that it stands for, their steps regions behind the model's own.
+template <class = void>
 class linker {
  public:
   constexpr explicit linker(lowered& l) : l_(l) {}
@@ -150,6 +152,7 @@ class linker {
 
 }  // namespace detail
 
+template <class>
 constexpr void plan(lowered& l) {
   l.own_steps = static_cast<int>(l.steps.size());
   std::vector<char> taken(l.slots.size(), 0);
@@ -180,7 +183,7 @@ constexpr void plan(lowered& l) {
     std::int64_t& total = s.per_row ? l.row_bytes : l.fixed_bytes;
     if (offset + s.bytes > total) total = offset + s.bytes;
   }
-  detail::linker(l).run();
+  detail::linker<>(l).run();
 }
 
 }  // namespace rill::graph

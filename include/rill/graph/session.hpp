@@ -69,10 +69,18 @@ struct session_core {
     for (const variable_decl& d : tables.variables) {
       stored_variable& v = store.get(d.name, d.type, d.shape, d.trainable);
       if (!v.initialized) initialize(v, d.init, options.seed);
-      variables[k++] = v.data;
-      if (d.name.view() == "global_step") global_step = static_cast<const std::int64_t*>(v.data);
+      bind(k++, v.data);
     }
-    k = 0;
+    prepare();
+  }
+  /// Variable k lies there.
+  void bind(std::size_t k, void* data) {
+    variables[k] = data;
+    if (tables.variables[k].name.view() == "global_step") global_step = static_cast<const std::int64_t*>(data);
+  }
+  /// Writes what is known before the first step, and makes the arena but for the rows of a batch.
+  void prepare() {
+    std::size_t k = 0;
     for (const scalar_desc& s : tables.scalars) {
       if (!s.is_parameter) write_number(&scalars[2 * k], s.type, s.value, s.integer);
       ++k;
@@ -99,15 +107,19 @@ struct session_core {
     }
   }
 
+  /// Makes room for a batch of so many rows.
+  void reserve(std::int64_t rows_given) {
+    if (rows_given <= capacity && rows) return;
+    rows.reset();
+    rows = make_arena(rows_given * tables.row_bytes);
+    capacity = rows_given;
+  }
+
   /// One step: `run` makes the calls.
   void step(std::int64_t rows_given, const void* const* feeds, const double* hyper, void (*run)(const step_context&),
             trace_log* trace) {
     if (rows_given < 0) rows_given = 1;
-    if (rows_given > capacity || !rows) {
-      rows.reset();
-      rows = make_arena(rows_given * tables.row_bytes);
-      capacity = rows_given;
-    }
+    reserve(rows_given);
     batch = rows_given;
     set_parameters(hyper);
     const step_context c{feeds, variables, scalars, ranges, fixed.get(), rows.get(), batch, &tables, trace, loops, stacks};

@@ -15,6 +15,7 @@ namespace rill::graph {
 
 namespace detail {
 
+template <class = void>
 class simplifier {
  public:
   constexpr explicit simplifier(builder& b) : b_(b), old_(b.nodes) {}
@@ -40,25 +41,25 @@ class simplifier {
   [[nodiscard]] constexpr const node& at(int id) const { return b_.nodes[static_cast<std::size_t>(id)]; }
   [[nodiscard]] constexpr bool is_constant(int id, double v) const {
     const node& n = at(id);
-    if (n.op == &info_of<op::broadcast_in_dim>) return is_constant(n.in[0], v);
-    return n.op == &info_of<source::constant> && n.attr.f[0] == v;
+    if (n.op->id == id_of<op::broadcast_in_dim>) return is_constant(n.in[0], v);
+    return n.op->id == id_of<source::constant> && n.attr.f[0] == v;
   }
   /// The scalar that a node spreads, or -1.
   [[nodiscard]] constexpr int spread_scalar(int id) const {
     const node& n = at(id);
-    return n.op == &info_of<op::broadcast_in_dim> && at(n.in[0]).shape.rank() == 0 ? n.in[0] : -1;
+    return n.op->id == id_of<op::broadcast_in_dim> && at(n.in[0]).shape.rank() == 0 ? n.in[0] : -1;
   }
 
   constexpr int rewrite(node n) {
     if (n.op->identity) return n.in[0];
-    if (n.op == &info_of<op::reshape>) {
-      while (at(n.in[0]).op == &info_of<op::reshape>) n.in[0] = at(n.in[0]).in[0];
+    if (n.op->id == id_of<op::reshape>) {
+      while (at(n.in[0]).op->id == id_of<op::reshape>) n.in[0] = at(n.in[0]).in[0];
       if (at(n.in[0]).shape == n.shape) return n.in[0];
       if (const int s = spread_scalar(n.in[0]); s >= 0) return spread(n, s);
       return intern(n);
     }
-    if (n.op == &info_of<op::broadcast_in_dim>) {
-      while (at(n.in[0]).op == &info_of<op::broadcast_in_dim>) {
+    if (n.op->id == id_of<op::broadcast_in_dim>) {
+      while (at(n.in[0]).op->id == id_of<op::broadcast_in_dim>) {
         const node inner = at(n.in[0]);
         attributes composed;
         for (int k = 0; k < at(inner.in[0]).shape.rank(); ++k) composed.i[k] = n.attr.i[inner.attr.i[k]];
@@ -67,14 +68,14 @@ class simplifier {
       }
       return at(n.in[0]).shape == n.shape ? n.in[0] : intern(n);
     }
-    if (n.op == &info_of<op::transpose>) {
+    if (n.op->id == id_of<op::transpose>) {
       bool identity = true;
       for (int k = 0; k < n.shape.rank(); ++k) identity = identity && n.attr.i[k] == k;
       return identity ? n.in[0] : intern(n);
     }
-    if (n.op == &info_of<ops::matmul_op>) {
+    if (n.op->id == id_of<ops::matmul_op>) {
       for (int k = 0; k < 2; ++k)
-        if (at(n.in[k]).op == &info_of<op::transpose>) {
+        if (at(n.in[k]).op->id == id_of<op::transpose>) {
           n.attr.i[k] = n.attr.i[k] == 0;
           n.in[k] = at(n.in[k]).in[0];
         }
@@ -89,16 +90,16 @@ class simplifier {
   }
 
   constexpr int rewrite_elementwise(node n) {
-    const bool is_add = n.op == &info_of<ops::add>, is_sub = n.op == &info_of<ops::sub>,
-               is_mul = n.op == &info_of<ops::mul>, is_div = n.op == &info_of<ops::div>;
+    const bool is_add = n.op->id == id_of<ops::add>, is_sub = n.op->id == id_of<ops::sub>,
+               is_mul = n.op->id == id_of<ops::mul>, is_div = n.op->id == id_of<ops::div>;
     if (is_add && is_constant(n.in[0], 0)) return n.in[1];
     if ((is_add || is_sub) && is_constant(n.in[1], 0)) return n.in[0];
     if (is_mul && is_constant(n.in[0], 1)) return n.in[1];
     if ((is_mul || is_div) && is_constant(n.in[1], 1)) return n.in[0];
-    if (n.op == &info_of<op::copy> || n.op == &info_of<ops::random_uniform>) return intern(n);
+    if (n.op->id == id_of<op::copy> || n.op->id == id_of<ops::random_uniform>) return intern(n);
     if (n.shape.rank() == 0) {
-      if ((is_add || is_sub || is_mul || is_div) && at(n.in[0]).op == &info_of<source::constant> &&
-          at(n.in[1]).op == &info_of<source::constant> && is_floating(n.type)) {
+      if ((is_add || is_sub || is_mul || is_div) && at(n.in[0]).op->id == id_of<source::constant> &&
+          at(n.in[1]).op->id == id_of<source::constant> && is_floating(n.type)) {
         const double x = at(n.in[0]).attr.f[0], y = at(n.in[1]).attr.f[0];
         if (!is_div || y != 0) return fold(n, is_add ? x + y : is_sub ? x - y : is_mul ? x * y : x / y);
       }
@@ -160,7 +161,7 @@ class simplifier {
     std::vector<char> written(b_.variables.size(), 0);
     for (std::size_t id = b_.nodes.size(); id-- > 0;) {
       const node& n = b_.nodes[id];
-      if (n.op == &info_of<source::input>) live[id] = 1;
+      if (n.op->id == id_of<source::input>) live[id] = 1;
       if (n.op->kind == op_kind::assign) {  // of several, the last one counts
         char& done = written[static_cast<std::size_t>(n.attr.i[0])];
         live[id] = !done;
@@ -173,8 +174,8 @@ class simplifier {
     // A fetch or an assignment that is nothing but a variable which the step writes takes a copy while it has its old value.
     std::vector<char> copied(b_.nodes.size(), 0);
     const auto reads_written = [&](int id) {
-      while (at(id).op == &info_of<op::reshape> || at(id).op == &info_of<op::broadcast_in_dim>) id = at(id).in[0];
-      return at(id).op == &info_of<source::variable> && written[static_cast<std::size_t>(at(id).attr.i[0])] != 0;
+      while (at(id).op->id == id_of<op::reshape> || at(id).op->id == id_of<op::broadcast_in_dim>) id = at(id).in[0];
+      return at(id).op->id == id_of<source::variable> && written[static_cast<std::size_t>(at(id).attr.i[0])] != 0;
     };
     for (std::size_t id = 0; id < b_.nodes.size(); ++id)
       if (live[id] && b_.nodes[id].op->kind == op_kind::assign && reads_written(b_.nodes[id].in[0]))
@@ -205,7 +206,7 @@ class simplifier {
     }
     b_.nodes = kept;
     for (std::size_t id = 0; id < kept.size() && !b_.inputs.empty(); ++id)
-      if (kept[id].op == &info_of<source::input>) b_.inputs[static_cast<std::size_t>(kept[id].attr.i[0])] = static_cast<int>(id);
+      if (kept[id].op->id == id_of<source::input>) b_.inputs[static_cast<std::size_t>(kept[id].attr.i[0])] = static_cast<int>(id);
     const auto follow = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(id)]; };
     for (auto& v : b_.variables) v.node = follow(v.node);
     for (auto& l : b_.layers) l.node = follow(l.node);
@@ -220,8 +221,9 @@ class simplifier {
 }  // namespace detail
 
 /// Simplifies the builder's graph and the bodies of its control flow in place.
+template <class = void>
 constexpr void simplify(builder& b) {
-  detail::simplifier(b).run();
+  detail::simplifier<>(b).run();
   for (const node& n : b.nodes)
     if (n.op->kind == op_kind::control) for_each_body(n, [&](int k) { simplify(b.bodies[static_cast<std::size_t>(k)]); });
 }

@@ -294,7 +294,7 @@ template <class Op>
 inline constexpr op_info info_of = detail::make_info<Op>();
 
 constexpr bool builder::number(const op_info* op) {
-  return op == &info_of<source::constant> || op == &info_of<source::range> || op == &info_of<source::parameter>;
+  return op->id == id_of<source::constant> || op->id == id_of<source::range> || op->id == id_of<source::parameter>;
 }
 constexpr const op_info* builder::ended() { return &info_of<op::tuple>; }
 constexpr symbol builder::add_input(const signature& s, int from, bool row) {
@@ -369,6 +369,7 @@ constexpr symbol constant_of(builder* b, dtype type, double value) {
   return b->add(&info_of<source::constant>, {type, {}}, {}, at);
 }
 
+template <class = void>
 constexpr symbol cast_to(symbol x, dtype type);
 constexpr symbol count_of(builder* b, dtype type, std::int64_t n);
 
@@ -413,7 +414,10 @@ struct symbolic_front_end {
   }
   /// n as a scalar of x's dtype; a run-time value where n is a multiple of the batch.
   static constexpr symbol count(const symbol& x, std::int64_t n) { return count_of(x.g, x.type(), n); }
-  static constexpr symbol cast(const symbol& x, dtype type) { return graph::cast_to(x, type); }
+  template <class = void>
+  static constexpr symbol cast(const symbol& x, dtype type) {
+    return graph::cast_to(x, type);
+  }
   /// 0, 1, ... n - 1.
   static constexpr symbol range(const symbol& like, dtype type, std::int64_t n) {
     return like.g->add(&info_of<source::range>, {type, {n}}, {});
@@ -483,6 +487,7 @@ constexpr dtype symbol::type() const { return id < 0 ? dtype::invalid : g->at(*t
 
 namespace graph {
 /// The elements as another dtype; nothing to do for the same.
+template <class>
 constexpr symbol cast_to(symbol x, dtype type) {
   if (x.id < 0 || x.type() == type) return x;
   return visit_dtype(type, [&]<class T>(std::type_identity<T>) { return cast<T>(x); }, "cast");
