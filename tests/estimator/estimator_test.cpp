@@ -26,6 +26,7 @@
 #include "rill/nn/nn.hpp"
 #include "rill/optimizers/adam.hpp"
 #include "rill/summary/event_reader.hpp"
+#include "rill/train/profiler_hook.hpp"
 #include "../scratch.hpp"
 
 // Every allocation of this program is counted, for the test of the training loop. (Not inlined: g++ would see malloc and
@@ -390,7 +391,7 @@ TEST_CASE("estimator: event files hold graph, loss, speed, marks and evaluations
   }
 }
 
-TEST_CASE("estimator: a step allocates nothing") {
+TEST_CASE("estimator: a step allocates nothing, also beside a profiler") {
   struct counting : train::hook {
     std::int64_t from = 0, to = 0;
     void after_step(train::step_context& c) override {
@@ -402,7 +403,14 @@ TEST_CASE("estimator: a step allocates nothing") {
   classifier c(multi_class_head<model, 4>{}, optimizers::adam{},
                run_config{.model_dir = dir.path(), .log_step_count_steps = 1000, .save_summary_steps = 1000});
   counting hook;
-  warnings([&] { c.train(endless(), {.steps = 100, .hooks = {&hook}}); });
+  warnings([&] {
+    c.train(endless(), {.steps = 100, .hooks = {&hook, train::profiler_hook({.save_steps = 1000, .output_dir = dir / "profile"})}});
+  });
   CHECK(hook.to > 0);
   CHECK(hook.to - hook.from == 0);
+  // a profile of the first step, in its file and for TensorBoard
+  CHECK(io::list_dir(dir / "profile") == std::vector<std::string>{"timeline-1.json"});
+  int profiles = 0;
+  for (const auto& e : summary::read_event_dir(dir.path()).events) profiles += e.run_metadata_tag == "step1";
+  CHECK(profiles == 1);
 }

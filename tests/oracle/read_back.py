@@ -5,6 +5,8 @@
     read_back.py events DIR           scalars, histograms, images, texts, graph by TensorBoard's EventAccumulator
     read_back.py records FILE         records by tf.data.TFRecordDataset
     read_back.py pbtxt FILE           a GraphDef in text form
+    read_back.py run_metadata DIR     RunMetadata of an event directory by TensorBoard, against the graph beside it
+    read_back.py timeline FILE        a trace in Chrome's format, by json
     read_back.py write DIR            DIR/tf1 and DIR/tf2 (checkpoints), DIR/events, DIR/records by TensorFlow
 
 Needs tensorflow and tensorboard. One fact a line on standard output, values printed with repr.
@@ -82,6 +84,48 @@ def pbtxt(path):
     print("bytes", graph.SerializeToString(deterministic=True).hex())
 
 
+def run_metadata(logdir):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.client import timeline
+    import json
+
+    acc = EventAccumulator(logdir)
+    acc.Reload()
+    shapes = {n.name: n.attr["_output_shapes"].list.shape[0] for n in acc.Graph().node}
+    for tag in acc.Tags()["run_metadata"]:
+        raw = acc.RunMetadata(tag).SerializeToString()
+        metadata = config_pb2.RunMetadata.FromString(raw)
+        print("again", tag, metadata.SerializeToString(deterministic=True).hex())
+        for device in metadata.step_stats.dev_stats:
+            print("device", device.device, dict(device.thread_names))
+            for n in device.node_stats:
+                # TensorBoard adds up memory.total_bytes and all_end_rel_micros of the nodes that the graph has
+                fits = n.node_name in shapes and all(
+                    g.size in (-1, d.size)
+                    for g, d in zip(shapes[n.node_name].dim, n.output[0].tensor_description.shape.dim))
+                print("node", n.node_name, "known" if fits else "UNKNOWN", n.all_end_rel_micros > 0,
+                      sum(m.total_bytes for m in n.memory), n.timeline_label)
+        events = json.loads(timeline.Timeline(metadata.step_stats).generate_chrome_trace_format(show_memory=True))
+        for e in events["traceEvents"]:
+            if e["ph"] == "X" and e["dur"] > 0:
+                print("slice", e["name"], e["args"]["name"])
+
+
+def timeline(path):
+    import json
+
+    with open(path) as f:
+        trace = json.load(f)
+    for e in trace["traceEvents"]:
+        if e["ph"] == "X":
+            print("slice", e["name"], e["cat"], e["dur"] >= 0, e["args"].get("flops", 0))
+        elif e["ph"] == "C":
+            print("counter", e["name"], e["args"])
+        else:
+            print("metadata", e["name"], e["args"]["name"])
+
+
 def write(directory):
     import numpy as np
     import tensorflow as tf
@@ -115,5 +159,6 @@ def write(directory):
 
 
 if __name__ == "__main__":
-    commands = {"checkpoint": checkpoint, "events": events, "records": records, "pbtxt": pbtxt, "write": write}
+    commands = {"checkpoint": checkpoint, "events": events, "records": records, "pbtxt": pbtxt, "run_metadata": run_metadata,
+                "timeline": timeline, "write": write}
     commands[sys.argv[1]](sys.argv[2])

@@ -4,53 +4,26 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "../io/scratch.hpp"
+#include "ask.hpp"
 #include "rill/io/checkpoint_state.hpp"
-#include "rill/io/graph_def.hpp"
+#include "rill/io/graph_def_reader.hpp"
 #include "rill/io/record.hpp"
 #include "rill/io/tensor_bundle.hpp"
 #include "rill/summary/event_reader.hpp"
 #include "rill/summary/event_writer.hpp"
 
 using namespace rill;
+using test::ask;
+using test::has;
 using test::scratch_dir;
 using test::to_hex;
 
 namespace {
-
-/// The script's output, or nothing (after one line that says why) without an oracle.
-std::string ask(const std::string& command, const std::string& path, bool& asked) {
-  const char* python = std::getenv("RILL_ORACLE_PYTHON");
-  asked = python != nullptr && *python != '\0';
-  if (!asked) {
-    static bool said = false;
-    if (!said)
-      std::printf("skipped: no real readers, RILL_ORACLE_PYTHON names no python with tensorflow and tensorboard\n");
-    said = true;
-    return {};
-  }
-  const std::string script = io::join_path(io::dir_name(__FILE__), "read_back.py");
-  const std::string line =
-      "'" + std::string(python) + "' '" + script + "' " + command + " '" + path + "' 2>'" + path + ".err'";
-  std::string out;
-  std::FILE* pipe = ::popen(line.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  char buffer[4096];
-  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, n);
-  const int status = ::pclose(pipe);
-  if (status != 0) FAIL("the oracle failed on ", command, ": ", io::read_file(path + ".err"));
-  return out;
-}
-
-bool has(const std::string& text, const std::string& line) {
-  return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
-}
 
 io::graph_def small_graph() {
   io::graph_def g;

@@ -43,6 +43,7 @@
 #include "rill/estimator/head.hpp"
 #include "rill/estimator/run_config.hpp"
 #include "rill/graph/session.hpp"
+#include "rill/graph/trace_log.hpp"
 #include "rill/graph/variable_store.hpp"
 #include "rill/io/crc32c.hpp"
 #include "rill/io/filesystem.hpp"
@@ -131,11 +132,13 @@ class model_directory {
   [[nodiscard]] const std::string& model_dir() const { return config_.model_dir; }
   [[nodiscard]] const run_config& config() const { return config_; }
   /// Prefix of the newest checkpoint; "" before the first.
+  template <class = void>
   [[nodiscard]] std::string latest_checkpoint() const {
     const std::vector<std::string> found = io::checkpoint_candidates(config_.model_dir);
     return found.empty() ? std::string() : found.front();
   }
   /// Names of everything in the newest checkpoint, sorted: weights, slots, counters. not_found before the first.
+  template <class = void>
   [[nodiscard]] std::vector<std::string> variable_names() const {
     const io::bundle_reader reader = open_latest();
     std::vector<std::string> names;
@@ -179,6 +182,7 @@ class model_directory {
   }
 
   /// The counters come first in the store, so that they are there whichever program is compiled first.
+  template <class = void>
   void declare_counters() {
     if (store_.find("global_step") != nullptr) return;
     for (const char* name : {"global_step", "input_pipeline/position", "input_pipeline/epoch", "input_pipeline/fingerprint"})
@@ -186,6 +190,7 @@ class model_directory {
   }
 
   /// Brings the variables to the newest valid checkpoint. False when there is none.
+  template <class = void>
   bool synchronize() {
     static constexpr std::string_view optional = "input_pipeline/";
     const std::string newest = latest_checkpoint();
@@ -198,10 +203,12 @@ class model_directory {
     restored_ = count;
     return true;
   }
+  template <class = void>
   void require_checkpoint(const char* call) {
     if (!synchronize())
       rill::detail::raise<not_found>({call, ": could not find a trained model in model_dir '", config_.model_dir, "'"});
   }
+  template <class = void>
   [[nodiscard]] io::bundle_reader open_latest() const {
     const std::string newest = latest_checkpoint();
     if (newest.empty()) rill::detail::raise<not_found>({"could not find a trained model in model_dir '", config_.model_dir,
@@ -235,6 +242,7 @@ class model_directory {
     return true;
   }
 
+  template <class = void>
   void open_events(const io::graph_def& graph, std::int64_t first_step) {
     if (events_) return;
     events_.emplace(config_.model_dir);
@@ -246,6 +254,7 @@ class model_directory {
   }
 
   /// The user's hooks, then the guard against NaN before anything is saved, then what reports, then what saves.
+  template <class = void>
   train::hook_list standard_hooks(train::hook_list hooks, train::checkpoint_saver_hook*& saver) {
     hooks.emplace_back(train::nan_tensor_hook());
     if (config_.log_step_count_steps > 0) hooks.emplace_back(train::step_counter_hook({config_.log_step_count_steps}));
@@ -274,6 +283,7 @@ class model_directory {
   };
 
   /// The loop with its hooks and files.
+  template <class = void>
   void run(train::hook_list user_hooks, const io::graph_def& graph, std::int64_t first_step, std::int64_t last_step,
            function_ref<bool(train::step_context&)> step, forget_on_failure& guard) {
     open_events(graph, first_step);
@@ -302,6 +312,7 @@ class model_directory {
     std::int64_t step;
     std::unique_ptr<summary::event_writer> writer;
   };
+  template <class = void>
   void write_evaluation(const evaluation& result, std::int64_t step, const std::string& folder) {
     for (auto& w : evaluations_) {
       if (w.folder != folder) continue;
@@ -313,6 +324,7 @@ class model_directory {
     evaluations_.push_back({folder, step, std::make_unique<summary::event_writer>(io::join_path(config_.model_dir, folder))});
     write_scalars(*evaluations_.back().writer, result, step);
   }
+  template <class = void>
   static void write_scalars(summary::event_writer& events, const evaluation& result, std::int64_t step) {
     for (const evaluation::entry& e : result) events.add_scalar(e.name, static_cast<float>(e.value), step);
     events.flush();
@@ -457,7 +469,7 @@ class estimator : public detail::head_model<Head> {
     this->train_on(
         ds, std::move(options),
         [&](features& x, labels& y, train::step_context& c) {
-          session.step(x, y);
+          session.step({.trace = c.trace()}, x, y);
           c.end_step(detail::counter(store_, "global_step"), x.shape()[0]);
           add_values(session, c, std::make_index_sequence<Head::train_outputs.size()>{});
         },

@@ -5,41 +5,26 @@
 /// follow the scopes ("conv2d/Conv2D"), variables keep theirs, edges carry shapes, and nodes of one kernel share a device
 /// line "/kernel:N", so that colouring by device shows the fusion.
 
-#include <map>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "../graph/compile.hpp"
+#include "../graph/graph_view.hpp"
 #include "../graph/initialize.hpp"
 #include "../io/graph_def.hpp"
 
 namespace rill::summary {
 
-/// A node table as GraphDef: the nodes, the kernel that computes each, their scopes and variables.
-inline io::graph_def graph_of(std::span<const graph::frozen_node> nodes, std::span<const int> group_of,
-                              std::span<const graph::name_buffer> scopes, std::span<const graph::variable_decl> variables) {
-  std::vector<std::string> names(nodes.size());
-  std::map<std::string, int> used;
+/// A graph as GraphDef.
+inline io::graph_def graph_of(const graph::graph_view& view) {
+  const std::vector<std::string> names = graph::node_names(view);
   io::graph_def g;
-  for (std::size_t id = 0; id < nodes.size(); ++id) {
-    const graph::frozen_node& n = nodes[id];
-    std::string name;
-    if (n.id == graph::id_of<graph::source::variable>) {
-      name = variables[static_cast<std::size_t>(n.i)].name.view();
-    } else {
-      name = scopes[static_cast<std::size_t>(n.scope)].view();
-      if (!name.empty()) name += '/';
-      name += n.name;
-    }
-    const int count = used[name]++;
-    names[id] = count == 0 ? name : name + "_" + std::to_string(count);
-    if (count > 0) ++used[names[id]];
+  for (std::size_t id = 0; id < view.nodes.size(); ++id) {
+    const graph::frozen_node& n = view.nodes[id];
     io::node_def d;
     d.name = names[id];
     d.op = n.name;
     for (int k = 0; k < n.arity; ++k) d.inputs.push_back(names[static_cast<std::size_t>(n.in[k])]);
-    if (group_of[id] >= 0) d.device = "/kernel:" + std::to_string(group_of[id]);
+    if (view.group_of[id] >= 0) d.device = "/kernel:" + std::to_string(view.group_of[id]);
     d.attrs.emplace(n.kind == op_kind::source ? "dtype" : "T", io::attr_value(n.type));
     tensor_shape shape;  // a batch of unknown size is -1 in a file
     for (std::int64_t e : n.shape) shape.push_back(e < 0 ? -1 : e);
@@ -63,8 +48,7 @@ inline io::graph_def graph_of(std::span<const graph::frozen_node> nodes, std::sp
 /// The simplified graph of a model, from the constants that its compilation left behind.
 template <class Model, class... Inputs>
 io::graph_def graph_of() {
-  constexpr const auto& t = graph::compiled<Model, Inputs...>::tables;
-  return graph_of(t.nodes, t.group_of, t.scopes, t.variables);
+  return graph_of(graph::view_of<Model, Inputs...>);
 }
 
 }  // namespace rill::summary

@@ -39,6 +39,10 @@
 #include "rill/summary/event_writer.hpp"
 #include "rill/train/saver.hpp"
 
+namespace rill::graph {
+class trace_log;
+}
+
 namespace rill::train {
 
 /// A named tensor that can be looked at between two steps, not kept.
@@ -94,9 +98,16 @@ class step_context {
   /// Training ends after this step, as if it had been the last.
   void request_stop() { stop_ = true; }
   [[nodiscard]] bool stop_requested() const { return stop_; }
+  /// In before_step: the step to come is traced into this log, or into the one of the hook that asked first; that is
+  /// returned. The loop runs its session with `{.trace = trace()}`.
+  graph::trace_log* request_trace(graph::trace_log* log) { return trace_ = trace_ != nullptr ? trace_ : log; }
+  [[nodiscard]] graph::trace_log* trace() const { return trace_; }
 
   // Called by the loop.
-  void begin_step() { count_ = 0; }
+  void begin_step() {
+    count_ = 0;
+    trace_ = nullptr;
+  }
   void end_step(std::int64_t global_step, std::int64_t examples) {
     global_step_ = global_step;
     examples_ = examples;
@@ -111,6 +122,7 @@ class step_context {
   std::int64_t last_step_, global_step_ = 0, examples_ = 0;
   std::array<step_value, 16> values_;
   std::size_t count_ = 0;
+  graph::trace_log* trace_ = nullptr;
   bool stop_ = false;
 };
 
@@ -132,7 +144,7 @@ class hook_handle {
  public:
   template <class H>
     requires std::derived_from<std::remove_cvref_t<H>, hook>
-  hook_handle(H&& h) : hook_(std::make_shared<std::remove_cvref_t<H>>(std::forward<H>(h))) {}  // NOLINT: implicit
+  hook_handle(H&& h) : hook_(static_cast<hook*>(new std::remove_cvref_t<H>(std::forward<H>(h)))) {}  // NOLINT: implicit
   hook_handle(hook* h) : hook_(std::shared_ptr<hook>(), h) {}                                   // NOLINT: implicit
   template <std::derived_from<hook> H>
   hook_handle(std::shared_ptr<H> h) : hook_(std::move(h)) {}  // NOLINT: implicit
