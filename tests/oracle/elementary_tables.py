@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Prints the coefficients of include/rill/ops/elementary.hpp, fitted with mpmath. Usage: elementary_tables.py
+"""Prints the coefficients of include/rill/ops/elementary.hpp and elementary_double.hpp, fitted with mpmath.
+Usage: elementary_tables.py
 
-A polynomial is fitted at Chebyshev nodes and rounded to float from its lowest coefficient on, the rest fitted again after
-each rounding. The pieces of tanh start at a point near the middle of their interval where the function is very
+A polynomial is fitted at Chebyshev nodes and rounded to float or double from its lowest coefficient on, the rest fitted
+again after each rounding. The pieces of tanh start at a point near the middle of their interval where the function is very
 nearly a float (Gal 1986, "Computing elementary functions: a new approach for achieving high accuracy and good
 performance"), so that the constant term brings no rounding error.
 """
@@ -39,11 +40,19 @@ def fit(f, weight, powers, low, high, fixed=()):
     return list(fixed) + list(mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix(right)))
 
 
-def rounded(f, weight, powers, low, high):
+def rounded(f, weight, powers, low, high, to_type=to_float):
     fixed = []
     while len(fixed) < len(powers):
-        fixed.append(mpf(to_float(fit(f, weight, powers, low, high, fixed)[len(fixed)])))
+        fixed.append(mpf(to_type(fit(f, weight, powers, low, high, fixed)[len(fixed)])))
     return fixed
+
+
+def wide(name, f, weight, terms, low, high):
+    """A polynomial of doubles, and the largest weighted error of it."""
+    c = rounded(f, weight, list(range(terms)), low, high, float)
+    error = max(abs(weight(t) * (mp.polyval(c[::-1], t) - f(t)))
+                for t in (low + (high - low) * mpf(k) / 299 for k in range(300)))
+    print("%s: %s (error %s)" % (name, ", ".join(repr(float(v)) for v in c), mp.nstr(error, 3)))
 
 
 def show(name, values):
@@ -59,18 +68,18 @@ def write(name, table):
 
 
 def octave_pieces(name, f, shift, count, degree):
-    """Piece k covers x where the bits of x + shift, >> 21, are those of shift, >> 21, plus k. Columns by that, mod 16."""
-    first = bits(shift) >> 21
-    table = [[0.0] * 16 for _ in range(degree + 2)]
+    """Piece k covers x where the bits of x + shift, >> 20, are those of shift, >> 20, plus k. Columns by that, mod 32."""
+    first = bits(shift) >> 20
+    table = [[0.0] * 32 for _ in range(degree + 2)]
     for k in range(count):
-        low, high = mpf(from_bits((first + k) << 21)) - shift, mpf(from_bits((first + k + 1) << 21)) - shift
+        low, high = mpf(from_bits((first + k) << 20)) - shift, mpf(from_bits((first + k + 1) << 20)) - shift
         middle, powers = mpf(0), list(range(1, degree + 1))
         if k == 0:
             coefficients = [mpf(0)] + rounded(f, lambda t: 1 / f(t), powers, mpf(2) ** -60, high)
         else:
             nearest = None
             start = bits(to_float((low + high) / 2))
-            for step in range(6000):
+            for step in range(3000):
                 c = mpf(from_bits(start + (step // 2 + 1) * (-1 if step % 2 else 1)))
                 if abs(c - (low + high) / 2) > (high - low) / 16:
                     break
@@ -83,14 +92,14 @@ def octave_pieces(name, f, shift, count, degree):
             coefficients = [c0] + rounded(lambda t: f(middle + t) - c0, lambda t: 1 / f(middle + t), powers,
                                           low - middle, high - middle)
         for row, value in enumerate([middle] + coefficients):
-            table[row][(first + k) % 16] = value
+            table[row][(first + k) % 32] = value
     write(name + ": middles, then coefficients from degree 0 on", table)
 
 
 def even_pieces(name, f, width, degree, slope):
     """Piece k covers what rounds to k widths; `slope` times the argument is added to each."""
-    table = [[0.0] * 16 for _ in range(degree + 1)]
-    for k in range(16):
+    table = [[0.0] * 32 for _ in range(degree + 1)]
+    for k in range(32):
         c = k * mpf(width)
         if k == 0:
             coefficients = [mpf(0)] + rounded(lambda t: f(t) - slope * t, lambda t: 1 / f(t), list(range(1, degree + 1)), mpf(2) ** -60, mpf(width) / 2)
@@ -103,15 +112,37 @@ def even_pieces(name, f, width, degree, slope):
     write(name + ": coefficients from degree 0 on", table)
 
 
+def root(f):
+    """f(sqrt(z)) / sqrt(z) as a function of z."""
+    return lambda z: f(mp.sqrt(z)) / mp.sqrt(z)
+
+
 def main():
     ln2 = mp.log(2)
-    show("exp, from degree 2", rounded(lambda t: (mp.exp(t) - 1 - t) / t ** 2, lambda t: t ** 2, [0, 1, 2, 3, 4],
-                                       -ln2 / 2 * 1.01, ln2 / 2 * 1.01))
+    tiny = mpf(10) ** -8
+    show("exp, from degree 2", rounded(lambda t: (mp.exp(t) - 1 - t) / t ** 2, lambda t: t ** 2, [0, 1],
+                                       -ln2 / 32 * 1.01, ln2 / 32 * 1.01))
+    sixteenths = [mpf(to_float(mpf(2) ** (mpf(k) / 16))) for k in range(16)]
+    show("sixteenths", sixteenths)
+    show("sixteenths, what they lose", [mpf(2) ** (mpf(k) / 16) / v - 1 for k, v in enumerate(sixteenths)])
+    show("expm1, from degree 2", rounded(lambda t: (mp.exp(t) - 1 - t) / t ** 2, lambda t: t ** 2, [0, 1, 2, 3, 4],
+                                         -ln2 / 2 * 1.01, ln2 / 2 * 1.01))
     show("exp2, from degree 1", rounded(lambda t: (2 ** t - 1) / t, lambda t: t, [0, 1, 2, 3, 4, 5], -mpf("0.505"), mpf("0.505")))
     show("log, from degree 2", rounded(lambda t: (mp.log1p(t) - t) / t ** 2, lambda t: t, [0, 1, 2, 3, 4, 5, 6, 7, 8],
                                        mpf(-1) / 3, mpf(1) / 3))
-    octave_pieces("tanh", mp.tanh, 0.75, 15, 5)
-    even_pieces("erf", mp.erf, 0.265625, 5, 2 / mp.sqrt(mp.pi) - mpf(to_float(2 / mp.sqrt(mp.pi))))
+    octave_pieces("tanh", mp.tanh, 0.75, 30, 4)
+    even_pieces("erf", mp.erf, 0.125, 4, 2 / mp.sqrt(mp.pi) - mpf(to_float(2 / mp.sqrt(mp.pi))))
+    wide("sin(r) / r of floats, |r| <= pi / 2, from z = r^2 on", lambda z: (root(mp.sin)(z) - 1) / z,
+         lambda z: z / root(mp.sin)(z), 5, tiny, (mp.pi / 2 * mpf("1.0001")) ** 2)
+    wide("exp in double, from degree 2", lambda t: (mp.exp(t) - 1 - t) / t ** 2, lambda t: t ** 2, 10, -ln2 / 2, ln2 / 2)
+    wide("2 atanh(s) / s in double, from s^2 on", lambda z: (2 * root(mp.atanh)(z) - 2) / z, lambda z: z, 7, tiny,
+         mpf("0.0295"))
+    wide("tanh(x) / x in double, from x^2 on", lambda z: (root(mp.tanh)(z) - 1) / z, lambda z: z, 10, tiny, mpf("0.56") ** 2)
+    quarter = (mp.pi / 4 * mpf("1.0001")) ** 2
+    wide("sin(r) / r in double, from r^2 on", lambda z: (root(mp.sin)(z) - 1) / z, lambda z: z, 6, tiny, quarter)
+    wide("cos(r) in double, from r^4 on", lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z ** 2, lambda z: z ** 2, 6, tiny,
+         quarter)
+    wide("atan(x) / x of floats, from x^2 on", lambda z: (root(mp.atan)(z) - 1) / z, lambda z: z, 13, tiny, mpf(1))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@
 #include <type_traits>
 
 #include "../core/dtype.hpp"
-#include "elementary.hpp"
+#include "elementary_double.hpp"
 
 namespace rill::detail::standard {
 
@@ -177,7 +177,7 @@ constexpr bool is_finite(T x) {
 template <real T>
 constexpr T exp(T x) {
 #if !defined(__CUDA_ARCH__)
-  if constexpr (std::is_same_v<T, float>) return elementary::exp(x);  // as in a pack
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::exp(x);  // as in a pack
   else
 #endif
     return std::exp(x);
@@ -185,7 +185,7 @@ constexpr T exp(T x) {
 template <real T>
 constexpr T expm1(T x) {
 #if !defined(__CUDA_ARCH__)
-  if constexpr (std::is_same_v<T, float>) return elementary::expm1(x);  // as in a pack
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::expm1(x);  // as in a pack
   else
 #endif
     return std::expm1(x);
@@ -193,7 +193,7 @@ constexpr T expm1(T x) {
 template <real T>
 constexpr T log(T x) {
 #if !defined(__CUDA_ARCH__)
-  if constexpr (std::is_same_v<T, float>) return elementary::log(x);  // as in a pack
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::log(x);  // as in a pack
   else
 #endif
     return std::log(x);
@@ -201,7 +201,7 @@ constexpr T log(T x) {
 template <real T>
 constexpr T log1p(T x) {
 #if !defined(__CUDA_ARCH__)
-  if constexpr (std::is_same_v<T, float>) return elementary::log1p(x);  // as in a pack
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::log1p(x);  // as in a pack
   else
 #endif
     return std::log1p(x);
@@ -210,10 +210,19 @@ template <real T>
 constexpr T sqrt(T x) {
   return std::sqrt(x);
 }
+/// 1 / sqrt(x).
+template <real T>
+constexpr T rsqrt(T x) {
+#if !defined(__CUDA_ARCH__)
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::rsqrt(x);  // as in a pack
+  else
+#endif
+    return T(1) / std::sqrt(x);
+}
 template <real T>
 constexpr T sin(T x) {
 #if !defined(__CUDA_ARCH__)
-  if constexpr (std::is_same_v<T, float>) return elementary::sin(x);  // as in a pack
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::sin(x);  // as in a pack
   else
 #endif
     return std::sin(x);
@@ -221,7 +230,7 @@ constexpr T sin(T x) {
 template <real T>
 constexpr T cos(T x) {
 #if !defined(__CUDA_ARCH__)
-  if constexpr (std::is_same_v<T, float>) return elementary::cos(x);  // as in a pack
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::cos(x);  // as in a pack
   else
 #endif
     return std::cos(x);
@@ -229,7 +238,7 @@ constexpr T cos(T x) {
 template <real T>
 constexpr T tanh(T x) {
 #if !defined(__CUDA_ARCH__)
-  if constexpr (std::is_same_v<T, float>) return elementary::tanh(x);  // as in a pack
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::tanh(x);  // as in a pack
   else
 #endif
     return std::tanh(x);
@@ -238,7 +247,7 @@ constexpr T tanh(T x) {
 template <real T>
 constexpr T sigmoid(T x) {
 #if !defined(__CUDA_ARCH__)
-  if constexpr (std::is_same_v<T, float>) return elementary::sigmoid(x);  // as in a pack
+  if constexpr (sizeof(T) <= sizeof(double)) return elementary::sigmoid(x);  // as in a pack
   else
 #endif
     return T(1) / (T(1) + std::exp(-x));

@@ -5,8 +5,9 @@
 /// SIMD polynomial serves, and the bit operations of integers. An op applies them with `lanewise`, which calls a function
 /// on each lane of packs and once on numbers.
 ///
-/// The functions of real numbers are the C library's in double, rounded once: a float result is off by half a unit in the
-/// last place and a little (in device code they are the device's own, of the type itself).
+/// The functions of real numbers are those of ops/elementary_double.hpp for floats: evaluated in double and rounded once, off
+/// by half a unit in the last place and a little. Those of doubles, and the rest, are the C library's (in device code they
+/// are the device's own).
 ///
 ///   using scalar::lanewise;  return lanewise([](auto v) { return scalar::tan(v); }, x);
 
@@ -47,51 +48,99 @@ using element_of = typename detail::element<V>::type;
 
 template <real T>
 constexpr T log2(T x) {
-  return static_cast<T>(std::log2(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::log2(x);  // as in a pack
+  else
+#endif
+    return std::log2(x);
 }
 template <real T>
 constexpr T log10(T x) {
-  return static_cast<T>(std::log10(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::log10(x);  // as in a pack
+  else
+#endif
+    return std::log10(x);
 }
 template <real T>
 constexpr T cbrt(T x) {
-  return static_cast<T>(std::cbrt(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::cbrt(x);  // as in a pack
+  else
+#endif
+    return std::cbrt(x);
 }
 template <real T>
 constexpr T tan(T x) {
-  return static_cast<T>(std::tan(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::tan(x);  // as in a pack
+  else
+#endif
+    return std::tan(x);
 }
 template <real T>
 constexpr T asin(T x) {
-  return static_cast<T>(std::asin(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::asin(x);  // as in a pack
+  else
+#endif
+    return std::asin(x);
 }
 template <real T>
 constexpr T acos(T x) {
-  return static_cast<T>(std::acos(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::acos(x);  // as in a pack
+  else
+#endif
+    return std::acos(x);
 }
 template <real T>
 constexpr T atan(T x) {
-  return static_cast<T>(std::atan(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::atan(x);  // as in a pack
+  else
+#endif
+    return std::atan(x);
 }
 template <real T>
 constexpr T sinh(T x) {
-  return static_cast<T>(std::sinh(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::sinh(x);  // as in a pack
+  else
+#endif
+    return std::sinh(x);
 }
 template <real T>
 constexpr T cosh(T x) {
-  return static_cast<T>(std::cosh(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::cosh(x);  // as in a pack
+  else
+#endif
+    return std::cosh(x);
 }
 template <real T>
 constexpr T asinh(T x) {
-  return static_cast<T>(std::asinh(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::asinh(x);  // as in a pack
+  else
+#endif
+    return std::asinh(x);
 }
 template <real T>
 constexpr T acosh(T x) {
-  return static_cast<T>(std::acosh(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::acosh(x);  // as in a pack
+  else
+#endif
+    return std::acosh(x);
 }
 template <real T>
 constexpr T atanh(T x) {
-  return static_cast<T>(std::atanh(static_cast<detail::wide<T>>(x)));
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return elementary::atanh(x);  // as in a pack
+  else
+#endif
+    return std::atanh(x);
 }
 template <real T>
 constexpr T erfc(T x) {

@@ -78,8 +78,8 @@ struct rsqrt : elementwise<1> {
   static constexpr int cost = 12;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::sqrt;
-    return V(1) / sqrt(x);
+    using scalar::rsqrt;
+    return rsqrt(x);
   }
   static constexpr auto vjp(auto dy, auto y, auto x) { return grads(dy * (y / (-2 * x))); }
 };
@@ -337,8 +337,8 @@ struct log2 : elementwise<1> {
   static constexpr int cost = 18;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::log2(v); }, x);
+    using scalar::log2;
+    return log2(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy / (x * 0.6931471805599453)); }
 };
@@ -350,8 +350,8 @@ struct log10 : elementwise<1> {
   static constexpr int cost = 18;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::log10(v); }, x);
+    using scalar::log10;
+    return log10(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy / (x * 2.302585092994046)); }
 };
@@ -363,8 +363,8 @@ struct cbrt : elementwise<1> {
   static constexpr int cost = 40;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::cbrt(v); }, x);
+    using scalar::cbrt;
+    return cbrt(x);
   }
   static constexpr auto vjp(auto dy, auto y, auto) { return grads(dy / (3 * (y * y))); }
 };
@@ -376,8 +376,8 @@ struct tan : elementwise<1> {
   static constexpr int cost = 50;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::tan(v); }, x);
+    using scalar::tan;
+    return tan(x);
   }
   static constexpr auto vjp(auto dy, auto y, auto) { return grads(dy * (1 + y * y)); }
 };
@@ -389,8 +389,8 @@ struct asin : elementwise<1> {
   static constexpr int cost = 50;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::asin(v); }, x);
+    using scalar::asin;
+    return asin(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::rsqrt(1 - x * x)); }
 };
@@ -402,8 +402,8 @@ struct acos : elementwise<1> {
   static constexpr int cost = 50;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::acos(v); }, x);
+    using scalar::acos;
+    return acos(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(-dy * rill::rsqrt(1 - x * x)); }
 };
@@ -415,8 +415,8 @@ struct atan : elementwise<1> {
   static constexpr int cost = 50;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::atan(v); }, x);
+    using scalar::atan;
+    return atan(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy / (1 + x * x)); }
 };
@@ -428,8 +428,8 @@ struct sinh : elementwise<1> {
   static constexpr int cost = 50;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::sinh(v); }, x);
+    using scalar::sinh;
+    return sinh(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::cosh(x)); }
 };
@@ -441,8 +441,8 @@ struct cosh : elementwise<1> {
   static constexpr int cost = 50;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::cosh(v); }, x);
+    using scalar::cosh;
+    return cosh(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::sinh(x)); }
 };
@@ -454,8 +454,8 @@ struct asinh : elementwise<1> {
   static constexpr int cost = 60;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::asinh(v); }, x);
+    using scalar::asinh;
+    return asinh(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::rsqrt(1 + x * x)); }
 };
@@ -467,8 +467,8 @@ struct acosh : elementwise<1> {
   static constexpr int cost = 60;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::acosh(v); }, x);
+    using scalar::acosh;
+    return acosh(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy * rill::rsqrt((x - 1) * (x + 1))); }
 };
@@ -480,8 +480,8 @@ struct atanh : elementwise<1> {
   static constexpr int cost = 60;
   template <class V>
   static constexpr V eval(V x) {
-    using scalar::lanewise;
-    return lanewise([](auto v) { return scalar::atanh(v); }, x);
+    using scalar::atanh;
+    return atanh(x);
   }
   static constexpr auto vjp(auto dy, auto, auto x) { return grads(dy / ((1 - x) * (1 + x))); }
 };
@@ -882,11 +882,11 @@ template <class A>
 constexpr applied_t<ops::invert, A> invert(A&& x) {
   return apply<ops::invert>(std::forward<A>(x));
 }
-/// How many bits of an integer are set, in its own dtype.
+/// How many bits of an integer are set, as uint8 (TensorFlow's; XLA's is the op, in the integer's own dtype).
 template <class A>
   requires operands<A>
-constexpr applied_t<ops::population_count, A> population_count(A&& x) {
-  return apply<ops::population_count>(std::forward<A>(x));
+constexpr applied_t<ops::cast<std::uint8_t>, applied_t<ops::population_count, A>> population_count(A&& x) {
+  return apply<ops::cast<std::uint8_t>>(apply<ops::population_count>(std::forward<A>(x)));
 }
 /// How many bits above the highest set one are zero, in the integer's own dtype.
 template <class A>
