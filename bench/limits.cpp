@@ -26,9 +26,16 @@ namespace {
 
 using rill::kernel::detail::lanes;
 using rill::kernel::detail::multiply_add;
-using rill::kernel::detail::sum_lanes;
 using vector = rill::kernel::detail::vec<float>;
 constexpr std::int64_t width = lanes<float>;
+
+float sum_lanes(const vector& v) {
+  alignas(64) float lane[std::size_t{width}];
+  v.store_aligned(lane);
+  float sum = 0;
+  for (const float x : lane) sum += x;
+  return sum;
+}
 
 /// Runs `body(thread)` on `threads` threads at once; seconds from the common start to the last end.
 template <class F>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products: those of the tutorial network at batch 100 and 1, and squares.
+// Matrix products: those of the tutorial network at batch 100 and 1, squares, and dense layers, whose bias and relu are
+// applied to the tiles of the product.
 #if defined(__GNUC__) && !defined(__clang__)
 // g++ 12 warns of its own AVX-512 intrinsics where they are inlined into Eigen.
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -8,9 +9,14 @@
 #include <rill/kernel/matmul.hpp>
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <memory>
 
 #include "harness.hpp"
+#if defined(RILL_BENCH_TORCH)
+#include "matmul_torch.hpp"
+#include "peer_torch.hpp"
+#endif
 #if defined(RILL_BENCH_OPENBLAS)
 #include <cblas.h>
 #endif
@@ -27,6 +33,7 @@ namespace {
 struct product {
   std::int64_t m, k, n;
   bool trans_a = false, trans_b = false;
+  bool dense = false;  ///< bias and relu
 };
 
 struct matrices {
@@ -34,31 +41,50 @@ struct matrices {
       : size(p),
         a(noise(static_cast<std::size_t>(p.m * p.k), 1)),
         b(noise(static_cast<std::size_t>(p.k * p.n), 2)),
+        bias(noise(static_cast<std::size_t>(p.n), 3)),
         c(static_cast<std::size_t>(p.m * p.n)) {}
   product size;
-  std::vector<float> a, b, c;
+  std::vector<float> a, b, bias, c;
+};
+
+/// relu(acc + bias), to memory.
+struct dense_epilogue {
+  const float* bias;
+  rill::kernel::store_epilogue<float> to;
+  template <class V>
+  void operator()(std::int64_t i, std::int64_t j, V acc) const {
+    to(i, j, xsimd::max(acc + V::load_unaligned(bias + j), V(0.f)));
+  }
+  template <class V>
+  void tail(std::int64_t i, std::int64_t j, V acc, std::int64_t n) const {
+    to.tail(i, j, xsimd::max(acc + rill::kernel::detail::load_lanes(bias + j, n), V(0.f)), n);
+  }
 };
 
 template <bool TransA, bool TransB>
 void rill_product(matrices& d) {
-  const auto& [m, k, n, ta, tb] = d.size;
+  const auto& [m, k, n, ta, tb, dense] = d.size;
+  const rill::kernel::store_epilogue<float> to{d.c.data(), n};
   using operand = rill::kernel::plain_operand<float>;
-  rill::kernel::matmul<TransA, TransB, float>(m, n, k, operand{d.a.data(), ta ? m : k}, operand{d.b.data(), tb ? k : n},
-                                              rill::kernel::store_epilogue<float>{d.c.data(), n});
+  const operand a{d.a.data(), ta ? m : k}, b{d.b.data(), tb ? k : n};
+  if (dense) rill::kernel::matmul<TransA, TransB, float>(m, n, k, a, b, dense_epilogue{d.bias.data(), to});
+  else rill::kernel::matmul<TransA, TransB, float>(m, n, k, a, b, to);
 }
 
 template <int OrderA, int OrderB>
 void eigen_product(matrices& d) {
   using Eigen::Dynamic, Eigen::Map, Eigen::Matrix;
-  const auto& [m, k, n, ta, tb] = d.size;
+  const auto& [m, k, n, ta, tb, dense] = d.size;
   const Map<const Matrix<float, Dynamic, Dynamic, OrderA>> a(d.a.data(), m, k);
   const Map<const Matrix<float, Dynamic, Dynamic, OrderB>> b(d.b.data(), k, n);
-  Map<Matrix<float, Dynamic, Dynamic, Eigen::RowMajor>>(d.c.data(), m, n).noalias() = a * b;
+  Map<Matrix<float, Dynamic, Dynamic, Eigen::RowMajor>> c(d.c.data(), m, n);
+  c.noalias() = a * b;
+  if (dense) c = (c.rowwise() + Map<const Eigen::RowVectorXf>(d.bias.data(), n)).cwiseMax(0.f);
 }
 
 /// Compares 100 elements with sums in double.
 void check(const std::string& who, const matrices& d) {
-  const auto& [m, k, n, ta, tb] = d.size;
+  const auto& [m, k, n, ta, tb, dense] = d.size;
   std::vector<float> got, want;
   for (std::int64_t s = 0; s < 100; ++s) {
     const std::int64_t i = s * 7919 % m, j = s * 104729 % n;
@@ -67,6 +93,7 @@ void check(const std::string& who, const matrices& d) {
       sum += static_cast<double>(d.a[static_cast<std::size_t>(ta ? l * m + i : i * k + l)]) *
              static_cast<double>(d.b[static_cast<std::size_t>(tb ? j * k + l : l * n + j)]);
     got.push_back(d.c[static_cast<std::size_t>(i * n + j)]);
+    if (dense) sum = std::max(0.0, sum + static_cast<double>(d.bias[static_cast<std::size_t>(j)]));
     want.push_back(static_cast<float>(sum));
   }
   expect_close(who, got.data(), want.data(), got.size(), 1e-4);
@@ -75,7 +102,7 @@ void check(const std::string& who, const matrices& d) {
 #if defined(RILL_BENCH_DNNL)
 contender onednn(const std::shared_ptr<matrices>& d) {
   using namespace dnnl;
-  const auto& [m, k, n, ta, tb] = d->size;
+  const auto& [m, k, n, ta, tb, dense] = d->size;
   const auto tag = [](bool transposed) { return transposed ? memory::format_tag::ba : memory::format_tag::ab; };
   struct state {
     engine cpu{engine::kind::cpu, 0};
@@ -85,11 +112,17 @@ contender onednn(const std::shared_ptr<matrices>& d) {
   };
   auto s = std::make_shared<state>();
   const memory::desc a({m, k}, memory::data_type::f32, tag(ta)), b({k, n}, memory::data_type::f32, tag(tb)),
-      c({m, n}, memory::data_type::f32, memory::format_tag::ab);
-  s->primitive = matmul(matmul::primitive_desc(matmul::desc(a, b, c), s->cpu));
+      c({m, n}, memory::data_type::f32, memory::format_tag::ab), bias({1, n}, memory::data_type::f32, memory::format_tag::ab);
+  post_ops relu;
+  relu.append_eltwise(1.f, algorithm::eltwise_relu, 0.f, 0.f);
+  primitive_attr with_relu;
+  with_relu.set_post_ops(relu);
+  s->primitive = matmul(dense ? matmul::primitive_desc(matmul::desc(a, b, bias, c), with_relu, s->cpu)
+                              : matmul::primitive_desc(matmul::desc(a, b, c), s->cpu));
   s->arguments = {{DNNL_ARG_SRC, memory(a, s->cpu, d->a.data())},
                   {DNNL_ARG_WEIGHTS, memory(b, s->cpu, d->b.data())},
                   {DNNL_ARG_DST, memory(c, s->cpu, d->c.data())}};
+  if (dense) s->arguments.emplace(DNNL_ARG_BIAS, memory(bias, s->cpu, d->bias.data()));
   return {onednn_name(), [s, d] {
             s->primitive.execute(s->queue, s->arguments);
             s->queue.wait();
@@ -107,7 +140,7 @@ duel prepare(const product& p) {
   result.cost.only_reads = true;
   result.rill = {"Rill", [d] { rill_product<TransA, TransB>(*d); }};
 #if defined(RILL_BENCH_OPENBLAS)
-  result.peers.push_back({openblas_name(), [d] {
+  if (!p.dense) result.peers.push_back({openblas_name(), [d] {
     const auto n = [](std::int64_t x) { return static_cast<int>(x); };
     const product& q = d->size;
     cblas_sgemm(CblasRowMajor, TransA ? CblasTrans : CblasNoTrans, TransB ? CblasTrans : CblasNoTrans, n(q.m), n(q.n),
@@ -126,6 +159,14 @@ duel prepare(const product& p) {
   };
   verify(result.rill);
   for (const auto& peer : result.peers) verify(peer);
+#if defined(RILL_BENCH_TORCH)
+  if (p.dense) {  // gives a result of its own
+    const auto call = torch_peer::dense_relu(d->a.data(), d->b.data(), d->bias.data(), p.m, p.k, p.n);
+    std::copy_n(call(), d->c.size(), d->c.begin());
+    check(torch_peer::name(), *d);
+    result.peers.push_back({torch_peer::name(), [call] { keep(call()); }});
+  }
+#endif
   return result;
 }
 
@@ -140,7 +181,7 @@ std::string label_of(const product& p) {
 
 void add_matmul() {
   const auto row = [](const product& p, int threads) {
-    add("matmul (m x k x n)", label_of(p), threads, [p] {
+    add(p.dense ? "matmul, bias, relu (m x k x n)" : "matmul (m x k x n)", label_of(p), threads, [p] {
       return p.trans_a ? prepare<true, false>(p) : p.trans_b ? prepare<false, true>(p) : prepare<false, false>(p);
     });
   };
@@ -158,9 +199,17 @@ void add_matmul() {
   row({32, 1024, 10}, all);
   row({1, 3136, 1024}, all);
   row({1, 1024, 3136}, all);
-  for (const std::int64_t n : {64, 128, 256, 512, 1024}) row({n, n, n}, all);
-  for (const std::int64_t n : {64, 128, 512}) row({n, n, n}, 1);
+  for (const std::int64_t n : {64, 128, 256, 512, 1024, 2048}) row({n, n, n}, all);
+  for (const std::int64_t n : {8, 16, 24, 32, 48, 64, 96, 128, 512, 1024}) row({n, n, n}, 1);
   row({100, 3136, 1024}, 1);
+  const auto dense = [&](std::int64_t m, std::int64_t k, std::int64_t n, int threads) {
+    row({m, k, n, false, false, true}, threads);
+  };
+  dense(100, 3136, 1024, all);
+  dense(100, 784, 500, all);
+  dense(512, 512, 512, all);
+  dense(32, 1024, 10, all);
+  for (const std::int64_t n : {32, 64, 128}) dense(n, n, n, 1);
 }
 
 }  // namespace bench

@@ -59,9 +59,10 @@ struct add_epilogue {
 
 /// Largest error of a product in units of the rounding error to be expected from a sum of k terms.
 template <bool TransA, bool TransB, class T>
-double error_of(std::int64_t m, std::int64_t n, std::int64_t k, bool evaluated = false) {
+double error_of(std::int64_t m, std::int64_t n, std::int64_t k, bool evaluated = false, std::int64_t step = 1) {
   const std::int64_t extra = 3;  // rows are longer than the matrix, and what lies between must stay
-  const std::int64_t lda = (TransA ? m : k) + extra, ldb = (TransB ? k : n) + extra, ldc = n + extra;
+  const auto pitch = [&](std::int64_t row) { return (row + extra + step - 1) / step * step; };
+  const std::int64_t lda = pitch(TransA ? m : k), ldb = pitch(TransB ? k : n), ldc = n + extra;
   const auto a = random_vector<T>((TransA ? k : m) * lda, 1), b = random_vector<T>((TransB ? n : k) * ldb, 2);
   std::vector<T> c(static_cast<std::size_t>(m * ldc), T(0));
   const add_epilogue<T> epilogue{c.data(), ldc};
@@ -90,16 +91,16 @@ double error_of(std::int64_t m, std::int64_t n, std::int64_t k, bool evaluated =
 }
 
 template <class T>
-void check_all(std::int64_t m, std::int64_t n, std::int64_t k, bool evaluated = false) {
+void check_all(std::int64_t m, std::int64_t n, std::int64_t k, bool evaluated = false, std::int64_t step = 1) {
   CAPTURE(seed);
   CAPTURE(m);
   CAPTURE(n);
   CAPTURE(k);
   CAPTURE(evaluated);
-  CHECK(error_of<false, false, T>(m, n, k, evaluated) < 1.0);
-  CHECK(error_of<true, false, T>(m, n, k, evaluated) < 1.0);
-  CHECK(error_of<false, true, T>(m, n, k, evaluated) < 1.0);
-  CHECK(error_of<true, true, T>(m, n, k, evaluated) < 1.0);
+  CHECK(error_of<false, false, T>(m, n, k, evaluated, step) < 1.0);
+  CHECK(error_of<true, false, T>(m, n, k, evaluated, step) < 1.0);
+  CHECK(error_of<false, true, T>(m, n, k, evaluated, step) < 1.0);
+  CHECK(error_of<true, true, T>(m, n, k, evaluated, step) < 1.0);
 }
 
 }  // namespace
@@ -113,6 +114,23 @@ TEST_CASE("matmul: sizes round the tile and vector widths") {
       }
 }
 
+TEST_CASE("matmul: sizes up to 70") {
+  std::mt19937 generator(seed);
+  const auto size = [&] { return 1 + static_cast<std::int64_t>(generator() % 70); };
+  for (int i = 0; i < 60; ++i) {
+    const std::int64_t m = size(), n = size(), k = size();
+    check_all<float>(m, n, k);
+    check_all<double>(m, n, k);
+  }
+}
+
+TEST_CASE("matmul: rows whose distance is a power of two") {
+  check_all<float>(30, 130, 70, false, 1024);
+  check_all<float>(2, 300, 1500, false, 1024);
+  check_all<double>(13, 70, 40, false, 512);
+  check_all<double>(31, 34, 130, true, 512);
+}
+
 TEST_CASE("matmul: blocked sizes") {
   check_all<float>(100, 10, 300);
   check_all<float>(7, 1, 131);
@@ -124,11 +142,14 @@ TEST_CASE("matmul: blocked sizes") {
   check_all<double>(270, 35, 140);
   check_all<float>(1, 531, 300);
   check_all<float>(3, 200, 259);
+  check_all<float>(37, 150, 1030);
+  check_all<double>(15, 70, 1100);
 }
 
 TEST_CASE("matmul: more packed elements than are kept at once") {
   CHECK(error_of<false, false, float>(253, 5, 17000) < 1.0);
   CHECK(error_of<true, true, float>(253, 140, 1100) < 1.0);
+  CHECK(error_of<false, true, float>(1011, 40, 1100) < 1.0);
 }
 
 TEST_CASE("matmul: operands that are evaluated while packing") {
@@ -199,7 +220,7 @@ TEST_CASE("matmul: results that are stored at once equal those that are handed o
   struct shape {
     std::int64_t m, n, k;
   };
-  for (const shape s : {shape{15, 31, 9}, shape{40, 33, 20}, shape{40, 48, 300}, shape{600, 70, 5}, shape{33, 129, 520}}) {
+  for (const shape s : {shape{15, 31, 9}, shape{40, 33, 20}, shape{40, 48, 300}, shape{600, 70, 5}, shape{33, 129, 520}, shape{29, 77, 2050}}) {
     CAPTURE(s.n);
     const auto a = random_vector<float>(s.m * s.k, 8), b = random_vector<float>(s.k * s.n, 9);
     const std::int64_t ld = s.n + 3;
@@ -215,19 +236,24 @@ TEST_CASE("matmul: bit-identical for any number of threads") {
   struct shape {
     std::int64_t m, n, k;
   };
-  for (const shape s : {shape{100, 1024, 300}, shape{300, 200, 300}, shape{1, 2000, 600}, shape{64, 64, 5000}, shape{100, 10, 1024}, shape{2000, 9, 100}}) {
+  for (const shape s : {shape{100, 1024, 300}, shape{300, 200, 300}, shape{1, 2000, 600}, shape{64, 64, 5000},
+                        shape{100, 10, 1024}, shape{2000, 9, 100}, shape{129, 120, 130}, shape{700, 3, 900}, shape{530, 600, 70}}) {
     CAPTURE(s.m);
     const auto a = random_vector<float>(s.m * s.k, 5), b = random_vector<float>(s.k * s.n, 6);
     std::vector<float> one(static_cast<std::size_t>(s.m * s.n)), many(one.size());
-    const auto run = [&](int threads, std::vector<float>& c) {
+    const auto run = [&](int threads, bool transposed, std::vector<float>& c) {
       const rill::thread_limit limit(threads);
-      matmul<false, true, float>(s.m, s.n, s.k, plain_operand<float>{a.data(), s.k},
-                                 plain_operand<float>{b.data(), s.k}, store_epilogue<float>{c.data(), s.n});
+      const plain_operand<float> x{a.data(), s.k};
+      const store_epilogue<float> to{c.data(), s.n};
+      if (transposed) matmul<false, true, float>(s.m, s.n, s.k, x, plain_operand<float>{b.data(), s.k}, to);
+      else matmul<false, false, float>(s.m, s.n, s.k, x, plain_operand<float>{b.data(), s.n}, to);
     };
-    run(1, one);
-    for (int threads : {2, 4}) {
-      run(threads, many);
-      CHECK(one == many);
+    for (const bool transposed : {false, true}) {
+      run(1, transposed, one);
+      for (int threads : {2, 4}) {
+        run(threads, transposed, many);
+        CHECK(one == many);
+      }
     }
   }
 }

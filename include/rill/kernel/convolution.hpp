@@ -51,26 +51,6 @@ template <class T>
   }
 }
 
-/// Computes the tile of `args` at rows i0, i0 + i_step, ... and columns [j0, j0 + cols) of the result: stored at once
-/// where nothing else is to be done, handed over from args.c otherwise.
-template <class T>
-inline void run_tile_to_sink(tile_args<T>& args, const tile_sink<T>& sink, std::int64_t rows, std::int64_t i0,
-                             std::int64_t i_step, std::int64_t j0, std::int64_t cols) {
-  const std::int64_t vectors = cols > lanes<T> ? 2 : 1;
-  if (sink.direct != nullptr && cols == vectors * lanes<T>) {
-    args.to = sink.direct + i0 * sink.direct_ld + j0;
-    args.to_pitch = i_step * sink.direct_ld;
-    if (args.to_pitch > 2 * cols)  // shorter steps are a stream that the processor foresees
-      for (std::int64_t r = 0; r < rows; ++r) prefetch_lines<true>(args.to + r * args.to_pitch, cols);
-    tile_for<T>(rows, vectors)(args);
-  } else {
-    args.to = nullptr;
-    sink.prefetch(rows, i0, j0, cols);
-    tile_for<T>(rows, vectors)(args);
-    sink.finish(args.c, args.c_pitch, rows, i0, i_step, j0, cols);
-  }
-}
-
 /// Packs a filter of `depth` rows in panels: [panel][row][output].
 template <class T>
 [[gnu::noinline]] void pack_filter_panels(const operand_ref<T>& filter, std::int64_t depth, std::int64_t outs, T* to, const call_scratch<T>& scratch) {
@@ -100,7 +80,7 @@ template <class T>
                                              const operand_ref<T>& filter, const tile_sink<T>& sink) {
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows, w = lanes<T>;
   const std::int64_t taps = d.k_h * d.k_w * d.in_c;
-  const even_split tiles(taps, ceil_div(taps, mr));
+  const tile_split tiles(taps, ceil_div(taps, mr));
   const std::int64_t tile_size = packed_tile_size<T>(std::min(mr, taps), d.out_c);
   const std::int64_t pitch = round_up(d.out_w, w);  // of the channels of a transposed row
   // One line of the planar image: all positions that a tap can reach, and what else a vector touches.
@@ -129,17 +109,18 @@ template <class T>
               for (std::int64_t x0 = 0; x0 < d.out_w; x0 += nr) {
                 const std::int64_t vectors = d.out_w - x0 > w ? 2 : 1;
                 for (std::int64_t t = 0; t < tiles.parts; ++t) {
-                  tile_for<T>(tiles.size(t), vectors)({.a = packed + t * tile_size,
-                                                       .a_row = 1,
-                                                       .a_step = tiles.size(t),
-                                                       .segment = no_offset,
-                                                       .segments = 1,
-                                                       .segment_length = d.out_c,
-                                                       .b = row + x0,
-                                                       .b_step = pitch,
-                                                       .c = c,
-                                                       .c_pitch = nr,
-                                                       .accumulate = false});
+                  run_tile<T>({.a = packed + t * tile_size,
+                               .a_row = 1,
+                               .a_step = tiles.size(t),
+                               .segment = no_offset,
+                               .segments = 1,
+                               .segment_length = d.out_c,
+                               .b = row + x0,
+                               .b_step = pitch,
+                               .c = c,
+                               .c_pitch = nr,
+                               .accumulate = false},
+                              tiles.size(t), vectors);
                   for (std::int64_t r = 0; r < tiles.size(t); ++r) {
                     const std::int64_t tap = (tiles.begin(t) + r) / d.in_c, channel = (tiles.begin(t) + r) % d.in_c;
                     const std::int64_t y = oy * d.stride_h + tap / d.k_w - d.pad_top;
@@ -202,7 +183,7 @@ template <class T>
   for (std::int64_t ky = 0; ky < d.k_h; ++ky) offset[ky] = ky * row_size;
   if (!in_place) pack_filter_panels(filter, depth, d.out_c, packed, scratch);
 
-  const even_split tiles(d.out_w, ceil_div(d.out_w, mr));
+  const tile_split tiles(d.out_w, ceil_div(d.out_w, mr));
   const std::int64_t tasks = d.batch * row_blocks.parts;
   parallel_for(tasks, task_grain(image_flops / row_blocks.parts), [&](std::int64_t task0, std::int64_t task1) {
     scratch.with_task_scratch([&](T* own) {
@@ -338,7 +319,7 @@ template <class T>
               const std::int64_t first = count > 0 ? first_tap(py, px) : 0;
               const T* const panel = packed + (first * panels + p * count) * d.out_c * nr;
               const T* const from = row + ((x_first + d.pad_left) / sw - first_qx) * d.out_c;
-              const even_split tiles(pixels, ceil_div(pixels, mr));
+              const tile_split tiles(pixels, ceil_div(pixels, mr));
               for (std::int64_t t = 0; t < tiles.parts; ++t) {
                 const std::int64_t r0 = tiles.begin(t), rows = tiles.size(t);
                 const std::int64_t i0 = (image * d.in_h + y) * d.in_w + x_first + r0 * sw;
@@ -400,7 +381,7 @@ template <class T>
 
   // For one ky the rows (kx, c) that meet an output pixel are neighbours in the padded image.
   const std::int64_t line = d.k_w * d.in_c;
-  const even_split tiles(line, ceil_div(line, mr));
+  const tile_split tiles(line, ceil_div(line, mr));
   // Where those are few, two ky share a tile (and one pass over dy), on image rows that are interleaved with the next.
   const bool paired = d.in_c == 1 && d.k_h > 1 && 2 * line <= mr;
   const std::int64_t groups = paired ? ceil_div(d.k_h, 2) : d.k_h * tiles.parts;
@@ -473,17 +454,18 @@ template <class T>
                 const T* from = paired ? copy + 2 * g * row_size
                                        : copy + g / tiles.parts * row_size + tiles.begin(g % tiles.parts);
                 if (pair) from = pairs + 4 * g * row_size;
-                tile_for<T>(group_rows(g), vectors)({.a = from,
-                                                     .a_row = 1,
-                                                     .a_step = (pair ? 2 : 1) * d.stride_w * d.in_c,
-                                                     .segment = pair ? pair_offset : offset,
-                                                     .segments = rows,
-                                                     .segment_length = d.out_w,
-                                                     .b = columns + p * (in_place ? nr : dy_panel),
-                                                     .b_step = in_place ? d.out_c : nr,
-                                                     .c = partial + chunk * partial_size + (p * groups + g) * mr * nr,
-                                                     .c_pitch = nr,
-                                                     .accumulate = image > image0 || block > 0});
+                run_tile<T>({.a = from,
+                             .a_row = 1,
+                             .a_step = (pair ? 2 : 1) * d.stride_w * d.in_c,
+                             .segment = pair ? pair_offset : offset,
+                             .segments = rows,
+                             .segment_length = d.out_w,
+                             .b = columns + p * (in_place ? nr : dy_panel),
+                             .b_step = in_place ? d.out_c : nr,
+                             .c = partial + chunk * partial_size + (p * groups + g) * mr * nr,
+                             .c_pitch = nr,
+                             .accumulate = image > image0 || block > 0},
+                            group_rows(g), vectors);
               }
             }
           }

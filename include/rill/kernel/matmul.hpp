@@ -71,9 +71,10 @@ inline constexpr int tile_rows = vector_registers == 32 ? 14 : 6;
 inline constexpr int tile_vecs = 2;
 template <class T>
 inline constexpr int tile_cols = tile_vecs* lanes<T>;
-/// Depth of a block of the reduction: a panel of B of this depth stays in the first-level cache.
+/// Depth of a block of the reduction: four panels of B of this depth fit the second-level cache, from which the kernel
+/// streams them. Shorter blocks would let it pause for the accumulators more often.
 template <class T>
-inline constexpr std::int64_t block_depth = 1024 / static_cast<std::int64_t>(sizeof(T));
+inline constexpr std::int64_t block_depth = 4096 / static_cast<std::int64_t>(sizeof(T));
 
 template <class V>
 inline V multiply_add(const V& a, const V& b, const V& c) {
@@ -118,16 +119,6 @@ inline vec<double> load_lanes(const double* from, std::int64_t n) {
 }
 #endif
 
-/// Sum of all lanes, the upper half added to the lower one until one is left.
-template <class V>
-inline auto sum_lanes(const V& v) {
-  alignas(64) typename V::value_type lane[V::size];
-  v.store_aligned(lane);
-  for (std::size_t half = V::size / 2; half > 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) lane[i] += lane[i + half];
-  return lane[0];
-}
-
 /// Copies n elements with vectors; never touches memory outside the two ranges.
 template <class T>
 inline void copy_elements(T* to, const T* from, std::int64_t n) {
@@ -143,10 +134,23 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_di
 struct even_split {
   std::int64_t parts, base, extra;
   constexpr even_split(std::int64_t n, std::int64_t wanted_parts)
-      : parts(std::max<std::int64_t>(1, std::min(n, wanted_parts))), base(n / parts), extra(n % parts) {}
+      : parts(std::max<std::int64_t>(1, std::min(n, wanted_parts))), base(parts == 1 ? n : n / parts), extra(n - base * parts) {}
   [[nodiscard]] constexpr std::int64_t begin(std::int64_t p) const { return p * base + std::min(p, extra); }
   [[nodiscard]] constexpr std::int64_t size(std::int64_t p) const { return base + (p < extra); }
   [[nodiscard]] constexpr std::int64_t largest() const { return base + (extra > 0); }
+};
+
+/// n rows in tiles of an even number of rows, as equal as can be; where n is odd, the last tile is a row short.
+struct tile_split {
+  std::int64_t n, parts;
+  even_split pairs;
+  constexpr tile_split(std::int64_t rows, std::int64_t wanted_parts)
+      : n(rows), parts(0), pairs(ceil_div(rows, 2), wanted_parts) {
+    parts = pairs.parts;
+  }
+  [[nodiscard]] constexpr std::int64_t begin(std::int64_t p) const { return std::min(n, 2 * pairs.begin(p)); }
+  [[nodiscard]] constexpr std::int64_t size(std::int64_t p) const { return begin(p + 1) - begin(p); }
+  [[nodiscard]] constexpr std::int64_t largest() const { return std::min(n, 2 * pairs.largest()); }
 };
 
 // ---- operands and epilogues without their types ---------------------------------------------------------------------
@@ -353,9 +357,9 @@ struct tile_args {
   bool accumulate;
   T* to = nullptr;  ///< where the result goes, if not to c
   std::int64_t to_pitch = 0;
+  std::int64_t last_lanes = lanes<T>;  ///< columns of the last vector, see masked_tiles
+  bool last_row_twice = false;         ///< set by run_tile
 };
-template <class T>
-using tile_function = void (*)(const tile_args<T>&);
 
 inline constexpr std::int64_t no_offset[1] = {0};
 
@@ -367,22 +371,55 @@ template <class T>
 #endif
 }
 
-// Every loop over the tile must be unrolled, or the accumulators would live in memory.
-template <class T, int MR, int NV, bool Prefetch = false>
+/// Whether the last vector of a tile may have fewer columns than lanes: the others are neither read nor written.
+#if defined(__AVX512F__)
+inline constexpr bool masked_tiles = true;
+inline vec<float> load_masked(const float* p, std::uint32_t m) {
+  return vec<float>(_mm512_maskz_loadu_ps(static_cast<__mmask16>(m), p));
+}
+inline vec<double> load_masked(const double* p, std::uint32_t m) {
+  return vec<double>(_mm512_maskz_loadu_pd(static_cast<__mmask8>(m), p));
+}
+inline void store_masked(float* p, const vec<float>& v, std::uint32_t m) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>(m), v);
+}
+inline void store_masked(double* p, const vec<double>& v, std::uint32_t m) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>(m), v);
+}
+#else
+inline constexpr bool masked_tiles = false;
+template <class T>
+inline vec<T> load_masked(const T* p, std::uint32_t) {
+  return vec<T>::load_unaligned(p);
+}
+template <class T>
+inline void store_masked(T* p, const vec<T>& v, std::uint32_t) {
+  v.store_unaligned(p);
+}
+#endif
+
+/// Rows of B ahead of the one at work for which is asked where B comes from far away: by kernels of few rows, which read
+/// it faster than the processor foresees, and while B is packed.
+inline constexpr std::int64_t prefetch_rows = 8;
+
+// Every loop over the tile must be unrolled, or the accumulators would live in memory. There are kernels for even numbers
+// of rows (and for one and seven): a tile of one row less reads its last row twice, and writes it twice.
+template <class T, int MR, int NV>
 [[gnu::noinline]] void tile_kernel(const tile_args<T>& t) {
   using V = vec<T>;
   constexpr int w = lanes<T>;
   constexpr int groups = (MR + 3) / 4;  // of four rows, which share a pointer
+  const std::uint32_t mask = (1u << t.last_lanes) - 1u;
   V acc[std::size_t{MR}][std::size_t{NV}];
   if (t.accumulate) {
     const T* from = t.c;
-    const std::int64_t pitch = t.c_pitch;
+    const std::int64_t pitch = t.c_pitch, last_pitch = t.last_row_twice ? 0 : pitch;
 #pragma GCC unroll 16
     for (int r = 0; r < MR; ++r) {
       opaque(from);
 #pragma GCC unroll 16
       for (int v = 0; v < NV; ++v) acc[r][v] = V::load_unaligned(from + v * w);
-      from += pitch;
+      from += r + 2 == MR ? last_pitch : pitch;
     }
   } else {
 #pragma GCC unroll 16
@@ -392,19 +429,24 @@ template <class T, int MR, int NV, bool Prefetch = false>
   }
   const T* b = t.b;
   const std::int64_t a_step = t.a_step, b_step = t.b_step, length = t.segment_length;
-  const std::int64_t row = t.a_row, row3 = 3 * row;
+  [[maybe_unused]] const std::int64_t ahead = prefetch_rows * b_step;
+  const std::int64_t row = t.a_row, row3 = 3 * row, last_row = ((MR - 1) % 4 - t.last_row_twice) * row;
   for (std::int64_t s = 0; s < t.segments; ++s) {
     const T* a[std::size_t{groups}];
 #pragma GCC unroll 16
     for (int g = 0; g < groups; ++g) a[g] = t.a + t.segment[s] + 4 * g * row;
     const auto element = [&](int r) __attribute__((always_inline)) {
       const T* p = a[r / 4];
+      if (MR > 1 && r == MR - 1) return p[last_row];
       return r % 4 == 0 ? p[0] : r % 4 == 1 ? p[row] : r % 4 == 2 ? p[2 * row] : p[row3];
     };
+    const auto load = [&](int v) __attribute__((always_inline)) {
+      return v == NV - 1 ? load_masked(b + v * w, mask) : V::load_unaligned(b + v * w);
+    };
     for (std::int64_t l = length; l > 0; --l) {
-      if constexpr (Prefetch) {
+      if constexpr (MR <= 6) {
 #pragma GCC unroll 16
-        for (int v = 0; v < NV; ++v) __builtin_prefetch(b + 16 * b_step + v * w);
+        for (int v = 0; v < NV; ++v) __builtin_prefetch(b + ahead + v * w);
       }
 #pragma GCC unroll 16
       for (int g = 0; g < groups; ++g) opaque(a[g]);
@@ -414,14 +456,14 @@ template <class T, int MR, int NV, bool Prefetch = false>
         for (int r = 0; r < MR; ++r) av[r] = V(element(r));
 #pragma GCC unroll 16
         for (int v = 0; v < NV; ++v) {
-          const V bv = V::load_unaligned(b + v * w);
+          const V bv = load(v);
 #pragma GCC unroll 16
           for (int r = 0; r < MR; ++r) acc[r][v] = multiply_add(av[r], bv, acc[r][v]);
         }
       } else {
         V bv[std::size_t{NV}];
 #pragma GCC unroll 16
-        for (int v = 0; v < NV; ++v) bv[v] = V::load_unaligned(b + v * w);
+        for (int v = 0; v < NV; ++v) bv[v] = load(v);
 #pragma GCC unroll 16
         for (int r = 0; r < MR; ++r) {
           const V av(element(r));
@@ -435,27 +477,45 @@ template <class T, int MR, int NV, bool Prefetch = false>
     }
   }
   T* to = t.to != nullptr ? t.to : t.c;
-  const std::int64_t pitch = t.to != nullptr ? t.to_pitch : t.c_pitch;
+  const std::int64_t pitch = t.to != nullptr ? t.to_pitch : t.c_pitch, last_pitch = t.last_row_twice ? 0 : pitch;
 #pragma GCC unroll 16
   for (int r = 0; r < MR; ++r) {
     opaque(to);
 #pragma GCC unroll 16
-    for (int v = 0; v < NV; ++v) acc[r][v].store_unaligned(to + v * w);
-    to += pitch;
+    for (int v = 0; v < NV; ++v) {
+      if (v == NV - 1) store_masked(to + v * w, acc[r][v], mask);
+      else acc[r][v].store_unaligned(to + v * w);
+    }
+    to += r + 2 == MR ? last_pitch : pitch;
   }
 }
 
-template <class T, int NV>
-inline constexpr auto tile_functions = []<int... I>(std::integer_sequence<int, I...>) {
-  return std::array<tile_function<T>, sizeof...(I)>{&tile_kernel<T, I + 1, NV>...};
+/// Vectors per row of the widest tile of so many rows: where B is read once and straight from memory.
+constexpr int wide_vecs(int rows) {
+  int v = 8;
+  while (v > tile_vecs && v * rows > vector_registers - 8) v /= 2;
+  return v;
 }
-(std::make_integer_sequence<int, tile_rows>{});
 
-/// The tile function for `rows` x `vectors` (1 or 2).
+/// Computes a tile of `rows` x `vectors`: 1, 2 or wide_vecs(rows).
 template <class T>
-inline tile_function<T> tile_for(std::int64_t rows, std::int64_t vectors) {
-  const auto r = static_cast<std::size_t>(rows - 1);
-  return vectors == 1 ? tile_functions<T, 1>[r] : tile_functions<T, 2>[r];
+inline void run_tile(tile_args<T>& t, std::int64_t rows, std::int64_t vectors) {
+  using kernel = void (*)(const tile_args<T>&);
+  static constexpr auto all = []<int... I>(std::integer_sequence<int, I...>) {
+    return std::array<std::array<kernel, 3>, sizeof...(I)>{
+        {{&tile_kernel<T, 2 * I + 2, 1>, &tile_kernel<T, 2 * I + 2, 2>, &tile_kernel<T, 2 * I + 2, wide_vecs(2 * I + 2)>}...}};
+  }
+  (std::make_integer_sequence<int, tile_rows / 2>{});
+  t.last_row_twice = false;
+  if (rows == 1 && vectors > tile_vecs) return tile_kernel<T, 1, wide_vecs(1)>(t);
+  if constexpr (tile_rows > 7)  // for images of 7 x 7
+    if (rows == 7 && vectors == 2) return tile_kernel<T, 7, 2>(t);
+  t.last_row_twice = rows % 2 != 0;
+  all[static_cast<std::size_t>(rows - 1) / 2][vectors <= tile_vecs ? static_cast<std::size_t>(vectors - 1) : 2](t);
+}
+template <class T>
+inline void run_tile(tile_args<T>&& t, std::int64_t rows, std::int64_t vectors) {
+  run_tile(t, rows, vectors);
 }
 
 // ---- packing --------------------------------------------------------------------------------------------------------
@@ -528,22 +588,18 @@ template <class T>
   for (std::int64_t k0 = 0; k0 < k; k0 += block_depth<T>) {
     const std::int64_t depth = std::min(block_depth<T>, k - k0);
     for (std::int64_t r = 0; r < rows; ++r) row[r] = a.segment(i0 + r, k0, depth, scratch + r * block_depth<T>);
+    for (std::int64_t r = rows; r < round_up(rows, w); ++r) row[r] = row[rows - 1];  // whole blocks are the fast ones
     for (std::int64_t kk = 0; kk < depth; kk += w) {
       const std::int64_t steps = std::min(w, depth - kk);
       T* to = out + (k0 + kk) * rows;
-      if constexpr (row_groups<T> == 1) {
-        transpose_block<T>(row, rows, kk, steps, to, rows, w);
-      } else {
-        for (std::int64_t g = 0; g < rows; g += w)
-          transpose_block<T>(row + g, std::min(w, rows - g), kk, steps, to + g, rows, std::min(w, rows - g));
-      }
+      for (std::int64_t g = (rows - 1) / w * w; g >= 0; g -= w) transpose_block<T>(row + g, w, kk, steps, to + g, rows, w);
     }
   }
 }
 
 /// Packs tiles [t0, t1) of op(A) = A^T, whose steps are contiguous in memory.
 template <class T>
-[[gnu::noinline]] void pack_transposed_rows(const operand_ref<T>& a, const even_split& tiles, std::int64_t t0, std::int64_t t1, std::int64_t first_row,
+[[gnu::noinline]] void pack_transposed_rows(const operand_ref<T>& a, const tile_split& tiles, std::int64_t t0, std::int64_t t1, std::int64_t first_row,
                           std::int64_t k, std::int64_t tile_size, T* out, T* scratch) {
   const std::int64_t i0 = tiles.begin(t0), total = tiles.begin(t1) - i0;
   for (std::int64_t kk = 0; kk < k; ++kk) {
@@ -576,6 +632,8 @@ template <class T>
   for (std::int64_t kk = 0; kk < depth; ++kk) {
     const T* from = b.segment(k0 + kk, j0, cols, scratch);
     T* to = out + kk * nr;
+    if (b.in_memory())
+      for (std::int64_t x = 0; x < cols; x += w) __builtin_prefetch(from + prefetch_rows * b.ld + x);
     for (std::int64_t p = 0; p < full; ++p, from += nr, to += panel_size)
       unroll<tile_vecs>([&](auto v) __attribute__((always_inline)) {
         vec<T>::load_unaligned(from + v * w).store_unaligned(to + v * w);
@@ -610,7 +668,7 @@ template <class T>
 
 /// Packs all tiles of rows [first_row, first_row + tiles) of op(A) in parallel.
 template <class T>
-[[gnu::noinline]] void pack_a(bool trans, const operand_ref<T>& a, const even_split& tiles, std::int64_t first_row,
+[[gnu::noinline]] void pack_a(bool trans, const operand_ref<T>& a, const tile_split& tiles, std::int64_t first_row,
                               std::int64_t k, std::int64_t tile_size, T* out, const call_scratch<T>& scratch) {
   // A transposed operand is read in long rows, so neighbouring tiles go together.
   const std::int64_t together = trans ? 16 : 1;
@@ -644,19 +702,47 @@ inline void prefetch_lines(const T* from, std::int64_t n) {
     __builtin_prefetch(from + i, Write, Write ? 3 : 2);
 }
 
-/// The general case. A is read where it is, or packed once for all if it is an expression or stored the other way round.
-/// B is packed block by block by the task that uses it when few tasks share it, else once for all as well.
+/// Computes the tile of `args` at rows i0, i0 + i_step, ... and columns [j0, j0 + cols) of the result: stored at once
+/// where nothing else is to be done, handed over from args.c otherwise.
+template <class T>
+inline void run_tile_to_sink(tile_args<T>& args, const tile_sink<T>& sink, std::int64_t rows, std::int64_t i0,
+                             std::int64_t i_step, std::int64_t j0, std::int64_t cols) {
+  const std::int64_t vectors = ceil_div(cols, lanes<T>);
+  if (sink.direct != nullptr && (masked_tiles || cols == vectors * lanes<T>)) {
+    args.to = sink.direct + i0 * sink.direct_ld + j0;
+    args.to_pitch = i_step * sink.direct_ld;
+    args.last_lanes = cols - (vectors - 1) * lanes<T>;
+    // Shorter steps are a stream that the processor foresees, and many terms leave it time.
+    if (args.to_pitch > 2 * cols && args.segments * args.segment_length < 256)
+      for (std::int64_t r = 0; r < rows; ++r) prefetch_lines<true>(args.to + r * args.to_pitch, cols);
+    run_tile<T>(args, rows, vectors);
+  } else {
+    args.to = nullptr;
+    sink.prefetch(rows, i0, j0, cols);
+    run_tile<T>(args, rows, vectors);
+    sink.finish(args.c, args.c_pitch, rows, i0, i_step, j0, cols);
+  }
+}
+
+/// Whether rows `ld` elements apart crowd into so few sets of the first-level cache that a tile's drive each other out.
+template <class T>
+constexpr bool crowded(std::int64_t ld) {
+  return ld * static_cast<std::int64_t>(sizeof(T)) % 4096 == 0;
+}
+
+/// The general case. A is read where it is, or packed once for all if it is an expression, stored the other way round or
+/// in crowded rows. B is packed block by block by the task that uses it when few tasks share it, else once for all as well.
 template <class T>
 [[gnu::noinline]] void matmul_packed(const product<T>& p) {
   const std::int64_t m = p.m, n = p.n, k = p.k;
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows, depth = block_depth<T>;
   constexpr std::int64_t rows_per_task = mr * (256 / mr), most_panels = 4;
-  constexpr std::int64_t packed_limit = std::int64_t{1} << 22;  // elements of a packed operand kept at once
+  constexpr std::int64_t packed_limit = (4 << 20) / static_cast<std::int64_t>(sizeof(T));  // elements of an operand at once
   const even_split k_blocks(k, ceil_div(k, depth));
-  const std::int64_t m_step = std::max(rows_per_task, packed_limit / k / rows_per_task * rows_per_task);
-  const std::int64_t rows_at_once = std::min(m, m_step);
+  const std::int64_t row_parts = ceil_div(m, std::max(2 * rows_per_task, packed_limit / k));
+  const std::int64_t m_step = round_up(ceil_div(m, row_parts), 2), rows_at_once = std::min(m, m_step);
   const bool narrow = n <= nr;
-  const bool share_b = m > 2 * rows_per_task || narrow;
+  const bool share_b = narrow || (m > 2 * rows_per_task && n < 16 * nr);
   const std::int64_t n_step =
       share_b ? std::min(round_up(n, nr), std::max(nr * most_panels, packed_limit / k / nr * nr)) : round_up(n, nr);
 
@@ -666,9 +752,9 @@ template <class T>
       narrow ? std::clamp(flops_per_task / (2 * n * k) / mr * mr, mr, rows_per_task) : share_b ? rows_per_task : m;
   const std::int64_t most_row_blocks = ceil_div(rows_at_once, task_rows);
   const std::int64_t panels_per_task = std::clamp<std::int64_t>(n_step / nr * most_row_blocks / 8, 1, most_panels);
-  const even_split widest(rows_at_once, ceil_div(rows_at_once, mr));
+  const tile_split widest(rows_at_once, ceil_div(rows_at_once, mr));
   // A tile kernel broadcasts single elements of A, wherever they lie: packing pays only for what is read often.
-  const bool pack_a_first = !p.a.in_memory() || (p.trans_a && !narrow);
+  const bool pack_a_first = !p.a.in_memory() || (!narrow && (p.trans_a || crowded<T>(p.a.ld)));
   const std::int64_t tile_size = packed_tile_size<T>(std::min(mr, rows_at_once), k);
   const std::int64_t tiles_per_task = ceil_div(widest.parts, most_row_blocks) + 1;
   const std::int64_t a_size = pack_a_first ? round_up(widest.parts * tile_size, 16) : 0;
@@ -676,7 +762,7 @@ template <class T>
   const std::int64_t own_b = share_b ? 0 : panels_per_task * nr * k_blocks.largest();
   const std::int64_t pitch = panels_per_task * nr;
   const std::int64_t own_c = (k_blocks.parts > 1 ? tiles_per_task : 1) * mr * pitch;
-  const call_scratch<T> scratch(a_size + b_size, own_b + own_c + pack_scratch<T>(16 * mr + panels_per_task * nr));
+  const call_scratch<T> scratch(a_size + b_size, own_b + own_c + pack_scratch<T>(16 * mr + most_panels * nr));
   T* const packed_a = scratch.shared();
   T* const packed_b = packed_a + a_size;
   const auto pack_b = [&p](std::int64_t k0, std::int64_t steps, std::int64_t j0, std::int64_t cols, T* out,
@@ -687,18 +773,18 @@ template <class T>
 
   for (std::int64_t first_row = 0; first_row < m; first_row += m_step) {
     const std::int64_t m_here = std::min(m_step, m - first_row);
-    const even_split tiles(m_here, ceil_div(m_here, mr));
+    const tile_split tiles(m_here, ceil_div(m_here, mr));
     const even_split row_blocks(tiles.parts, ceil_div(m_here, task_rows));
     if (pack_a_first) pack_a(p.trans_a, p.a, tiles, first_row, k, tile_size, packed_a, scratch);
     for (std::int64_t first_col = 0; first_col < n; first_col += n_step) {
       const std::int64_t n_here = std::min(n_step, n - first_col);
       const std::int64_t panels = ceil_div(n_here, nr);
       if (share_b) {
-        const std::int64_t grain = std::max<std::int64_t>(1, 60'000 / (nr * k));
-        parallel_for(panels, grain, [&](std::int64_t q0, std::int64_t q1) {
+        const std::int64_t width = most_panels * nr, grain = std::max<std::int64_t>(1, 60'000 / (width * k));
+        parallel_for(ceil_div(n_here, width), grain, [&](std::int64_t g0, std::int64_t g1) {
           scratch.with_task_scratch([&](T* own) {
-            for (std::int64_t q = q0; q < q1; ++q)
-              pack_b(0, k, first_col + q * nr, std::min(nr, n_here - q * nr), packed_b + q * nr * k, nr * k, own);
+            for (std::int64_t j = g0 * width, end = std::min(n_here, g1 * width); j < end; j += width)
+              pack_b(0, k, first_col + j, std::min(width, end - j), packed_b + j * k, nr * k, own);
           });
         });
       }
@@ -726,7 +812,7 @@ template <class T>
               for (std::int64_t t = t0; t < t1; ++t) {
                 const std::int64_t rows = tiles.size(t), i = tiles.begin(t), i0 = first_row + i;
                 T* const c = block_c + (k_blocks.parts > 1 ? t - t0 : 0) * mr * pitch;
-                if (last) p.sink.prefetch(rows, i0, j0, cols);
+                if (last && p.sink.direct == nullptr) p.sink.prefetch(rows, i0, j0, cols);
                 for (std::int64_t l = k0 + steps + (t - t0) * ahead_rows, e = std::min(l + ahead_rows, k); l < e; ++l)
                   prefetch_lines<false>(p.b.data + l * p.b.ld + j0, cols);
                 tile_args<T> args{.a = packed_a + t * tile_size + k0 * rows,
@@ -745,25 +831,15 @@ template <class T>
                   args.a_step = p.trans_a ? p.a.ld : 1;
                   args.a = p.a.data + i0 * args.a_row + k0 * args.a_step;
                 }
-                // Whole vectors that are only to be stored go where they belong at once.
-                const std::int64_t direct = last && p.sink.direct != nullptr ? cols / lanes<T> * lanes<T> : 0;
+                const bool direct = last && p.sink.direct != nullptr;
                 for (std::int64_t q = 0; q < q1 - q0; ++q) {
-                  const std::int64_t vectors = cols - q * nr > lanes<T> ? 2 : 1;
+                  const std::int64_t here = std::min(nr, cols - q * nr);
                   args.b = share_b ? packed_b + (q0 + q) * nr * k + k0 * nr : block_b + q * nr * steps;
                   args.c = c + q * nr;
-                  args.to = nullptr;
-                  if (q * nr + vectors * lanes<T> <= direct) {
-                    args.to = p.sink.direct + i0 * p.sink.direct_ld + j0 + q * nr;
-                    args.to_pitch = p.sink.direct_ld;
-                    for (std::int64_t r = 0; r < rows; ++r) prefetch_lines<true>(args.to + r * args.to_pitch, vectors * lanes<T>);
-                  } else if (last && direct > 0) {
-                    tile_for<T>(rows, vectors)(args);
-                    p.sink.finish(args.c, pitch, rows, i0, 1, j0 + q * nr, cols - q * nr);
-                    continue;
-                  }
-                  tile_for<T>(rows, vectors)(args);
+                  if (direct) run_tile_to_sink(args, p.sink, rows, i0, 1, j0 + q * nr, here);
+                  else run_tile<T>(args, rows, ceil_div(here, lanes<T>));
                 }
-                if (last && direct == 0) p.sink.finish(c, pitch, rows, i0, 1, j0, cols);
+                if (last && !direct) p.sink.finish(c, pitch, rows, i0, 1, j0, cols);
               }
             }
           }
@@ -773,147 +849,74 @@ template <class T>
   }
 }
 
-/// Vectors per row of the tile for a product with few rows, where B is read once and straight from memory.
-constexpr int wide_vecs(int rows) {
-  int v = 8;
-  while (v > 2 && v * rows > vector_registers - 8) v /= 2;
-  return v;
-}
+/// B is in memory, row by row, and read where it is: for a product that is too small, or has too few rows, for packing.
 template <class T>
-inline constexpr auto wide_functions = []<int... I>(std::integer_sequence<int, I...>) {
-  return std::array<tile_function<T>, sizeof...(I)>{&tile_kernel<T, I + 1, wide_vecs(I + 1), true>...};
-}
-(std::make_integer_sequence<int, tile_rows>{});
-
-/// At most tile_rows rows and a plain row-major B: nothing of B is used twice, so it is not packed.
-template <class T>
-[[gnu::noinline]] void matmul_few_rows(const product<T>& p) {
+[[gnu::noinline]] void matmul_unpacked(const product<T>& p) {
   const std::int64_t m = p.m, n = p.n, k = p.k;
-  constexpr std::int64_t w = lanes<T>, widest = 8 * w;
-  constexpr std::int64_t task_cols = widest * 2;
-  const even_split tiles(m, 1);
-  const std::int64_t tile_size = packed_tile_size<T>(m, k);
-  const std::int64_t vectors = wide_vecs(static_cast<int>(m));
-  const bool ragged = n % w != 0;
-  const call_scratch<T> scratch(tile_size, tile_rows * widest + pack_scratch<T>(16 * tile_rows) + (ragged ? w * k : 0));
-  T* const packed_a = scratch.shared();
-  pack_a(p.trans_a, p.a, tiles, 0, k, tile_size, packed_a, scratch);
-  // What such a product waits for is memory: count eight flops for every element of B.
-  const std::int64_t grain = task_grain(std::max<std::int64_t>(8, 2 * m) * std::min(n, task_cols) * k);
-  parallel_for(ceil_div(n, task_cols), grain, [&](std::int64_t task0, std::int64_t task1) {
+  constexpr std::int64_t w = lanes<T>;
+  const tile_split tiles(m, ceil_div(m, tile_rows));
+  const std::int64_t widest =
+      tiles.parts > 1 || n <= tile_vecs * w ? tile_vecs : wide_vecs(static_cast<int>(m == 1 ? 1 : round_up(m, 2)));
+  // What a product of few rows waits for is memory: count eight flops for every element of B.
+  const std::int64_t worth = std::max<std::int64_t>(8, 2 * m) * n * k / flops_per_task;
+  const auto compute = [&](std::int64_t t0, std::int64_t t1, std::int64_t j, std::int64_t end, const T* packed_a,
+                           std::int64_t tile_size, T* last_panel) {
+    alignas(64) T c[static_cast<std::size_t>(vector_registers * w)];
+    tile_args<T> args{.a = nullptr,
+                      .a_row = p.trans_a ? 1 : p.a.ld,
+                      .a_step = p.trans_a ? p.a.ld : 1,
+                      .segment = no_offset,
+                      .segments = 1,
+                      .segment_length = k,
+                      .b = nullptr,
+                      .b_step = p.b.ld,
+                      .c = c,
+                      .c_pitch = widest * w,
+                      .accumulate = false};
+    while (j < end) {
+      const std::int64_t left = end - j, vectors = left > (widest - 1) * w ? widest : left > w ? tile_vecs : 1;
+      const std::int64_t cols = std::min(left, vectors * w);
+      args.b = p.b.data + j;
+      args.last_lanes = cols - (vectors - 1) * w;
+      if (!masked_tiles && cols < vectors * w) {
+        for (std::int64_t l = 0; l < k; ++l)
+          for (std::int64_t x = 0; x < vectors * w; x += w)
+            load_lanes(args.b + l * p.b.ld + std::min(x, cols), std::clamp<std::int64_t>(cols - x, 0, w))
+                .store_unaligned(last_panel + l * vectors * w + x);
+        args.b = last_panel;
+        args.b_step = vectors * w;
+      }
+      for (std::int64_t t = t0; t < t1; ++t) {
+        const std::int64_t i0 = tiles.begin(t), rows = tiles.size(t);
+        if (packed_a != nullptr) args.a = packed_a + t * tile_size, args.a_row = 1, args.a_step = rows;
+        else args.a = p.a.data + i0 * args.a_row;
+        run_tile_to_sink(args, p.sink, rows, i0, 1, j, cols);
+      }
+      j += cols;
+    }
+  };
+  const bool pack = !p.a.in_memory() || (n > 64 && (p.trans_a || (m > 8 && crowded<T>(p.a.ld))));
+  const bool ragged = !masked_tiles && n % w != 0;
+  if (worth <= 1 && !pack && !ragged) return compute(0, tiles.parts, 0, n, nullptr, 0, nullptr);
+  const even_split col_blocks(ceil_div(n, widest * w), std::min<std::int64_t>(worth, 8));
+  const even_split row_blocks(tiles.parts, ceil_div(std::min<std::int64_t>(worth, 8), col_blocks.parts));
+  const std::int64_t tile_size = packed_tile_size<T>(tiles.largest(), k);
+  const call_scratch<T> scratch(pack ? tiles.parts * tile_size : 0,
+                                std::max(ragged ? widest * w * k : 0, pack ? pack_scratch<T>(16 * tile_rows) : 0));
+  if (pack) pack_a(p.trans_a, p.a, tiles, 0, k, tile_size, scratch.shared(), scratch);
+  parallel_for(row_blocks.parts * col_blocks.parts, 1, [&](std::int64_t task0, std::int64_t task1) {
     scratch.with_task_scratch([&](T* own) {
-      T* const c = own;
-      T* const last_panel = own + tile_rows * widest;
-      const std::int64_t end = std::min(n, task1 * task_cols);
-      for (std::int64_t j = task0 * task_cols; j < end;) {
-        tile_args<T> args{.a = packed_a,
-                          .a_row = 1,
-                          .a_step = m,
-                          .segment = no_offset,
-                          .segments = 1,
-                          .segment_length = k,
-                          .b = p.b.data + j,
-                          .b_step = p.b.ld,
-                          .c = c,
-                          .c_pitch = widest,
-                          .accumulate = false};
-        const std::int64_t left = end - j;
-        std::int64_t cols = left;
-        if (left >= vectors * w) {
-          cols = vectors * w;
-          wide_functions<T>[static_cast<std::size_t>(m - 1)](args);
-        } else if (left >= 2 * w) {
-          cols = 2 * w;
-          tile_functions<T, 2>[static_cast<std::size_t>(m - 1)](args);
-        } else if (left >= w) {
-          cols = w;
-          tile_functions<T, 1>[static_cast<std::size_t>(m - 1)](args);
-        } else {
-          for (std::int64_t kk = 0; kk < k; ++kk)
-            load_lanes(p.b.data + kk * p.b.ld + j, left).store_unaligned(last_panel + kk * w);
-          args.b = last_panel;
-          args.b_step = w;
-          tile_functions<T, 1>[static_cast<std::size_t>(m - 1)](args);
-        }
-        p.sink.finish(c, widest, m, 0, 1, j, cols);
-        j += cols;
+      for (std::int64_t task = task0; task < task1; ++task) {
+        const std::int64_t rb = task % row_blocks.parts, cb = task / row_blocks.parts;
+        const std::int64_t t0 = row_blocks.begin(rb), q0 = col_blocks.begin(cb), q1 = q0 + col_blocks.size(cb);
+        compute(t0, t0 + row_blocks.size(rb), q0 * widest * w, std::min(n, q1 * widest * w),
+                pack ? scratch.shared() : nullptr, tile_size, own);
       }
     });
   });
 }
 
 inline constexpr int dot_rows = 4;
-
-/// sums[r][q] = dot(a row r, b row q) over k elements, for MR rows of A and four rows of B.
-template <class T, int MR>
-void dot_kernel(const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k, T* sums, std::int64_t sums_ld) {
-  using V = vec<T>;
-  constexpr int w = lanes<T>, nq = dot_rows;
-  V acc[std::size_t{MR * nq}];
-  unroll<MR * nq>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
-  std::int64_t kk = 0;
-  for (; kk + w <= k; kk += w) {
-    V av[std::size_t{MR}];
-    unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = V::load_unaligned(a + r * a_ld + kk); });
-    unroll<nq>([&](auto q) __attribute__((always_inline)) {
-      const V bv = V::load_unaligned(b[q] + kk);
-      unroll<MR>([&](auto r)
-                     __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
-    });
-  }
-  if (kk < k) {
-    V av[std::size_t{MR}];
-    unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = load_lanes(a + r * a_ld + kk, k - kk); });
-    unroll<nq>([&](auto q) __attribute__((always_inline)) {
-      const V bv = load_lanes(b[q] + kk, k - kk);
-      unroll<MR>([&](auto r)
-                     __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
-    });
-  }
-  unroll<MR * nq>([&](auto i) __attribute__((always_inline)) { sums[i / nq * sums_ld + i % nq] = sum_lanes(acc[i]); });
-}
-
-/// Up to four rows and a plain transposed B: dot products of rows, so that B streams past once.
-template <class T>
-[[gnu::noinline]] void matmul_dots(const product<T>& p) {
-  const std::int64_t m = p.m, n = p.n, k = p.k;
-  constexpr std::int64_t task_cols = 8 * dot_rows * lanes<T> / 4;
-  const std::int64_t a_ld = round_up(k, lanes<T>);
-  const call_scratch<T> scratch(m * a_ld, dot_rows * task_cols);
-  T* const rows = scratch.shared();
-  if (p.trans_a) {
-    T column[dot_rows];
-    for (std::int64_t kk = 0; kk < k; ++kk) {
-      const T* from = p.a.segment(kk, 0, m, column);
-      for (std::int64_t i = 0; i < m; ++i) rows[i * a_ld + kk] = from[i];
-    }
-  } else {
-    for (std::int64_t i = 0; i < m; ++i) {
-      T* to = rows + i * a_ld;
-      const T* from = p.a.segment(i, 0, k, to);
-      if (from != to) copy_elements(to, from, k);
-    }
-  }
-  const std::int64_t grain = task_grain(8 * std::min(n, task_cols) * k);
-  parallel_for(ceil_div(n, task_cols), grain, [&](std::int64_t task0, std::int64_t task1) {
-    scratch.with_task_scratch([&](T* sums) {
-      for (std::int64_t j0 = task0 * task_cols; j0 < std::min(n, task1 * task_cols); j0 += task_cols) {
-        const std::int64_t cols = std::min(task_cols, n - j0);
-        for (std::int64_t j = 0; j < cols; j += dot_rows) {
-          const T* from[dot_rows];
-          for (int q = 0; q < dot_rows; ++q) from[q] = p.b.data + (j0 + std::min(j + q, cols - 1)) * p.b.ld;
-          switch (m) {
-            case 1: dot_kernel<T, 1>(rows, a_ld, from, k, sums + j, task_cols); break;
-            case 2: dot_kernel<T, 2>(rows, a_ld, from, k, sums + j, task_cols); break;
-            case 3: dot_kernel<T, 3>(rows, a_ld, from, k, sums + j, task_cols); break;
-            default: dot_kernel<T, 4>(rows, a_ld, from, k, sums + j, task_cols); break;
-          }
-        }
-        p.sink.finish(sums, task_cols, m, 0, 1, j0, cols);
-      }
-    });
-  });
-}
 
 /// Lane i of the result is the sum of the lanes of v[i]; destroys v.
 template <class T>
@@ -950,76 +953,116 @@ template <class V>
 #endif
 }
 
-/// to[4 r + q] = dot(a[r], b[q]) over k elements, for four rows of A and of B.
-template <class T>
-[[gnu::noinline]] void dot_tile(const T* const* a, const T* const* b, std::int64_t k, T* to) {
+/// sums[4 r + q] = dot(a row r, b[q]) over k elements, for MR rows of A and four rows of B.
+template <class T, int MR>
+[[gnu::noinline]] void dot_kernel(const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k, T* sums) {
   using V = vec<T>;
-  constexpr int w = lanes<T>, n = dot_rows;
-  V acc[std::size_t{n * n}];
-  unroll<n * n>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
+  constexpr int w = lanes<T>, nq = dot_rows, count = static_cast<int>(round_up(MR * nq, w));
+  V acc[std::size_t{count}];
+  unroll<count>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
   const auto step = [&](auto&& load) __attribute__((always_inline)) {
-    V av[std::size_t{n}];
-    unroll<n>([&](auto r) __attribute__((always_inline)) { av[r] = load(a[r]); });
-    unroll<n>([&](auto q) __attribute__((always_inline)) {
+    V av[std::size_t{MR}];
+    unroll<MR>([&](auto r) __attribute__((always_inline)) { av[r] = load(a + r * a_ld); });
+    unroll<nq>([&](auto q) __attribute__((always_inline)) {
       V bv = load(b[q]);
       keep_in_register(bv);
-      unroll<n>([&](auto r) __attribute__((always_inline)) { acc[r * n + q] = multiply_add(av[r], bv, acc[r * n + q]); });
+      unroll<MR>([&](auto r)
+                     __attribute__((always_inline)) { acc[r * nq + q] = multiply_add(av[r], bv, acc[r * nq + q]); });
     });
   };
   std::int64_t kk = 0;
   for (; kk + w <= k; kk += w) step([&](const T* p) __attribute__((always_inline)) { return V::load_unaligned(p + kk); });
   if (kk < k) step([&](const T* p) __attribute__((always_inline)) { return load_lanes(p + kk, k - kk); });
-  if constexpr (n * n >= w) {
-    unroll<n * n / w>([&](auto g) __attribute__((always_inline)) { sum_vectors<T>(acc + g * w).store_unaligned(to + g * w); });
-  } else {
-    for (int i = 0; i < n * n; ++i) to[i] = sum_lanes(acc[i]);
+  unroll<count / w>([&](auto g) __attribute__((always_inline)) {
+    sum_vectors<T>(acc + g * w).store_unaligned(sums + g * w);
+  });
+}
+template <class T>
+inline void dots(std::int64_t rows, const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k, T* sums) {
+  switch (rows) {
+    case 1: return dot_kernel<T, 1>(a, a_ld, b, k, sums);
+    case 2: return dot_kernel<T, 2>(a, a_ld, b, k, sums);
+    case 3: return dot_kernel<T, 3>(a, a_ld, b, k, sums);
+    default: return dot_kernel<T, 4>(a, a_ld, b, k, sums);
   }
 }
 
-/// A deep product whose rows are shorter than a vector, with A in memory: dot products of rows of A and columns of B, so
-/// that no lane is idle.
+/// Up to four rows and a plain transposed B: dot products of rows, so that B streams past once.
+template <class T>
+[[gnu::noinline]] void matmul_dots(const product<T>& p) {
+  const std::int64_t m = p.m, n = p.n, k = p.k;
+  constexpr std::int64_t task_cols = 8 * dot_rows * lanes<T> / 4;
+  const std::int64_t a_ld = round_up(k, lanes<T>);
+  const call_scratch<T> scratch(m * a_ld, dot_rows * task_cols);
+  T* const rows = scratch.shared();
+  if (p.trans_a) {
+    T column[dot_rows];
+    for (std::int64_t kk = 0; kk < k; ++kk) {
+      const T* from = p.a.segment(kk, 0, m, column);
+      for (std::int64_t i = 0; i < m; ++i) rows[i * a_ld + kk] = from[i];
+    }
+  } else {
+    for (std::int64_t i = 0; i < m; ++i) {
+      T* to = rows + i * a_ld;
+      const T* from = p.a.segment(i, 0, k, to);
+      if (from != to) copy_elements(to, from, k);
+    }
+  }
+  const std::int64_t grain = task_grain(8 * std::min(n, task_cols) * k);
+  parallel_for(ceil_div(n, task_cols), grain, [&](std::int64_t task0, std::int64_t task1) {
+    scratch.with_task_scratch([&](T* sums) {
+      alignas(64) T four[static_cast<std::size_t>(round_up(dot_rows * dot_rows, lanes<T>))];
+      for (std::int64_t j0 = task0 * task_cols; j0 < std::min(n, task1 * task_cols); j0 += task_cols) {
+        const std::int64_t cols = std::min(task_cols, n - j0);
+        for (std::int64_t j = 0; j < cols; j += dot_rows) {
+          const T* from[dot_rows];
+          for (int q = 0; q < dot_rows; ++q) from[q] = p.b.data + (j0 + std::min(j + q, cols - 1)) * p.b.ld;
+          dots(m, rows, a_ld, from, k, four);
+          for (std::int64_t i = 0; i < m; ++i)
+            for (std::int64_t q = 0; q < std::min<std::int64_t>(dot_rows, cols - j); ++q)
+              sums[i * task_cols + j + q] = four[i * dot_rows + q];
+        }
+        p.sink.finish(sums, task_cols, m, 0, 1, j0, cols);
+      }
+    });
+  });
+}
+
+/// Up to four columns, with A in memory: the same with the roles exchanged.
 template <class T>
 [[gnu::noinline]] void matmul_narrow(const product<T>& p) {
   const std::int64_t m = p.m, n = p.n, k = p.k;
-  constexpr std::int64_t w = lanes<T>;
+  constexpr std::int64_t w = lanes<T>, room = round_up(dot_rows * dot_rows, w);
   const bool in_place = p.trans_b && p.b.in_memory();
-  const std::int64_t pitch = round_up(k, w) + w;  // not a power of two
-  const call_scratch<T> scratch(in_place ? 0 : n * pitch, dot_rows * w + dot_rows * dot_rows + w * w);
-  T* const columns = scratch.shared();
+  const std::int64_t pitch = in_place ? p.b.ld : round_up(k, w) + w;  // not a power of two
+  const call_scratch<T> scratch(in_place ? 0 : n * pitch, round_up(dot_rows, w) * dot_rows);
+  T* const copy = scratch.shared();
   if (!in_place && p.trans_b) {
     for (std::int64_t j = 0; j < n; ++j) {
-      T* to = columns + j * pitch;
+      T* to = copy + j * pitch;
       const T* from = p.b.segment(j, 0, k, to);
       if (from != to) copy_elements(to, from, k);
     }
   } else if (!in_place) {
-    scratch.with_task_scratch([&](T* own) {
-      for (std::int64_t kk = 0; kk < k; kk += w) {
-        const std::int64_t steps = std::min(w, k - kk);
-        const T* row[static_cast<std::size_t>(w)];
-        for (std::int64_t l = 0; l < steps; ++l) row[l] = p.b.segment(kk + l, 0, n, own + l * w);
-        transpose_block<T>(row, steps, 0, n, columns + kk, pitch, w);
-      }
-    });
+    T row[dot_rows];
+    for (std::int64_t l = 0; l < k; ++l) {
+      const T* from = p.b.segment(l, 0, n, row);
+      for (std::int64_t j = 0; j < n; ++j) copy[j * pitch + l] = from[j];
+    }
   }
-  const std::int64_t groups = ceil_div(m, dot_rows);
-  parallel_for(groups, task_grain(2 * dot_rows * n * k), [&](std::int64_t g0, std::int64_t g1) {
+  const T* const columns = in_place ? p.b.data : copy;
+  parallel_for(ceil_div(m, dot_rows), task_grain(8 * dot_rows * k), [&](std::int64_t g0, std::int64_t g1) {
     scratch.with_task_scratch([&](T* own) {
-      T* const sums = own + dot_rows * w;
-      for (std::int64_t g = g0; g < g1; ++g) {
-        const std::int64_t i0 = g * dot_rows, rows = std::min<std::int64_t>(dot_rows, m - i0);
-        const T *a[dot_rows], *b[dot_rows];
+      constexpr std::int64_t step = round_up(dot_rows, w);
+      alignas(64) T sums[static_cast<std::size_t>(room)];
+      for (std::int64_t i0 = g0 * dot_rows; i0 < std::min(m, g1 * dot_rows); i0 += dot_rows) {
+        const std::int64_t rows = std::min<std::int64_t>(dot_rows, m - i0);
+        const T* a[dot_rows];
         for (std::int64_t r = 0; r < dot_rows; ++r) a[r] = p.a.data + (i0 + std::min(r, rows - 1)) * p.a.ld;
-        for (std::int64_t j = 0; j < n; j += dot_rows) {
-          for (std::int64_t q = 0; q < dot_rows; ++q) {
-            const std::int64_t column = std::min(j + q, n - 1);
-            b[q] = in_place ? p.b.data + column * p.b.ld : columns + column * pitch;
-          }
-          dot_tile<T>(a, b, k, sums);
-          for (std::int64_t r = 0; r < rows; ++r)
-            for (std::int64_t q = 0; q < std::min<std::int64_t>(dot_rows, n - j); ++q) own[r * w + j + q] = sums[r * dot_rows + q];
-        }
-        p.sink.finish(own, w, rows, i0, 1, 0, n);
+        dots(n, columns, pitch, a, k, sums);
+        for (std::int64_t r = 0; r < rows; ++r)
+          for (std::int64_t j = 0; j < n; ++j) own[r * step + j] = sums[j * dot_rows + r];
+        p.sink.finish(own, step, rows, i0, 1, 0, n);
       }
     });
   });
@@ -1029,9 +1072,9 @@ template <class T>
 [[gnu::noinline]] void multiply(const product<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
   if (p.k <= 0) zero_result(p.m, p.n, p.sink);
-  else if (p.b.in_memory() && !p.trans_b && p.m <= tile_rows) matmul_few_rows(p);
   else if (p.b.in_memory() && p.trans_b && p.m <= dot_rows) matmul_dots(p);
-  else if (p.n <= lanes<T> && p.k >= 8 * lanes<T> && !p.trans_a && p.a.in_memory()) matmul_narrow(p);
+  else if (p.a.in_memory() && !p.trans_a && p.n <= dot_rows && p.k >= 8 * lanes<T>) matmul_narrow(p);
+  else if (p.b.in_memory() && !p.trans_b && (p.m <= tile_rows || p.n * p.k <= 65536)) matmul_unpacked(p);
   else matmul_packed(p);
 }
 

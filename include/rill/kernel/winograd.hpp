@@ -337,7 +337,7 @@ template <class T>
                                                                  wino_points * (in_stride + out_stride) +
                                                                  std::max(d.src_w * d.channels, d.dst_w * d.outs));
   T* const partial = scratch.shared();
-  const even_split row_tiles(d.depth(), ceil_div(d.depth(), tile_rows));
+  const tile_split row_tiles(d.depth(), ceil_div(d.depth(), tile_rows));
   parallel_for(chunks.parts, 1, [&](std::int64_t chunk0, std::int64_t chunk1) {
     scratch.with_task_scratch([&](T* own) {
       T* const source = own;
@@ -384,19 +384,19 @@ template <class T>
             for (std::int64_t panel = 0; panel < panels; ++panel)
               for (std::int64_t b = 0; b < d.blocks(); ++b)
                 for (std::int64_t t = 0; t < row_tiles.parts; ++t)
-                  tile_for<T>(row_tiles.size(t), d.outs - panel * nr > w ? 2 : 1)(
-                      {.a = in + p * in_stride + b * at_once * d.depth() + row_tiles.begin(t),
-                       .a_row = 1,
-                       .a_step = d.depth(),
-                       .segment = no_offset,
-                       .segments = 1,
-                       .segment_length = count,
-                       .b = out + p * out_stride + panel * at_once * nr,
-                       .b_step = nr,
-                       .c = partial + chunk * partial_size +
-                            ((p * panels + panel) * d.channels + b * d.depth() + row_tiles.begin(t)) * nr,
-                       .c_pitch = nr,
-                       .accumulate = tile0 > begin});
+                  run_tile<T>({.a = in + p * in_stride + b * at_once * d.depth() + row_tiles.begin(t),
+                               .a_row = 1,
+                               .a_step = d.depth(),
+                               .segment = no_offset,
+                               .segments = 1,
+                               .segment_length = count,
+                               .b = out + p * out_stride + panel * at_once * nr,
+                               .b_step = nr,
+                               .c = partial + chunk * partial_size +
+                                    ((p * panels + panel) * d.channels + b * d.depth() + row_tiles.begin(t)) * nr,
+                               .c_pitch = nr,
+                               .accumulate = tile0 > begin},
+                              row_tiles.size(t), d.outs - panel * nr > w ? 2 : 1);
         }
       }
     });
