@@ -68,11 +68,9 @@ duel real_rows(std::int64_t count, std::int64_t n) {
 
 void add_fft() {
   constexpr std::pair<std::int64_t, std::int64_t> shapes[] = {{1, 1024}, {1000, 64}, {100, 1024}, {100, 1000}, {100, 1021}, {4, 65536}};
-  for (const auto& [count, n] : shapes) {
-    const std::string size = std::to_string(count) + "x" + std::to_string(n);
-    add("fft", size, 1, [count = count, n = n] { return complex_rows(count, n); });
-    add("rfft", size, 1, [count = count, n = n] { return real_rows(count, n); });
-  }
+  const auto text = [](std::int64_t count, std::int64_t n) { return std::to_string(count) + "x" + std::to_string(n); };
+  for (const auto& [count, n] : shapes) add("fft", text(count, n), 1, [count = count, n = n] { return complex_rows(count, n); });
+  for (const auto& [count, n] : shapes) add("rfft", text(count, n), 1, [count = count, n = n] { return real_rows(count, n); });
 }
 
 }  // namespace bench

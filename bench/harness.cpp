@@ -304,6 +304,7 @@ enum class phase { sleeping, spinning, any };
 
 void add_rows(phase p) {
   if (p != phase::spinning) add_mnist_step("", false);
+  if (p != phase::spinning) add_network_steps();
   if (p == phase::sleeping) return;
 #if defined(RILL_BENCH_TORCH)
   if (p == phase::spinning) add_mnist_step(", idle OpenMP threads spinning", true);
@@ -313,6 +314,7 @@ void add_rows(phase p) {
   add_softmax();
   add_movement();
   add_expressions();
+  add_reductions();
   add_unary();
   add_sort();
   add_fft();

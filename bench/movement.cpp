@@ -39,7 +39,10 @@ duel prepare(const std::function<dynamic_tensor()>& ours, [[maybe_unused]] const
   const dynamic_tensor y = ours();
   duel result;
   result.cost.bytes = 4 * (read + static_cast<double>(y.size()));
-  result.rill = {"Rill", [ours] { keep(ours().data()); }};
+  result.rill = {"Rill", [ours] {
+                   const dynamic_tensor r = ours();
+                   keep(r.data());
+                 }};
 #if defined(RILL_BENCH_TORCH)
   expect_close(torch_peer::name(), theirs(), floats(y), static_cast<std::size_t>(y.size()), 1e-6);
   result.peers.push_back({torch_peer::name(), [theirs] { keep(theirs()); }});
@@ -104,27 +107,28 @@ void add_movement() {
   struct rows {
     std::int64_t table, width, n;
   };
-  for (const rows& r : {rows{100000, 64, 20000}, rows{1000, 300, 4096}, rows{1000000, 1, 100000}, rows{50000, 4, 50000}}) {
-    const auto ids_of = [r] {
-      dynamic_tensor ids = dynamic_tensor::uninitialized(rill::dtype::int32, {r.n});
-      auto* p = static_cast<std::int32_t*>(ids.mutable_data());
-      for (std::int64_t k = 0; k < r.n; ++k) p[k] = static_cast<std::int32_t>(k * 7919 % r.table);
-      return ids;
-    };
-    const std::string label = std::to_string(r.n) + " of " + std::to_string(r.table) + "x" + std::to_string(r.width);
-    add("gather", label, many_threads(), [r, ids_of] {
-      const dynamic_tensor x = filled({r.table, r.width}, 1), ids = ids_of();
+  constexpr rows lookups[] = {{100000, 64, 20000}, {1000, 300, 4096}, {1000000, 1, 100000}, {50000, 4, 50000}};
+  const auto ids_of = [](const rows& r) {
+    dynamic_tensor ids = dynamic_tensor::uninitialized(rill::dtype::int32, {r.n});
+    auto* p = static_cast<std::int32_t*>(ids.mutable_data());
+    for (std::int64_t k = 0; k < r.n; ++k) p[k] = static_cast<std::int32_t>(k * 7919 % r.table);
+    return ids;
+  };
+  const auto label = [](const rows& r) { return std::to_string(r.n) + " of " + std::to_string(r.table) + "x" + std::to_string(r.width); };
+  for (const rows& r : lookups)
+    add("gather", label(r), many_threads(), [r, ids_of] {
+      const dynamic_tensor x = filled({r.table, r.width}, 1), ids = ids_of(r);
       return prepare([x, ids] { return gather(x, ids); },
                      RILL_BENCH_PEER(gather_rows(floats(x), r.table, r.width, static_cast<const std::int32_t*>(ids.data()), r.n)),
                      static_cast<double>(r.n * r.width));
     });
-    add("gradient of gather", label, many_threads(), [r, ids_of] {
-      const dynamic_tensor dy = filled({r.n, r.width}, 1), ids = ids_of();
+  for (const rows& r : lookups)
+    add("gradient of gather", label(r), many_threads(), [r, ids_of] {
+      const dynamic_tensor dy = filled({r.n, r.width}, 1), ids = ids_of(r);
       return prepare([dy, ids, r] { return scatter_slices(dy, ids, tensor_shape{r.table, r.width}, {}); },
                      RILL_BENCH_PEER(add_rows(floats(dy), r.table, r.width, static_cast<const std::int32_t*>(ids.data()), r.n)),
                      static_cast<double>(r.n * r.width));
     });
-  }
 }
 
 }  // namespace bench

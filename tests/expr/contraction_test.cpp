@@ -116,6 +116,18 @@ TEST_CASE("softmax and cross-entropy of tensors") {
   }
   labels.data()[2] = 7;
   CHECK_THROWS_AS(sparse_softmax_cross_entropy_with_logits(labels, x), invalid_argument);
+  // one label per vector of logits, whatever leads
+  tensor<double, 2, dyn, 3> deep({2, 2, 3});
+  fill(deep, 6);
+  const tensor<std::int32_t, 2, 2> ids{{0, 2}, {1, 1}};
+  const tensor<double, any_rank> each = sparse_softmax_cross_entropy_with_logits(ids, deep);
+  REQUIRE(each.shape() == tensor_shape{2, 2});
+  const auto q = softmax(deep);
+  for (int i = 0; i < 4; ++i) CHECK(each.data()[i] == doctest::Approx(-std::log(q.data()[3 * i + ids.data()[i]])));
+  const tensor<double, 3> one{1, 2, 3};
+  CHECK(sparse_softmax_cross_entropy_with_logits(tensor<std::int32_t>(2), one).shape() == tensor_shape{});
+  CHECK_THROWS_WITH_AS(sparse_softmax_cross_entropy_with_logits(tensor<std::int32_t, 2>{0, 1}, deep),
+                       doctest::Contains("SparseSoftmaxCrossEntropyWithLogits"), invalid_argument);
 }
 
 TEST_CASE("random numbers are functions of seed, step and place") {

@@ -159,3 +159,39 @@ TEST_CASE("expression: scalars") {
   tensor<bool, 3> in_between = v > 3 && v < 9;
   CHECK(to_string(in_between) == "[False  True False]");
 }
+
+TEST_CASE("expressions: a block is held once however often it is read, and outlives its tensor") {
+  tensor<float, dyn> a({100}), b({100});
+  a.fill(2);
+  b.fill(3);
+  const auto held = [&] { return a.owner().use_count() - 1; };  // the handle that is asked counts too
+  CHECK(held() == 1);
+  auto e = a * b + a * a - b / a;  // two products of a, joined, and one of b and a
+  const std::int64_t once = held();
+  auto f = (a * b + a) * a;
+  CHECK(held() == once + 1);
+  const auto g = f;  // a copy holds what the original holds
+  CHECK(held() == once + 2);
+  auto h = std::move(f) - a;
+  CHECK(held() == once + 2);
+  a = tensor<float, dyn>({1});
+  b = tensor<float, dyn>({1});
+  CHECK(tensor<float, dyn>(e)(99) == 2.F * 3 + 4 - 1.5F);
+  CHECK(tensor<float, dyn>(g)(50) == 16.F);
+  CHECK(tensor<float, dyn>(h)(0) == 14.F);
+}
+
+TEST_CASE("expressions: into tensors of any rank, of other shapes, and onto themselves") {
+  tensor<float, any_rank> x = tensor<float, 2, 3>{{1, 2, 3}, {4, 5, 6}};
+  tensor<float, any_rank> y = x + x;
+  CHECK(y == tensor<float, 2, 3>{{2, 4, 6}, {8, 10, 12}});
+  y = x * tensor<float, 3>{1, 0, 2};
+  CHECK(y == tensor<float, 2, 3>{{1, 0, 6}, {4, 0, 12}});
+  tensor<float, dyn> v({5});
+  for (int i = 0; i < 5; ++i) v(i) = static_cast<float>(i);
+  v(slice{1, 5}) = v(slice{0, 4}) + 1.F;
+  CHECK(v == tensor<float, 5>{0, 1, 2, 3, 4});
+  tensor<float, dyn> w({2});
+  w = v * v;
+  CHECK(w == tensor<float, 5>{0, 1, 4, 9, 16});
+}

@@ -21,7 +21,7 @@ constexpr V all_of(const V& x, const V& y) {
 }
 template <class V>
 constexpr V bits_of(const V& k) {
-  return bitwise_xor(bitwise_and(k, 12), left_shift(k, 3)) + population_count(cast<std::int32_t>(invert(k))) + truncate_mod(k, 3);
+  return bitwise_xor(bitwise_and(k, 12), left_shift(k, 3)) + cast<std::int32_t>(population_count(invert(k))) + truncate_mod(k, 3);
 }
 
 struct model {

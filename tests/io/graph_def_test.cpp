@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rill/io/graph_def.hpp"
+#include "rill/io/graph_def_reader.hpp"
 
 #include <doctest/doctest.h>
 

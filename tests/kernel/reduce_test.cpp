@@ -275,3 +275,51 @@ TEST_CASE("reduce: indexed ops see the linear position, whichever axes go") {
     CHECK(y == want);
   }
 }
+
+TEST_CASE("arg_reduce: long rows and tall columns are cut into pieces; ties and NaN give the first place") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const auto& shape : {std::pair<std::int64_t, std::int64_t>{1, 300001}, {3, 140000}, {200003, 3}, {70001, 20}, {3001, 133}, {40, 9}}) {
+    const std::int64_t rows = shape.first, columns = shape.second;
+    CAPTURE(rows);
+    generator next{static_cast<std::uint32_t>(rows)};
+    std::vector<float> x(static_cast<std::size_t>(rows * columns));
+    for (float& v : x) v = static_cast<float>(next(50));
+    for (const bool with_nan : {false, true}) {
+      if (with_nan) x[x.size() / 2] = x[x.size() / 2 + 1] = x[x.size() - 1] = nan;
+      for (const unsigned mask : {1U, 2U, 3U}) {
+        const std::int64_t outputs = mask == 1 ? columns : mask == 2 ? rows : 1;
+        std::vector<std::int64_t> want(static_cast<std::size_t>(outputs), -1), count(want.size()), got(want.size());
+        std::vector<float> best(want.size());
+        for (std::int64_t i = 0; i < rows * columns; ++i) {
+          const auto o = static_cast<std::size_t>(mask == 1 ? i % columns : mask == 2 ? i / columns : 0);
+          const float v = x[static_cast<std::size_t>(i)];
+          if (want[o] < 0 || (best[o] == best[o] && (v != v || v < best[o]))) want[o] = count[o], best[o] = v;
+          ++count[o];
+        }
+        const void* in[] = {x.data()};
+        for (const int threads : {1, 2}) {
+          const thread_limit limit(threads);
+          kernel::arg_reduce<plain, false>({2, {rows, columns}, {{columns, 1}, {mask == 2 ? 1 : 0, mask == 1 ? 1 : 0}}}, mask, in, got.data());
+          REQUIRE(got == want);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("reduce: rows between kept dimensions, summed several at a time") {
+  for (const std::int64_t inner : {1, 5, 16, 31, 100, 5000}) {
+    CAPTURE(inner);
+    const std::int64_t rows = 37, kept = 3;
+    std::vector<float> x(static_cast<std::size_t>(rows * kept * inner));
+    std::vector<double> want(3);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      x[i] = static_cast<float>(i % 97) / 64;
+      want[i / static_cast<std::size_t>(inner) % 3] += static_cast<double>(x[i]);
+    }
+    float y[3];
+    const void* in[] = {x.data()};
+    kernel::reduce<plain, ops::sum>({3, {rows, kept, inner}, {{kept * inner, inner, 1}, {0, 1, 0}}}, 5U, in, y);
+    for (std::size_t k = 0; k < 3; ++k) CHECK(static_cast<double>(y[k]) == doctest::Approx(want[k]).epsilon(1e-6));
+  }
+}

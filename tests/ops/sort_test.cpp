@@ -180,6 +180,9 @@ TEST_CASE("unique, setdiff1d, bincount") {
   CHECK((bincount<std::int64_t>(tensor<int, 2, 2>{{1, 1}, {2, 3}}, {.maxlength = 2}) == tensor<std::int64_t, 2>{0, 2}));
   CHECK((bincount(tensor<int, 4>{0, 2, 2, 5}, tensor<double, 4>{0.5, 1, 2, 4}, {.maxlength = 3}) == tensor<double, 3>{0.5, 0, 3}));
   CHECK(bincount(tensor<int, 0>()).size() == 0);
+  const tensor<std::int64_t, 2> largest{INT64_MAX, 1};
+  CHECK((bincount(largest, {.maxlength = 3}) == tensor<int, 3>{0, 1, 0}));
+  CHECK_THROWS_AS(bincount(largest), resource_exhausted);
 }
 
 TEST_CASE("in_top_k, searchsorted, histogram_fixed_width") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the table tests share: operands of any real dtype, shape and place in memory made from a seed, with the same values as
-// plain numbers for the references; the comparison of a result with a reference; the count of cases.
+// plain numbers for the references; the comparison of a result with a reference. cases.hpp counts.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "cases.hpp"
+
 namespace rill::test::table {
 
 using dt = dynamic_tensor;
@@ -19,44 +21,6 @@ inline constexpr dtype floats[] = {dtype::float32, dtype::float64, dtype::float1
 inline constexpr dtype integers[] = {dtype::int32, dtype::int64, dtype::uint8, dtype::int8, dtype::int16, dtype::uint16, dtype::uint32, dtype::uint64};
 inline constexpr dtype reals_and_bool[] = {dtype::float32, dtype::float64, dtype::float16, dtype::bfloat16, dtype::int32,  dtype::int64,  dtype::uint8,
                                           dtype::int8,    dtype::int16,   dtype::uint16,  dtype::uint32,   dtype::uint64, dtype::boolean};
-
-/// Cases of one file, the seed of the current one, failures told.
-struct tally {
-  long cases = 0;
-  int told = 0;
-  std::uint64_t seed = 0;
-};
-inline tally& count() {
-  static tally t;
-  return t;
-}
-
-/// SplitMix64.
-struct numbers_of {
-  std::uint64_t state;
-  std::uint64_t next() {
-    std::uint64_t z = (state += 0x9E3779B97F4A7C15U);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31);
-  }
-  double unit() { return static_cast<double>(next() >> 11) * 0x1p-53; }
-  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(n)); }
-};
-/// The generator of the next case.
-inline numbers_of next_case() {
-  tally& t = count();
-  t.seed = 1000003U * static_cast<std::uint64_t>(++t.cases);
-  return {t.seed};
-}
-
-inline std::string what(const char* op, dtype type, const tensor_shape& shape) {
-  return std::string(op) + " of " + std::string(name_of(type)) + to_string(shape) + ", seed " + std::to_string(count().seed);
-}
-/// A failure of the current case; only the first few of a file are printed.
-inline void fail(const std::string& text) {
-  if (++count().told <= 20) FAIL_CHECK(text);
-}
 
 /// Where the elements of an operand lie.
 enum class place : std::uint8_t { own, shifted, transposed };
@@ -184,27 +148,6 @@ inline void check_whole(const char* op, const dt& y, std::int64_t k, std::int64_
     fail(what(op, y.type(), y.shape()) + ", element " + std::to_string(k) + ": got " + std::to_string(got) + ", wanted " + std::to_string(wrapped(y.type(), want)));
 }
 
-/// Calls f(index) for each index of a shape in row-major order; index is an array of rank numbers.
-template <class F>
-void each_index(const tensor_shape& s, const F& f) {
-  if (s.num_elements() == 0) return;
-  std::int64_t i[max_rank] = {};
-  for (;;) {
-    f(i);
-    int d = s.rank() - 1;
-    for (; d >= 0; --d) {
-      if (++i[d] < s[d]) break;
-      i[d] = 0;
-    }
-    if (d < 0) return;
-  }
-}
-inline std::int64_t offset(const tensor_shape& s, const std::int64_t* i) {
-  std::int64_t k = 0;
-  for (int d = 0; d < s.rank(); ++d) k = k * s[d] + i[d];
-  return k;
-}
-
 /// Shapes of ranks 0 to 6, with extents 0, 1, primes and one more or less than what a register holds.
 inline const std::vector<tensor_shape>& shapes() {
   static const std::vector<tensor_shape> all = {{},        {0},       {1},        {2},          {7},          {8},          {9},       {15},
@@ -217,6 +160,19 @@ inline const std::vector<tensor_shape>& shapes() {
 /// More elements than the second-level cache holds.
 inline constexpr std::int64_t large = 600011;
 
+/// A call that must throw invalid_argument with both parts in its message.
+template <class F>
+void refuse(const char* op, const char* part, const std::string& got, const F& f) {
+  ++count().cases;
+  try {
+    f();
+  } catch (const invalid_argument& e) {
+    const std::string message = e.what();
+    if (message.find(part) == std::string::npos || message.find(got) == std::string::npos) fail(std::string(op) + " says: " + message);
+    return;
+  }
+  fail(std::string(op) + " is not refused: " + part + " " + got);
+}
 /// One op of one operand.
 struct unary_row {
   const char* name;
@@ -246,6 +202,11 @@ inline void run(const unary_row& r, dtype type, const tensor_shape& shape, place
 template <std::size_t N>
 void run_all(const unary_row (&rows)[N]) {
   for (const unary_row& r : rows) {
+    const std::string takes_bools = "invert";
+    const dtype other = r.name == takes_bools ? dtype::float32 : dtype::boolean;
+    refuse(r.name, "None", "", [&] { r.f(dt()); });
+    refuse(r.name, "does not take operands of this dtype", "string[2, 3]", [&] { r.f(dt::zeros(dtype::string, {2, 3})); });
+    refuse(r.name, "does not take operands of this dtype", std::string(name_of(other)) + "[4]", [&] { r.f(dt::zeros(other, {4})); });
     const auto each = [&](dtype type) {
       for (const tensor_shape& s : shapes())
         for (const place where : {place::own, place::shifted, place::transposed})
@@ -331,6 +292,13 @@ inline void run(const binary_row& r, dtype type, const shape_pair& p, place wher
 template <std::size_t N>
 void run_all(const binary_row (&rows)[N], int stride = 1) {
   for (const binary_row& r : rows) {
+    const dtype taken = r.real ? dtype::float32 : r.numbers ? dtype::int32 : dtype::boolean, other = taken == dtype::int32 ? dtype::int64 : dtype::float64;
+    const dt x = dt::zeros(taken, {2, 3});
+    refuse(r.name, "None", "", [&] { r.f(dt(), x); });
+    refuse(r.name, "None", "", [&] { r.f(x, dt()); });
+    refuse(r.name, "dtypes differ", std::string(name_of(taken)) + "[2, 3] and " + std::string(name_of(other)) + "[3]", [&] { r.f(x, dt::zeros(other, {3})); });
+    refuse(r.name, "shapes do not broadcast", std::string(name_of(taken)) + "[2, 3]", [&] { r.f(x, dt::zeros(taken, {2})); });
+    refuse(r.name, "does not take operands of this dtype", "string", [&] { r.f(dt::zeros(dtype::string, {2}), dt::zeros(dtype::string, {2})); });
     std::size_t turn = 0;
     const auto each = [&](dtype type) {
       for (const tensor_shape& s : shapes())

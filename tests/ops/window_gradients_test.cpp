@@ -62,9 +62,15 @@ TEST_CASE("window reductions") {
   check_derivatives("select_and_scatter", [&](const dynamic_tensor& s, const dynamic_tensor& i) {
     return square(xla::select_and_scatter(x[0], ops::first_smallest{}, {.window_dimensions = {1, 3}, .window_strides = {1, 2}}, s, i, ops::sum{}));
   }, scattered);
+  dynamic_tensor zeros = distinct({4, 5}, 7);
+  for (const int k : {2, 3, 11, 12, 17}) static_cast<double*>(zeros.mutable_data())[k] = 0;
+  for (const dynamic_tensor& at : {x[0], zeros}) {
+    check_derivatives("prod", [&](const dynamic_tensor& a, const dynamic_tensor& i) { return square(xla::reduce_window(a, i, ops::prod{}, o)); }, {at, init});
+    check_derivatives("prod with holes", [&](const dynamic_tensor& a) { return xla::reduce_window(a, ops::prod{}, holes); }, {at});
+  }
   eager::gradient_tape tape;
   tape.watch(x[0]);
-  const dynamic_tensor p = xla::reduce_window(x[0], ops::prod{}, o);
+  const dynamic_tensor p = xla::reduce_window(x[0], init, [](auto a, auto b) { return a + b; }, o);
   CHECK_THROWS_WITH_AS(tape.gradient(p, x[0]), doctest::Contains("ReduceWindow has no gradient"), unimplemented);
 }
 

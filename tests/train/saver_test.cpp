@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "../scratch.hpp"
+#include "rill/io/graph_def_reader.hpp"
 
 namespace io = rill::io;
 namespace train = rill::train;

@@ -23,6 +23,27 @@ namespace eager {
 struct front_end;
 }
 
+/// A span of elements that keeps their memory; it becomes a std::span only where it lives on.
+template <class T>
+class kept_span {
+ public:
+  kept_span(std::span<const T> elements, storage owner) : elements_(elements), owner_(std::move(owner)) {}
+  operator std::span<const T>() const& { return elements_; }  // NOLINT: implicit on purpose
+  operator std::span<const T>() const&& = delete;
+  [[nodiscard]] const T* data() const& { return elements_.data(); }
+  const T* data() const&& = delete;
+  [[nodiscard]] std::size_t size() const { return elements_.size(); }
+  [[nodiscard]] bool empty() const { return elements_.empty(); }
+  [[nodiscard]] auto begin() const { return elements_.begin(); }
+  [[nodiscard]] auto end() const { return elements_.end(); }
+  const T& operator[](std::size_t k) const& { return elements_[k]; }
+  T operator[](std::size_t k) const&& { return elements_[k]; }
+
+ private:
+  std::span<const T> elements_;
+  storage owner_;
+};
+
 class dynamic_tensor {
  public:
   using front_end = eager::front_end;
@@ -85,7 +106,8 @@ class dynamic_tensor {
   [[nodiscard]] const tensor_shape& shape() const { return shape_; }
   [[nodiscard]] int rank() const { return shape_.rank(); }
   [[nodiscard]] std::int64_t size() const { return has_value() ? shape_.num_elements() : 0; }
-  [[nodiscard]] const void* data() const { return data_; }
+  [[nodiscard]] const void* data() const& { return data_; }
+  const void* data() const&& = delete;  ///< the elements of a temporary are gone before the pointer is read
   /// The elements, which no other handle sees any more.
   [[nodiscard]] void* mutable_data() {
     if (block_.use_count() > 1) {
@@ -100,11 +122,15 @@ class dynamic_tensor {
     }
     return data_;
   }
-  /// The elements as T; invalid_argument when the dtype is another.
+  /// The elements as T, those of a temporary together with their memory; invalid_argument when the dtype is another.
   template <element T>
-  [[nodiscard]] std::span<const T> span() const {
+  [[nodiscard]] std::span<const T> span() const& {
     check<T>();
     return {static_cast<const T*>(data_), static_cast<std::size_t>(size())};
+  }
+  template <element T>
+  [[nodiscard]] kept_span<T> span() const&& {
+    return {static_cast<const dynamic_tensor&>(*this).span<T>(), block_};
   }
   /// The one number of a tensor of one element, converted.
   template <class T>
@@ -183,18 +209,14 @@ class dynamic_tensor {
   std::uint64_t id_ = 0;
 };
 
-/// The elements as NumPy prints them; "None" for nothing. (Templates, so that only who prints compiles the printers.)
+/// The elements as NumPy prints them; "None" for nothing. (Templates, so that only who prints compiles the printer.)
 template <std::same_as<dynamic_tensor> D>
 std::string to_string(const D& t, const print_options& o = {}) {
   if (!t.has_value()) return "None";
-  return visit_element(t.type(), [&]<class T>(std::type_identity<T>) {
-    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool> && sizeof(T) < 8) {
-      auto wide = tensor<std::int64_t, any_rank>::uninitialized(t.shape());
-      const auto from = t.template span<T>();
-      for (std::size_t k = 0; k < from.size(); ++k) wide.data()[k] = static_cast<std::int64_t>(from[k]);
-      return to_string(wide, o);
-    } else return to_string(t.template as<T>(), o);
-  });
+  const auto type = visit_element(t.type(), []<class T>(std::type_identity<T>) { return detail::shown_type_of<T>; });
+  std::int64_t strides[max_rank] = {}, stride = 1;
+  for (int d = t.rank() - 1; d >= 0; --d) strides[d] = stride, stride *= t.shape()[d];
+  return detail::print(type, t.data(), t.shape(), strides, o);
 }
 template <std::same_as<dynamic_tensor> D>
 std::ostream& operator<<(std::ostream& out, const D& t) {

@@ -87,6 +87,11 @@ class extents {
     for (int i = 0; i < rank; ++i) n *= (*this)[i];
     return n;
   }
+  friend constexpr bool operator==(const extents& a, const extents& b) {
+    for (int k = 0; k < dynamic; ++k)
+      if (a.dims_[k] != b.dims_[k]) return false;
+    return true;
+  }
 
  private:
   std::int64_t dims_[dynamic > 0 ? static_cast<std::size_t>(dynamic) : 1] = {};
@@ -113,6 +118,7 @@ class extents<any_rank> {
     for (int i = 0; i < shape_.rank(); ++i) n *= shape_[i];
     return n;
   }
+  friend constexpr bool operator==(const extents& a, const extents& b) { return a.shape_ == b.shape_; }
 
  private:
   tensor_shape shape_;

@@ -45,19 +45,62 @@ struct print_options {
 
 namespace detail {
 
-/// The fewest digits that round to x and to no other T, scientific ("6.55e+04"), for the types that to_chars does not know.
+// What follows is the same code for every element type, since formatting is long and elements are few: an element is
+// widened, which loses nothing, and a dtype says what it was. Templates, so that only who prints compiles them.
+
+/// An element of any type; `kind` (the real part's dtype of a complex number) says which members count.
+struct shown {
+  double real = 0, imaginary = 0;
+  std::int64_t whole = 0;
+  std::uint64_t natural = 0;
+  const std::string* text = nullptr;
+};
+struct shown_type {
+  dtype kind = dtype::invalid;
+  bool complex = false;
+  void (*get)(const void* data, std::int64_t at, shown& to) = nullptr;
+};
 template <class T>
-std::string shortest_digits(T x) {
+inline constexpr shown_type shown_type_of = [] {
+  const auto get = [](const void* data, std::int64_t at, [[maybe_unused]] shown& to) {
+    const T& x = static_cast<const T*>(data)[at];
+    if constexpr (std::is_same_v<T, std::string>) to.text = &x;
+    else if constexpr (is_complex_v<T>) to.real = static_cast<double>(x.real()), to.imaginary = static_cast<double>(x.imag());
+    else if constexpr (is_floating_v<T>) to.real = static_cast<double>(x);
+    else if constexpr (std::is_signed_v<T>) to.whole = x;
+    else to.natural = x;
+  };
+  if constexpr (is_complex_v<T>) return shown_type{dtype_v<real_type_t<T>>, true, get};
+  else return shown_type{dtype_v<T>, false, get};
+}();
+
+inline bool is_finite(double x) { return x - x == 0; }
+
+/// x as a number of the type.
+template <class = void>
+double rounded(dtype type, double x) {
+  switch (type) {
+    case dtype::float32: return static_cast<double>(static_cast<float>(x));
+    case dtype::float16: return static_cast<double>(static_cast<half>(x));
+    case dtype::bfloat16: return static_cast<double>(static_cast<bfloat16>(x));
+    default: return x;
+  }
+}
+
+/// The fewest digits that round to x and to no other number of the type, scientific ("6.55e+04"), for the types that
+/// to_chars does not know.
+template <class = void>
+std::string shortest_digits(double x, dtype type) {
   char text[64];
   const auto attempt = [&](double value, int digits) {
     char* const end = std::to_chars(text, text + sizeof(text), value, std::chars_format::scientific, digits).ptr;
     double back = 0;
     std::from_chars(text, end, back);
-    return std::string(T(back).bits == x.bits ? "" : "?").append(text, end);
+    return std::string(rounded(type, back) == x ? "" : "?").append(text, end);
   };
-  const double value = static_cast<double>(x);
+  const int most = type == dtype::float16 ? std::numeric_limits<half>::max_digits10 : std::numeric_limits<bfloat16>::max_digits10;
   for (int digits = 0;; ++digits) {
-    std::string s = attempt(value, digits);
+    std::string s = attempt(x, digits);
     if (s[0] != '?') return s;
     // The neighbour below a power of two is nearer than the one above: the next number up may do where the nearest does not.
     double unit = 0;
@@ -66,13 +109,14 @@ std::string shortest_digits(T x) {
     for (int k = 0; k < digits; ++k) unit /= 10;
     double nearest = 0;
     std::from_chars(s.data() + 1, s.data() + s.size(), nearest);
-    s = attempt(value < 0 ? nearest - unit : nearest + unit, digits);
+    s = attempt(x < 0 ? nearest - unit : nearest + unit, digits);
     if (s[0] != '?') return s;
-    if (digits > std::numeric_limits<T>::max_digits10) return s.substr(1);
+    if (digits > most) return s.substr(1);
   }
 }
 /// A scientific number in fixed notation: the same digits, zeros where there are none.
-inline std::string without_exponent(const std::string& s) {
+template <class = void>
+std::string without_exponent(const std::string& s) {
   const std::size_t sign = s[0] == '-' ? 1 : 0;
   const std::size_t e = s.find('e');
   int exponent = 0;
@@ -89,27 +133,19 @@ inline std::string without_exponent(const std::string& s) {
 
 /// The digits of a finite number, NumPy's way: the shortest unless that takes more than `precision` digits after the point
 /// (-1: any number) or fewer than `at_least`, which are then the digits of the exact value.
-template <class T>
-std::string float_digits(T x, bool scientific, int precision, int at_least = 0) {
+template <class = void>
+std::string float_digits(double x, dtype type, bool scientific, int precision, int at_least) {
   char text[1024];
   const auto format = scientific ? std::chars_format::scientific : std::chars_format::fixed;
-  char* end = text;
   std::string s;
-  if constexpr (is_narrow_v<T>) {
-    s = shortest_digits(x);
-    if (!scientific) s = without_exponent(s);
-  } else {
-    end = std::to_chars(text, text + sizeof(text), x, format).ptr;
-    s.assign(text, end);
-  }
+  if (type == dtype::float64) s.assign(text, std::to_chars(text, text + sizeof(text), x, format).ptr);
+  else if (type == dtype::float32) s.assign(text, std::to_chars(text, text + sizeof(text), static_cast<float>(x), format).ptr);
+  else s = scientific ? shortest_digits(x, type) : without_exponent(shortest_digits(x, type));
   const std::size_t e = scientific ? s.find('e') : s.size();
   const std::size_t point = s.find('.');
   const int digits = point == std::string::npos ? 0 : static_cast<int>(e - point - 1);
   const int wanted = precision >= 0 && digits > precision ? precision : digits < at_least ? at_least : -1;
-  if (wanted >= 0) {
-    end = std::to_chars(text, text + sizeof(text), static_cast<compute_t<T>>(x), format, wanted).ptr;
-    s.assign(text, end);
-  }
+  if (wanted >= 0) s.assign(text, std::to_chars(text, text + sizeof(text), x, format, wanted).ptr);
   return s;
 }
 
@@ -117,9 +153,9 @@ std::string float_digits(T x, bool scientific, int precision, int at_least = 0) 
 struct split_number {
   std::string whole, fraction, exponent;
 };
-template <class T>
-split_number split(T x, bool scientific, int precision, bool plus = false, int at_least = 0) {
-  const std::string s = float_digits(x, scientific, precision, at_least);
+template <class = void>
+split_number split(double x, dtype type, bool scientific, int precision, bool plus = false, int at_least = 0) {
+  const std::string s = float_digits(x, type, scientific, precision, at_least);
   split_number r;
   const std::size_t e = scientific ? s.find('e') : std::string::npos;
   const std::string mantissa = s.substr(0, e);
@@ -132,149 +168,17 @@ split_number split(T x, bool scientific, int precision, bool plus = false, int a
   return r;
 }
 
-inline std::string spaces(std::size_t n) { return std::string(n, ' '); }
-
 /// From which number on all are written scientifically: where the digits of the type end. (bfloat16, which NumPy does not
 /// have, would end at 100.)
-template <class T>
-constexpr T first_scientific(double most) {
-  if constexpr (sizeof(T) < 8 && !std::is_same_v<T, bfloat16>) {
-    double power = 1;
-    for (int i = 0; i < std::numeric_limits<T>::digits10 && power < most; ++i) power *= 10;
-    return static_cast<T>(power);
-  }
-  return static_cast<T>(most);
+template <class = void>
+double first_scientific(dtype type, double most) {
+  const double end = type == dtype::float32 ? 1e6 : type == dtype::float16 ? 1e3 : most;
+  return rounded(type, end < most ? end : most);
 }
 
-/// Formats single elements so that all of them line up.
-template <class T>
-class element_format {
- public:
-  explicit element_format(const print_options& o) : options_(o), plus_(o.sign == '+'), negative_infinity_(o.sign != '-') {
-    if (o.floats == float_mode::unique) options_.precision = -1;
-  }
-
-  /// Takes an element into account.
-  void see(T x) {
-    if constexpr (is_floating_v<T>) {
-      if (!(x - x == T(0))) {
-        special_ = true;
-        if (x < T(0)) negative_infinity_ = true;
-        return;
-      }
-      any_finite_ = true;
-      if (__builtin_signbit(static_cast<double>(x))) negative_ = true;
-      const T a = x < T(0) ? -x : x;
-      if (a == T(0)) return;
-      if (!any_ || a > largest_) largest_ = a;
-      if (!any_ || a < smallest_) smallest_ = a;
-      any_ = true;
-    } else if constexpr (!std::is_same_v<T, bool>) {
-      if (!any_ || x > largest_) largest_ = x;
-      if (!any_ || x < smallest_) smallest_ = x;
-      any_ = true;
-    }
-  }
-  /// Between the two passes over the elements.
-  void decide() {
-    if constexpr (is_floating_v<T>) {
-      scientific_ = any_ && (largest_ >= first_scientific<T>(1e8) ||
-                             (!options_.suppress && (smallest_ < T(0.0001) || largest_ / smallest_ > T(1000))));
-    } else if constexpr (!std::is_same_v<T, bool>) {
-      if (options_.sign == ' ' && smallest_ < T(0)) options_.sign = '-';
-      const std::size_t high = std::to_string(largest_).size() + (options_.sign != '-' && largest_ >= T(0) ? 1 : 0);
-      const std::size_t low = std::to_string(smallest_).size();
-      left_ = high > low ? high : low;
-    }
-  }
-  void measure(T x) {
-    if constexpr (is_floating_v<T>) {
-      if (!(x - x == T(0))) return;
-      const bool fixed = options_.floats == float_mode::fixed;
-      const split_number s = split(x, scientific_, options_.precision, plus_, fixed ? options_.precision : 0);
-      if (s.whole.size() > left_) left_ = s.whole.size();
-      if (s.fraction.size() > right_) right_ = s.fraction.size();
-      if (fixed) right_ = static_cast<std::size_t>(options_.precision);
-      if (s.exponent.size() > exponent_) exponent_ = s.exponent.size();
-    }
-  }
-  void finish() {
-    if constexpr (is_floating_v<T>) {
-      if (options_.sign == ' ' && !negative_) ++left_;
-      // From here on every element has as many digits as the longest, where they are kept.
-      if (any_finite_ && (scientific_ || options_.floats == float_mode::fixed || options_.floats == float_mode::maxprec_equal)) {
-        keep_zeros_ = true;
-        options_.precision = static_cast<int>(right_);
-      }
-    }
-    if (!special_) return;
-    const std::size_t tail = scientific_ ? right_ + 2 + exponent_ : right_ + 1;
-    const std::size_t widest = negative_infinity_ ? 4 : 3;
-    if (left_ + tail < widest) left_ = widest - tail;
-  }
-  [[nodiscard]] std::string operator()(T x) const {
-    if constexpr (std::is_same_v<T, bool>) {
-      if (options_.format_bool) return options_.format_bool(x);
-      return x ? " True" : "False";
-    } else if constexpr (std::is_integral_v<T>) {
-      if constexpr (std::is_signed_v<T>) {
-        if (options_.format_int) return options_.format_int(x);
-      } else if (options_.format_unsigned) return options_.format_unsigned(x);
-      std::string s = std::to_string(x);
-      if (options_.sign != '-' && x >= T(0)) s.insert(0, 1, options_.sign);
-      return spaces(left_ - s.size()) + s;
-    } else {
-      if (options_.format_float) return options_.format_float(static_cast<double>(x));
-      const std::size_t tail = scientific_ ? right_ + 2 + exponent_ : right_ + 1;
-      if (!(x - x == T(0))) {
-        const std::string s = std::string(x < T(0) ? "-" : plus_ ? "+" : "") + (x != x ? "nan" : "inf");
-        return spaces(left_ + tail - s.size()) + s;
-      }
-      split_number s = split(x, scientific_, options_.precision, plus_, keep_zeros_ ? options_.precision : 0);
-      std::string r = spaces(left_ - s.whole.size()) + s.whole + "." + s.fraction;
-      r += std::string(right_ - s.fraction.size(), keep_zeros_ ? '0' : ' ');
-      if (!scientific_) return r;
-      r += "e" + s.exponent.substr(0, 1);
-      return r + std::string(exponent_ - s.exponent.size(), '0') + s.exponent.substr(1);
-    }
-  }
-
- private:
-  print_options options_;
-  bool plus_;
-  bool special_ = false, negative_infinity_, any_finite_ = false, any_ = false, scientific_ = false;
-  bool negative_ = false, keep_zeros_ = false;
-  T largest_{}, smallest_{};
-  std::size_t left_ = 0, right_ = 0, exponent_ = 0;
-};
-
-/// Real parts in one column, imaginary ones with their sign in the next.
-template <class T>
-  requires is_complex_v<T>
-class element_format<T> {
- public:
-  explicit element_format(const print_options& o) : real_(part_options(o, o.sign)), imaginary_(part_options(o, '+')) {}
-  void see(const T& x) { real_.see(x.real()), imaginary_.see(x.imag()); }
-  void decide() { real_.decide(), imaginary_.decide(); }
-  void measure(const T& x) { real_.measure(x.real()), imaginary_.measure(x.imag()); }
-  void finish() { real_.finish(), imaginary_.finish(); }
-  [[nodiscard]] std::string operator()(const T& x) const {
-    std::string s = imaginary_(x.imag());
-    s.insert(s.find_last_not_of(' ') + 1, 1, 'j');
-    return real_(x.real()) + s;
-  }
-
- private:
-  static print_options part_options(print_options o, char sign) {
-    o.sign = sign;
-    o.format_float = nullptr;  // NumPy's is not asked about complex numbers
-    return o;
-  }
-  element_format<real_type_t<T>> real_, imaginary_;
-};
-
 /// A string as a bytes literal of Python: b'it\'s' is b"it's", and bytes that are not printable ASCII are escaped.
-inline std::string bytes_literal(const std::string& s) {
+template <class = void>
+std::string bytes_literal(const std::string& s) {
   constexpr char digits[] = "0123456789abcdef";
   const char quote = s.find('\'') != std::string::npos && s.find('"') == std::string::npos ? '"' : '\'';
   std::string r = "b";
@@ -290,25 +194,122 @@ inline std::string bytes_literal(const std::string& s) {
   }
   return r += quote;
 }
-template <>
-class element_format<std::string> {
+
+/// Formats single elements so that all of them line up.
+template <class = void>
+class element_format {
  public:
-  explicit element_format(const print_options&) {}
-  void see(const std::string&) {}
-  void decide() {}
-  void measure(const std::string&) {}
-  void finish() {}
-  [[nodiscard]] std::string operator()(const std::string& x) const { return bytes_literal(x); }
+  element_format(dtype type, const print_options& o)
+      : type_(type), options_(o), plus_(o.sign == '+'), negative_infinity_(o.sign != '-') {
+    if (o.floats == float_mode::unique) options_.precision = -1;
+  }
+
+  /// Takes an element into account.
+  void see(const shown& e, double x) {
+    if (is_floating(type_)) {
+      if (!is_finite(x)) {
+        special_ = true;
+        if (x < 0) negative_infinity_ = true;
+        return;
+      }
+      any_finite_ = true;
+      if (__builtin_signbit(x)) negative_ = true;
+      const double a = x < 0 ? -x : x;
+      if (a == 0) return;
+      if (!any_ || a > largest_) largest_ = a;
+      if (!any_ || a < smallest_) smallest_ = a;
+      any_ = true;
+    } else if (is_integer(type_)) {
+      std::size_t& widest = e.whole < 0 ? below_zero_ : left_;
+      const std::size_t n = digits(e).size();
+      if (n > widest) widest = n;
+    }
+  }
+  /// Between the two passes over the elements.
+  void decide() {
+    if (is_floating(type_)) {
+      scientific_ = any_ && (largest_ >= first_scientific(type_, 1e8) ||
+                             (!options_.suppress &&
+                              (smallest_ < rounded(type_, 0.0001) || rounded(type_, largest_ / smallest_) > 1000)));
+    } else if (is_integer(type_)) {
+      if (options_.sign == ' ' && below_zero_ > 0) options_.sign = '-';
+      if (options_.sign != '-' && left_ > 0) ++left_;
+      if (below_zero_ > left_) left_ = below_zero_;
+    }
+  }
+  void measure(double x) {
+    if (!is_floating(type_) || !is_finite(x)) return;
+    const bool fixed = options_.floats == float_mode::fixed;
+    const split_number s = split(x, type_, scientific_, options_.precision, plus_, fixed ? options_.precision : 0);
+    if (s.whole.size() > left_) left_ = s.whole.size();
+    if (s.fraction.size() > right_) right_ = s.fraction.size();
+    if (fixed) right_ = static_cast<std::size_t>(options_.precision);
+    if (s.exponent.size() > exponent_) exponent_ = s.exponent.size();
+  }
+  void finish() {
+    if (is_floating(type_)) {
+      if (options_.sign == ' ' && !negative_) ++left_;
+      // From here on every element has as many digits as the longest, where they are kept.
+      if (any_finite_ && (scientific_ || options_.floats == float_mode::fixed || options_.floats == float_mode::maxprec_equal)) {
+        keep_zeros_ = true;
+        options_.precision = static_cast<int>(right_);
+      }
+    }
+    if (!special_) return;
+    const std::size_t widest = negative_infinity_ ? 4 : 3;
+    if (left_ + tail() < widest) left_ = widest - tail();
+  }
+  [[nodiscard]] std::string operator()(const shown& e, double x) const {
+    if (type_ == dtype::string) return bytes_literal(*e.text);
+    if (type_ == dtype::boolean) {
+      if (options_.format_bool) return options_.format_bool(e.natural != 0);
+      return e.natural != 0 ? " True" : "False";
+    }
+    if (is_integer(type_)) {
+      if (is_unsigned(type_)) {
+        if (options_.format_unsigned) return options_.format_unsigned(e.natural);
+      } else if (options_.format_int) return options_.format_int(e.whole);
+      std::string s = digits(e);
+      if (options_.sign != '-' && e.whole >= 0) s.insert(0, 1, options_.sign);
+      return std::string(left_ - s.size(), ' ') + s;
+    }
+    if (options_.format_float) return options_.format_float(x);
+    if (!is_finite(x)) {
+      const std::string s = std::string(x < 0 ? "-" : plus_ ? "+" : "") + (x != x ? "nan" : "inf");
+      return std::string(left_ + tail() - s.size(), ' ') + s;
+    }
+    const split_number s = split(x, type_, scientific_, options_.precision, plus_, keep_zeros_ ? options_.precision : 0);
+    std::string r = std::string(left_ - s.whole.size(), ' ') + s.whole + "." + s.fraction;
+    r.append(right_ - s.fraction.size(), keep_zeros_ ? '0' : ' ');
+    if (!scientific_) return r;
+    r += "e" + s.exponent.substr(0, 1);
+    return r.append(exponent_ - s.exponent.size(), '0') + s.exponent.substr(1);
+  }
+
+ private:
+  [[nodiscard]] std::string digits(const shown& e) const {
+    return is_unsigned(type_) ? std::to_string(e.natural) : std::to_string(e.whole);
+  }
+  [[nodiscard]] std::size_t tail() const { return scientific_ ? right_ + 2 + exponent_ : right_ + 1; }
+
+  dtype type_;
+  print_options options_;
+  bool plus_;
+  bool special_ = false, negative_infinity_, any_finite_ = false, any_ = false, scientific_ = false;
+  bool negative_ = false, keep_zeros_ = false;
+  double largest_ = 0, smallest_ = 0;
+  std::size_t left_ = 0, right_ = 0, exponent_ = 0, below_zero_ = 0;
 };
 
-template <class T>
+template <class = void>
 class printer {
  public:
-  printer(const strided<const T>& x, const print_options& o) : x_(x), options_(o), format_(o) {
-    std::int64_t n = 1;
-    for (int d = 0; d < x.shape.rank(); ++d) n *= x.shape[d];
-    size_ = n;
-    summarise_ = n > o.threshold;
+  printer(const shown_type& type, const void* data, const tensor_shape& shape, const std::int64_t* strides, const print_options& o)
+      : type_(type), data_(data), shape_(shape), strides_(strides), options_(o), real_(type.kind, part_options(o, type, o.sign)),
+        imaginary_(type.kind, part_options(o, type, '+')) {
+    size_ = 1;
+    for (int d = 0; d < shape.rank(); ++d) size_ *= shape[d];
+    summarise_ = size_ > o.threshold;
     const auto check = [](std::int64_t value, std::int64_t most, const char* name) {
       if (value < 0 || value > most)
         throw invalid_argument(std::string("print_options: ") + name + " is " + std::to_string(value) + ", which no text has");
@@ -324,31 +325,54 @@ class printer {
   }
   std::string operator()() {
     if (size_ == 0) return "[]";
-    visit(0, 0, [this](const T& v) { format_.see(v); });
-    format_.decide();
-    visit(0, 0, [this](const T& v) { format_.measure(v); });
-    format_.finish();
+    visit(0, 0, false);
+    real_.decide(), imaginary_.decide();
+    visit(0, 0, true);
+    real_.finish(), imaginary_.finish();
     return axis(0, 0, " ", options_.line_width);
   }
 
  private:
-  [[nodiscard]] bool cut(int d) const { return summarise_ && 2 * options_.edge_items < x_.shape[d]; }
+  static print_options part_options(print_options o, const shown_type& type, char sign) {
+    if (!type.complex) return o;
+    o.sign = sign;
+    o.format_float = nullptr;  // NumPy's is not asked about complex numbers
+    return o;
+  }
+  [[nodiscard]] bool cut(int d) const { return summarise_ && 2 * options_.edge_items < shape_[d]; }
   /// Elements after the "...": NumPy always shows one.
   [[nodiscard]] std::int64_t last_items() const { return options_.edge_items > 0 ? options_.edge_items : 1; }
-  /// Calls f on each element that will be shown.
-  template <class F>
-  void visit(int d, std::int64_t offset, const F& f) const {
-    if (d == x_.shape.rank()) return f(x_.data[offset]);
-    const std::int64_t n = x_.shape[d];
+  [[nodiscard]] shown element(std::int64_t offset) const {
+    shown e;
+    type_.get(data_, offset, e);
+    return e;
+  }
+  /// Sees or measures each element that will be shown.
+  void visit(int d, std::int64_t offset, bool measuring) {
+    if (d == shape_.rank()) {
+      const shown e = element(offset);
+      if (measuring) real_.measure(e.real), imaginary_.measure(e.imaginary);
+      else real_.see(e, e.real), imaginary_.see(e, e.imaginary);
+      return;
+    }
+    const std::int64_t n = shape_[d];
     for (std::int64_t i = 0; i < n; ++i) {
       if (cut(d) && i == options_.edge_items && i > 0) i = n - last_items();
-      visit(d + 1, offset + i * x_.strides[d], f);
+      visit(d + 1, offset + i * strides_[d], measuring);
     }
   }
+  /// Real parts in one column, imaginary ones with their sign in the next.
+  [[nodiscard]] std::string word(std::int64_t offset) const {
+    const shown e = element(offset);
+    if (!type_.complex) return real_(e, e.real);
+    std::string s = imaginary_(e, e.imaginary);
+    s.insert(s.find_last_not_of(' ') + 1, 1, 'j');
+    return real_(e, e.real) + s;
+  }
   std::string axis(int d, std::int64_t offset, const std::string& indent, std::int64_t width) const {
-    if (d == x_.shape.rank()) return format_(x_.data[offset]);
-    const int left = x_.shape.rank() - d;
-    const std::int64_t n = x_.shape[d];
+    if (d == shape_.rank()) return word(offset);
+    const int left = shape_.rank() - d;
+    const std::int64_t n = shape_[d];
     std::string s;
     std::string line = indent;
     const auto room = width - static_cast<std::int64_t>(stripped_.size() > 1 ? stripped_.size() : 1);
@@ -369,54 +393,61 @@ class printer {
         } else s += indent + "..." + separator;
         i = n - last_items();
       }
-      const std::string word = axis(d + 1, offset + i * x_.strides[d], indent + " ", width - 1);
+      const std::string part = axis(d + 1, offset + i * strides_[d], indent + " ", width - 1);
       if (left == 1) {
-        add(word);
+        add(part);
         if (i + 1 < n) line += separator_;
-      } else s += indent + word + (i + 1 < n ? separator : "");
+      } else s += indent + part + (i + 1 < n ? separator : "");
     }
     if (left == 1) s += line;
     return "[" + s.substr(indent.size()) + "]";
   }
 
-  strided<const T> x_;
+  shown_type type_;
+  const void* data_;
+  tensor_shape shape_;
+  const std::int64_t* strides_;
   print_options options_;
-  element_format<T> format_;
+  element_format<> real_, imaginary_;
   std::int64_t size_ = 0;
   bool summarise_ = false;
   std::string separator_, stripped_;
 };
 
-/// A scalar as NumPy prints one: all the digits it needs, and at least ".0".
-template <class T>
-std::string scalar_text(T x) {
-  if constexpr (std::is_same_v<T, bool>) return x ? "True" : "False";
-  else if constexpr (std::is_integral_v<T>) return std::to_string(x);
-  else if constexpr (is_complex_v<T>) {  // 2j, (1+2j)
-    const auto part = [](real_type_t<T> v) {
-      std::string s = scalar_text(v);
-      if (s.size() > 2 && s.compare(s.size() - 2, 2, ".0") == 0) s.resize(s.size() - 2);
-      return s;
-    };
-    const std::string im = part(x.imag()) + "j";
-    const std::string re = part(x.real());
-    return re == "0" ? im : "(" + re + (im[0] == '-' ? "" : "+") + im + ")";
-  } else {
-    if (x != x) return "nan";
-    if (!(x - x == T(0))) return x < T(0) ? "-inf" : "inf";
-    const T a = x < T(0) ? -x : x;
-    const bool scientific = a != T(0) && (static_cast<double>(a) < 1e-4 || a >= first_scientific<T>(1e16));
-    const split_number s = split(x, scientific, -1);
-    if (scientific) return s.whole + (s.fraction.empty() ? "" : "." + s.fraction) + "e" + s.exponent;
-    return s.whole + "." + (s.fraction.empty() ? "0" : s.fraction);
-  }
+/// A number as NumPy prints a scalar: all the digits it needs, and at least ".0".
+template <class = void>
+std::string float_text(double x, dtype type) {
+  if (x != x) return "nan";
+  if (!is_finite(x)) return x < 0 ? "-inf" : "inf";
+  const double a = x < 0 ? -x : x;
+  const bool scientific = a != 0 && (a < 1e-4 || a >= first_scientific(type, 1e16));
+  const split_number s = split(x, type, scientific, -1);
+  if (scientific) return s.whole + (s.fraction.empty() ? "" : "." + s.fraction) + "e" + s.exponent;
+  return s.whole + "." + (s.fraction.empty() ? "0" : s.fraction);
+}
+template <class = void>
+std::string scalar_text(const shown_type& type, const shown& e) {
+  if (type.kind == dtype::string) return bytes_literal(*e.text);
+  if (type.kind == dtype::boolean) return e.natural != 0 ? "True" : "False";
+  if (is_integer(type.kind)) return is_unsigned(type.kind) ? std::to_string(e.natural) : std::to_string(e.whole);
+  if (!type.complex) return float_text(e.real, type.kind);
+  const auto part = [&](double v) {  // 2j, (1+2j)
+    std::string s = float_text(v, type.kind);
+    if (s.size() > 2 && s.compare(s.size() - 2, 2, ".0") == 0) s.resize(s.size() - 2);
+    return s;
+  };
+  const std::string im = part(e.imaginary) + "j";
+  const std::string re = part(e.real);
+  return re == "0" ? im : "(" + re + (im[0] == '-' ? "" : "+") + im + ")";
 }
 
-inline std::string scalar_text(const std::string& x) { return bytes_literal(x); }
-
-template <class T>
-std::string print(const strided<const T>& x, const print_options& o) {
-  return x.shape.rank() == 0 ? scalar_text(*x.data) : printer<T>(x, o)();
+template <class = void>
+std::string print(const shown_type& type, const void* data, const tensor_shape& shape, const std::int64_t* strides,
+                  const print_options& o) {
+  if (shape.rank() > 0) return printer<>(type, data, shape, strides, o)();
+  shown e;
+  type.get(data, 0, e);
+  return scalar_text(type, e);
 }
 
 }  // namespace detail
@@ -425,7 +456,7 @@ std::string print(const strided<const T>& x, const print_options& o) {
 template <class T>
   requires is_narrow_v<T>
 std::string to_string(T x) {
-  return detail::scalar_text(x);
+  return detail::float_text(static_cast<double>(x), dtype_v<T>);
 }
 template <class C, class Traits, class T>
   requires is_narrow_v<T>
@@ -436,16 +467,13 @@ std::basic_ostream<C, Traits>& operator<<(std::basic_ostream<C, Traits>& out, T 
 /// The elements as NumPy prints them.
 template <class T, std::int64_t... E>
 std::string to_string(const tensor<T, E...>& t, const print_options& o = {}) {
-  return detail::print<T>(t.strided(), o);
+  const auto s = t.strided();
+  return detail::print(detail::shown_type_of<T>, s.data, s.shape, s.strides, o);
 }
 template <class T, std::int64_t... E>
 std::string to_string(const view<T, E...>& v, const print_options& o = {}) {
-  detail::strided<const std::remove_const_t<T>> s;
-  const auto from = v.strided_const();
-  s.data = from.data;
-  s.shape = from.shape;
-  for (int i = 0; i < max_rank; ++i) s.strides[i] = from.strides[i];
-  return detail::print<std::remove_const_t<T>>(s, o);
+  const auto s = v.strided_const();
+  return detail::print(detail::shown_type_of<std::remove_const_t<T>>, s.data, s.shape, s.strides, o);
 }
 /// Evaluates the expression and prints it.
 template <class D, class T, std::int64_t... E>

@@ -18,7 +18,28 @@
 
 #include "error.hpp"
 
+#if defined(__has_include)
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define RILL_DETAIL_SINGLE_THREADED
+#endif
+#endif
+
 namespace rill {
+
+namespace detail {
+
+/// Whether the process has but one thread for sure: then counting takes no atomic instructions.
+inline bool only_thread() noexcept {
+#ifdef RILL_DETAIL_SINGLE_THREADED
+#undef RILL_DETAIL_SINGLE_THREADED
+  return __libc_single_threaded != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace detail
 
 /// A counted handle on one block of bytes; empty by default.
 class storage {
@@ -27,7 +48,7 @@ class storage {
 
   storage() = default;
   storage(const storage& other) noexcept : block_(other.block_) {
-    if (block_) block_->count.fetch_add(1, std::memory_order_relaxed);
+    if (block_) block_->retain();
   }
   storage(storage&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
   storage& operator=(storage other) noexcept {
@@ -35,22 +56,21 @@ class storage {
     return *this;
   }
   ~storage() {
-    if (block_ && block_->count.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      if (block_->destroy) block_->destroy(data(), block_->objects);
-      block_->~header();
-      ::operator delete(block_, std::align_val_t{alignment});
-    }
+    if (block_) release(block_);
   }
 
   /// A block of `bytes` uninitialised bytes; no block at all for 0. resource_exhausted when there is no memory.
   static storage allocate(std::size_t bytes) {
     storage s;
     if (bytes == 0) return s;
-    void* p = bytes <= static_cast<std::size_t>(PTRDIFF_MAX) - 2 * alignment
-                  ? ::operator new(alignment + bytes, std::align_val_t{alignment}, std::nothrow)
-                  : nullptr;
-    if (!p) throw resource_exhausted("cannot allocate " + std::to_string(bytes) + " bytes for a tensor");
-    s.block_ = ::new (p) header{};
+    // Aligned here: the C library is slow at it.
+    void* const p = bytes <= static_cast<std::size_t>(PTRDIFF_MAX) - 2 * alignment
+                        ? ::operator new(2 * alignment + bytes, std::nothrow)
+                        : nullptr;
+    if (!p) no_memory(bytes);
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(p) % alignment;
+    s.block_ = ::new (static_cast<unsigned char*>(p) + (past == 0 ? 0 : alignment - past)) header{};
+    s.block_->memory = p;
     return s;
   }
   /// A block of `n` value-initialised objects, destroyed with the last handle; no block at all for 0. resource_exhausted
@@ -87,10 +107,32 @@ class storage {
  private:
   struct header {
     std::atomic<std::int64_t> count{1};
+    void retain() noexcept {
+      if (detail::only_thread()) count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      else count.fetch_add(1, std::memory_order_relaxed);
+    }
+    /// Whether this was the last handle.
+    bool drop() noexcept {
+      if (!detail::only_thread()) return count.fetch_sub(1, std::memory_order_acq_rel) == 1;
+      const std::int64_t left = count.load(std::memory_order_relaxed) - 1;
+      count.store(left, std::memory_order_relaxed);
+      return left == 0;
+    }
+    void* memory = nullptr;                                  // what was allocated
     std::size_t objects = 0;                                 // constructed ones that `destroy` ends
     void (*destroy)(void*, std::size_t) noexcept = nullptr;  // null for plain bytes
   };
   static_assert(sizeof(header) <= alignment);
+  [[noreturn, gnu::noinline, gnu::cold]] static void no_memory(std::size_t bytes) {
+    throw resource_exhausted("cannot allocate " + std::to_string(bytes) + " bytes for a tensor");
+  }
+  [[gnu::noinline]] static void release(header* block) noexcept {  // apart: handles die everywhere
+    if (!block->drop()) return;
+    if (block->destroy) block->destroy(reinterpret_cast<unsigned char*>(block) + alignment, block->objects);
+    void* const memory = block->memory;
+    block->~header();
+    ::operator delete(memory);
+  }
   header* block_ = nullptr;
 };
 

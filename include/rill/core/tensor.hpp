@@ -232,16 +232,18 @@ class tensor {
   /// Evaluates an expression or copies a view; invalid_argument when the shapes differ.
   template <class D, std::int64_t... F>
   tensor(const expression_base<D, T, F...>& x)  // NOLINT: implicit on purpose
-      : tensor(raw{}, matching<F...>(x.derived().shape())) {
-    x.derived().assign_to(strided());
+      : tensor(raw{}, matching_extents<F...>(x.derived())) {
+    if constexpr (requires { x.derived().assign_to(data()); }) x.derived().assign_to(data());
+    else x.derived().assign_to(strided());
   }
   /// Evaluates into these elements when the shape is the same (through a temporary where the expression reads them at
   /// other indices), into new ones when a dynamic extent changes.
   template <class D, std::int64_t... F>
   tensor& operator=(const expression_base<D, T, F...>& x) {
-    const tensor_shape s = matching<F...>(x.derived().shape());
-    if (s == shape() && (data() || size() == 0)) x.derived().assign_to(strided());
-    else *this = tensor(x);
+    const auto& s = matching_extents<F...>(x.derived());
+    if (!(s == extents_) || (!data() && size() > 0)) return *this = tensor(x);
+    if constexpr (requires { x.derived().assign_to(data()); }) x.derived().assign_to(data());
+    else x.derived().assign_to(strided());
     return *this;
   }
   template <class X>
@@ -274,6 +276,7 @@ class tensor {
   [[nodiscard]] const T* data() const noexcept { return elements_.data(); }
   [[nodiscard]] std::int64_t size() const { return extents_.size(); }
   [[nodiscard]] tensor_shape shape() const { return extents_.shape(); }
+  [[nodiscard]] const extents_type& dims() const noexcept { return extents_; }
   [[nodiscard]] int rank() const { return rank_v >= 0 ? rank_v : shape().rank(); }
   [[nodiscard]] std::int64_t extent(int i) const { return extents_[i]; }
   [[nodiscard]] static constexpr dtype type() { return dtype_v<T>; }
@@ -385,6 +388,7 @@ class tensor {
     requires(detail::inline_elements<T, extents_type>() == 0)
       : extents_(checked(shape)), elements_(std::move(block)) {}
   tensor(raw, const tensor_shape& shape) : extents_(checked(shape)), elements_(extents_.size()) {}
+  tensor(raw, const extents_type& checked) : extents_(checked), elements_(extents_.size()) {}
   static const tensor_shape& checked(const tensor_shape& shape) {
     checked_size(shape);
     return shape;
@@ -396,6 +400,12 @@ class tensor {
       if constexpr (rank_v >= 0) detail::throw_assign(from, extents_type::declared());
     }
     return from;
+  }
+  /// The extents of an expression, as ours; it has checked their product where it has them as such.
+  template <std::int64_t... F, class D>
+  static decltype(auto) matching_extents(const D& x) {
+    if constexpr (std::is_same_v<extents<E...>, extents<F...>> && requires { x.dims(); }) return (x.dims());
+    else return extents_type(checked(matching<F...>(x.shape())));
   }
   template <std::int64_t... F>
   static elements_type take(tensor<T, F...>&& other) {

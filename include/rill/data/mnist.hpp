@@ -53,12 +53,14 @@ struct scale_digit {
 
 }  // namespace detail
 
+// Templates without parameters, here and below, cost a program that does not call them next to nothing.
+
 /// Digits as a dataset: slices of the bytes, scaled as they are read.
-inline auto digits(digit_bytes bytes) {
+using digit_dataset = decltype(from_tensor_slices(std::declval<digit_bytes>()) | map_into<digit>(detail::scale_digit{}));
+template <class = void>
+digit_dataset digits(digit_bytes bytes) {
   return from_tensor_slices(std::move(bytes)) | map_into<digit>(detail::scale_digit{});
 }
-/// The type of such a dataset.
-using digit_dataset = decltype(digits(digit_bytes{}));
 
 /// A training and a test set.
 struct digit_sets {
@@ -78,7 +80,8 @@ inline std::string find_mnist_file(const std::string& dir, const std::string& na
   rill::detail::raise<not_found>({"MNIST: there is no ", name, "; tried ", tried});
 }
 
-inline digit_bytes read_digits(const std::string& dir, const std::string& prefix) {
+template <class = void>
+digit_bytes read_digits(const std::string& dir, const std::string& prefix) {
   const std::string image_file = find_mnist_file(dir, prefix + "-images-idx3-ubyte");
   const std::string label_file = find_mnist_file(dir, prefix + "-labels-idx1-ubyte");
   const auto check = [](const std::string& file, const io::idx_array& a, std::size_t rank) {
@@ -113,7 +116,8 @@ inline digit_bytes read_digits(const std::string& dir, const std::string& prefix
 }  // namespace detail
 
 /// The training and test set in `dir`; see the head of this file.
-inline digit_sets mnist(const std::string& dir) {
+template <class = void>
+digit_sets mnist(const std::string& dir) {
   return {digits(detail::read_digits(dir, "train")), digits(detail::read_digits(dir, "t10k"))};
 }
 

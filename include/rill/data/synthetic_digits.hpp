@@ -121,7 +121,8 @@ inline int flatten(const glyph& g, ink_point* out, int capacity) {
 }
 
 /// Draws one digit into 784 bytes.
-inline void draw_digit(int label, random_bits& r, std::uint8_t* pixels) {
+template <class = void>
+void draw_digit(int label, random_bits& r, std::uint8_t* pixels) {
   constexpr int capacity = 128;
   ink_point ink[capacity];
   const glyph_set& set = glyphs[label];
@@ -215,7 +216,8 @@ inline void draw_digit(int label, random_bits& r, std::uint8_t* pixels) {
 }  // namespace detail
 
 /// Images `first` … `first + n - 1` of the endless set of this seed, with their labels; invalid_argument when n is negative.
-inline digit_bytes draw_digits(std::int64_t n, std::uint64_t seed = 0, std::int64_t first = 0) {
+template <class = void>
+digit_bytes draw_digits(std::int64_t n, std::uint64_t seed = 0, std::int64_t first = 0) {
   detail::require_not_negative(n, "draw_digits: the number of images");
   digit_bytes out(decltype(digit_bytes::first)::uninitialized({n, 784}), decltype(digit_bytes::second)::uninitialized({n}));
   std::uint8_t* images = out.first.data();
@@ -232,7 +234,8 @@ inline digit_bytes draw_digits(std::int64_t n, std::uint64_t seed = 0, std::int6
 }
 
 /// A training and a test set of drawn digits, of the same types as `mnist`.
-inline digit_sets synthetic_digits(synthetic_options options = {}) {
+template <class = void>
+digit_sets synthetic_digits(synthetic_options options = {}) {
   constexpr std::int64_t test_begin = std::int64_t{1} << 40;  // images that no training set contains
   return {digits(draw_digits(options.train, options.seed)), digits(draw_digits(options.test, options.seed, test_begin))};
 }

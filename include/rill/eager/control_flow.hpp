@@ -33,9 +33,7 @@ struct map_of {
 };
 }  // namespace ops
 
-namespace xla {
-
-namespace detail {
+namespace detail::control {
 
 template <class T>
 inline constexpr bool is_tuple = false;
@@ -46,18 +44,18 @@ template <class X>
 constexpr auto in_memory(X&& x);
 template <class T>
 constexpr auto all_in_memory(const T& t) {
-  return std::apply([](const auto&... v) { return std::make_tuple(detail::in_memory(v)...); }, t);
+  return std::apply([](const auto&... v) { return std::make_tuple(control::in_memory(v)...); }, t);
 }
 /// A value for keeps: expressions are evaluated.
 template <class X>
 constexpr auto in_memory(X&& x) {
   using T = std::remove_cvref_t<X>;
-  if constexpr (is_tuple<T>) return detail::all_in_memory(x);
+  if constexpr (is_tuple<T>) return control::all_in_memory(x);
   else if constexpr (expr::eager<T>) return rill::tensor(std::forward<X>(x));
   else return T(std::forward<X>(x));
 }
 template <class X>
-using in_memory_t = decltype(detail::in_memory(std::declval<X>()));
+using in_memory_t = decltype(control::in_memory(std::declval<X>()));
 
 inline std::string describe(dtype type, const tensor_shape& s) { return std::string(name_of(type)) + to_string(s); }
 
@@ -72,7 +70,7 @@ void check_alike(const char* op, const char* whose, const T& wanted, const T& go
   if constexpr (std::is_same_v<T, dynamic_tensor>) compare(wanted.type(), wanted.shape(), got.type(), got.shape());
   else if constexpr (expr::eager<T>) compare(dtype_v<typename T::element_type>, wanted.shape(), dtype_v<typename T::element_type>, got.shape());
   else if constexpr (is_tuple<T>)
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (detail::check_alike(op, whose, std::get<I>(wanted), std::get<I>(got)), ...); }
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (control::check_alike(op, whose, std::get<I>(wanted), std::get<I>(got)), ...); }
     (std::make_index_sequence<std::tuple_size_v<T>>{});
 }
 
@@ -92,14 +90,16 @@ bool truth(const char* op, const P& pred) {
   }
 }
 
-}  // namespace detail
+}  // namespace detail::control
+
+namespace xla {
 
 // ---- tuples ----------------------------------------------------------------------------------------------------------
 
 /// The values as a tuple; expressions are evaluated.
 template <class... X>
-constexpr std::tuple<detail::in_memory_t<const X&>...> tuple(const X&... values) {
-  return {detail::in_memory(values)...};
+constexpr std::tuple<detail::control::in_memory_t<const X&>...> tuple(const X&... values) {
+  return {detail::control::in_memory(values)...};
 }
 /// Member N of a tuple.
 template <std::size_t N, class... T>
@@ -115,9 +115,9 @@ constexpr auto get_tuple_element(std::tuple<T...>&& t) {
 /// One of two tuples of equal types and shapes, as a scalar predicate says (XLA's Select between tuples).
 template <class P, class... T>
 std::tuple<T...> select(const P& pred, const std::tuple<T...>& on_true, const std::tuple<T...>& on_false) {
-  static_assert(!detail::is_symbol<P>, "select: a model selects between tensors, member by member");
-  detail::check_alike("Select", "on_false", on_true, on_false);
-  return detail::truth("Select", pred) ? on_true : on_false;
+  static_assert(!detail::control::is_symbol<P>, "select: a model selects between tensors, member by member");
+  detail::control::check_alike("Select", "on_false", on_true, on_false);
+  return detail::control::truth("Select", pred) ? on_true : on_false;
 }
 
 // ---- computations ----------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ auto map(F&& f, const X& x, const R&... rest) {
                 "map: the function does not take one element of each operand");
   using S = std::remove_cvref_t<std::invoke_result_t<F&, typename X::element_type, typename R::element_type...>>;
   static_assert(element<S>, "map: the function returns what is no element type");
-  const std::tuple<detail::in_memory_t<const X&>, detail::in_memory_t<const R&>...> in{detail::in_memory(x), detail::in_memory(rest)...};
+  const std::tuple<detail::control::in_memory_t<const X&>, detail::control::in_memory_t<const R&>...> in{detail::control::in_memory(x), detail::control::in_memory(rest)...};
   const signature s[] = {{dtype_v<typename X::element_type>, x.shape()}, {dtype_v<typename R::element_type>, rest.shape()}...};
   failure why;
   ops::map_of::check(s, static_cast<int>(sizeof...(R)) + 1, why);
@@ -179,13 +179,13 @@ constexpr auto call(F&& computation, A&&... arguments) {
 /// them runs, and both give values of one type.
 template <class P, class A, class F, class B, class G>
 auto conditional(const P& pred, const A& true_operand, F&& true_computation, const B& false_operand, G&& false_computation) {
-  static_assert(!detail::is_symbol<P> && !detail::is_symbol<A> && !detail::is_symbol<B>,
+  static_assert(!detail::control::is_symbol<P> && !detail::control::is_symbol<A> && !detail::control::is_symbol<B>,
                 "conditional: a model chooses with select, or calls an eager function by eager::py_func");
   static_assert(std::is_invocable_v<F, const A&> && std::is_invocable_v<G, const B&>, "conditional: a computation does not take its operand");
-  using T = detail::in_memory_t<std::invoke_result_t<F, const A&>>;
-  static_assert(std::is_same_v<T, detail::in_memory_t<std::invoke_result_t<G, const B&>>>, "conditional: both computations must give values of one type");
-  if (detail::truth("Conditional", pred)) return T(detail::in_memory(true_computation(true_operand)));
-  return T(detail::in_memory(false_computation(false_operand)));
+  using T = detail::control::in_memory_t<std::invoke_result_t<F, const A&>>;
+  static_assert(std::is_same_v<T, detail::control::in_memory_t<std::invoke_result_t<G, const B&>>>, "conditional: both computations must give values of one type");
+  if (detail::control::truth("Conditional", pred)) return T(detail::control::in_memory(true_computation(true_operand)));
+  return T(detail::control::in_memory(false_computation(false_operand)));
 }
 
 /// What body makes of init while condition holds: body(body(... init)). condition takes the value and gives a scalar
@@ -193,15 +193,15 @@ auto conditional(const P& pred, const A& true_operand, F&& true_computation, con
 /// or a tuple.
 template <class C, class F, class X>
 auto while_loop(C&& condition, F&& body, const X& init) {
-  static_assert(!detail::is_symbol<X>, "while_loop: a model loops in C++ while it is traced, or calls an eager function by eager::py_func");
-  using T = detail::in_memory_t<const X&>;
+  static_assert(!detail::control::is_symbol<X>, "while_loop: a model loops in C++ while it is traced, or calls an eager function by eager::py_func");
+  using T = detail::control::in_memory_t<const X&>;
   static_assert(std::is_invocable_v<C&, const T&>, "while_loop: the condition does not take the value of the loop");
   static_assert(std::is_invocable_v<F&, const T&>, "while_loop: the body does not take the value of the loop");
   static_assert(std::is_convertible_v<std::invoke_result_t<F&, const T&>, T>, "while_loop: the body must return a value like the one it takes");
-  T v = detail::in_memory(init);
-  while (detail::truth("While", condition(static_cast<const T&>(v)))) {
+  T v = detail::control::in_memory(init);
+  while (detail::control::truth("While", condition(static_cast<const T&>(v)))) {
     T next = body(static_cast<const T&>(v));
-    detail::check_alike("While", "the body", v, next);
+    detail::control::check_alike("While", "the body", v, next);
     v = std::move(next);
   }
   return v;

@@ -9,7 +9,6 @@
 
 #include "../graph/symbol.hpp"
 #include "../kernel/cast.hpp"
-#include "../kernel/scan.hpp"  // the gradient of reduce_prod
 #include "../ops/complex.hpp"
 #include "../ops/functions.hpp"
 #include "elementwise.hpp"
@@ -21,6 +20,7 @@ namespace rill::eager {
 namespace detail {
 
 inline signature signature_of(const dynamic_tensor& t) { return {t.type(), t.shape()}; }
+[[noreturn]] inline void throw_none(const char* op) { throw invalid_argument(std::string(op) + ": an operand is None"); }
 
 template <class G>
 void keep_gradient(dynamic_tensor& to, const G& g) {
@@ -55,14 +55,10 @@ consteval bool vjp_takes() {
   }
   (std::make_index_sequence<static_cast<std::size_t>(N)>{});
 }
+/// Applies the gradient rule of one op; false when it has none for so many operands.
 template <class Op>
-void entry_vjp(const tape_entry& e, const dynamic_tensor& given, dynamic_tensor* gradients) {
+bool apply_rule(const tape_entry& e, const dynamic_tensor& dy, dynamic_tensor* gradients) {
   bool done = false;
-  // The rules of element-wise ops are written for real numbers: dx = dy f'(x). Where f is holomorphic the gradient of
-  // complex numbers (dL/dRe + i dL/dIm, as TensorFlow's) is dy conj(f'(x)), the same rule between two conjugations.
-  constexpr bool elementwise_rule = requires { requires Op::arity > 0; };
-  const bool conjugate = elementwise_rule && is_complex(e.out.type()) && is_complex(e.in[0].type());
-  const dynamic_tensor dy = conjugate ? conjugated(given) : given;
   const auto with = [&]<int N>(std::integral_constant<int, N>) {
     if constexpr (vjp_takes<Op, N>()) {
       if (e.arity != N || done) return;
@@ -74,25 +70,47 @@ void entry_vjp(const tape_entry& e, const dynamic_tensor& given, dynamic_tensor*
   with(std::integral_constant<int, 2>{});
   with(std::integral_constant<int, 3>{});
   with(std::integral_constant<int, 4>{});
-  if (!done)
-    throw unimplemented(std::string(Op::name) + " has no gradient; wrap its result in stop_gradient");
-  if constexpr (elementwise_rule)
-    for (int k = 0; k < e.arity; ++k) {
-      if (conjugate && gradients[k].has_value()) gradients[k] = conjugated(gradients[k]);
-      gradients[k] = fit_gradient(gradients[k], e.out.shape(), e.in[k].shape());
-    }
+  return done;
+}
+using gradient_rule = bool (*)(const tape_entry& e, const dynamic_tensor& dy, dynamic_tensor* gradients);
+[[noreturn, gnu::cold]] inline void throw_no_gradient(const char* op) {
+  throw unimplemented(std::string(op) + " has no gradient; wrap its result in stop_gradient");
+}
+/// The gradient of an element-wise op, the same code for all. Their rules are written for real numbers: dx = dy f'(x).
+/// Where f is holomorphic the gradient of complex numbers (dL/dRe + i dL/dIm, as TensorFlow's) is dy conj(f'(x)), the same
+/// rule between two conjugations.
+template <class = void>
+[[gnu::noinline]] void elementwise_vjp(gradient_rule rule, const tape_entry& e, const dynamic_tensor& given,
+                                       dynamic_tensor* gradients) {
+  const bool conjugate = is_complex(e.out.type()) && is_complex(e.in[0].type());
+  if (!rule(e, conjugate ? conjugated(given) : given, gradients)) throw_no_gradient(e.op);
+  for (int k = 0; k < e.arity; ++k) {
+    if (conjugate && gradients[k].has_value()) gradients[k] = conjugated(gradients[k]);
+    gradients[k] = fit_gradient(gradients[k], e.out.shape(), e.in[k].shape());
+  }
+}
+template <class Op>
+void entry_vjp(const tape_entry& e, const dynamic_tensor& dy, dynamic_tensor* gradients) {
+  if constexpr (requires { requires Op::arity > 0; }) elementwise_vjp(&apply_rule<Op>, e, dy, gradients);
+  else if (!apply_rule<Op>(e, dy, gradients)) throw_no_gradient(Op::name);
 }
 
-template <class Op>
-void remember(const dynamic_tensor* in, int arity, const dynamic_tensor& out, const attributes& at) {
+/// Records an op on the tapes that follow an operand.
+template <class = void>
+[[gnu::noinline]] void remember_as(decltype(tape_entry::vjp) vjp, const char* op, const dynamic_tensor* in, int arity,
+                                   const dynamic_tensor& out, const attributes& at) {
   if (recording::top() == nullptr || !recorded(in, arity)) return;
   if (!is_floating(out.type()) && !is_complex(out.type())) return;
   tape_entry e;
-  e.vjp = &entry_vjp<Op>;
-  e.op = Op::name;
+  e.vjp = vjp;
+  e.op = op;
   e.attr = at, e.arity = arity, e.out = out;
   for (int k = 0; k < arity; ++k) e.in[k] = in[k];
   record(e);
+}
+template <class Op>
+void remember(const dynamic_tensor* in, int arity, const dynamic_tensor& out, const attributes& at) {
+  remember_as(&entry_vjp<Op>, Op::name, in, arity, out, at);
 }
 
 /// The shape that operands broadcast to; invalid_argument when they do not.
@@ -117,35 +135,89 @@ inline tensor_shape broadcast_shapes(const char* op, const dynamic_tensor* in, i
   return s;
 }
 
-template <class Op>
-dynamic_tensor apply_elementwise(const dynamic_tensor* in) {
-  constexpr int arity = Op::arity;
+/// What the code that all element-wise ops share knows of one.
+struct elementwise_op {
+  const char* name;
+  int arity, cost;
+  int first;  ///< the operand whose dtype the others have: the second of a select
+  chunk_function (*chunk_of)(dtype);
+  dtype (*result)(const dtype*);
+  decltype(tape_entry::vjp) vjp;
+};
+template <class = void>
+[[gnu::noinline]] dynamic_tensor apply_elementwise_as(const elementwise_op& op, const dynamic_tensor* in) {
   dtype types[3] = {dtype::invalid, dtype::invalid, dtype::invalid};
-  for (int k = 0; k < arity; ++k) {
-    if (!in[k].has_value()) throw invalid_argument(std::string(Op::name) + ": an operand is None");
+  for (int k = 0; k < op.arity; ++k) {
+    if (!in[k].has_value()) throw_none(op.name);
     types[k] = in[k].type();
   }
-  constexpr int first = std::is_same_v<Op, ops::select> ? 1 : 0;
-  for (int k = first + 1; k < arity; ++k) {
+  const int first = op.first;
+  for (int k = first + 1; k < op.arity; ++k) {
     if (types[k] == types[first]) continue;
     failure f;
     f.set("dtypes differ", "cast one operand", signature_of(in[first]), signature_of(in[k]));
-    throw invalid_argument(to_string(f, Op::name));
+    throw invalid_argument(to_string(f, op.name));
   }
-  const chunk_function f = chunk_of<Op>(types[first]);
+  const chunk_function f = op.chunk_of(types[first]);
   if (!f || (first == 1 && types[0] != dtype::boolean)) {
     failure why;
     why.set("does not take operands of this dtype", "cast them", signature_of(in[first == 1 && f ? 0 : first]));
-    throw invalid_argument(to_string(why, Op::name));
+    throw invalid_argument(to_string(why, op.name));
   }
-  dynamic_tensor out = dynamic_tensor::uninitialized(result_dtype<Op>(types), broadcast_shapes(Op::name, in, arity));
-  run_chunks(f, in, arity, out, Op::cost);
-  remember<Op>(in, arity, out, {});
+  dynamic_tensor out = dynamic_tensor::uninitialized(op.result(types), broadcast_shapes(op.name, in, op.arity));
+  run_chunks(f, in, op.arity, out, op.cost);
+  remember_as(op.vjp, op.name, in, op.arity, out, {});
   return out;
 }
+template <class Op>
+dynamic_tensor apply_elementwise(const dynamic_tensor* in) {
+  static constexpr elementwise_op op{Op::name, Op::arity, Op::cost, std::is_same_v<Op, ops::select> ? 1 : 0,
+                                     &chunk_of<Op>, &result_dtype<Op>, &entry_vjp<Op>};
+  return apply_elementwise_as(op, in);
+}
 
-/// A number as a scalar of a dtype.
+/// A number as a scalar of a dtype, and in every element of a tensor.
 dynamic_tensor scalar_of(dtype type, double number);
+inline dynamic_tensor filled(dtype type, const tensor_shape& shape, double number) {
+  const dynamic_tensor one = scalar_of(type, number);
+  dynamic_tensor all = dynamic_tensor::uninitialized(type, shape);
+  constexpr std::int64_t repeated[max_rank] = {};
+  if (all.size() > 0) spread(size_of(type), one.data(), {all.size()}, repeated, 0, all.size(), all.mutable_data());
+  return all;
+}
+
+/// What the code that all other ops share knows of one: no kernel means that the result is its operand in another shape.
+struct kernel_op_info {
+  const char* name;
+  decltype(tape_entry::vjp) vjp;
+  void (*run)(const attributes& at, const operand_memory* in, const result_memory& out);
+};
+template <class = void>
+[[gnu::noinline]] signature infer_as(signature (*infer)(const attributes&, const signature*, failure&), const char* op,
+                                     const dynamic_tensor* in, int n, const attributes& at) {
+  signature s[max_recorded_operands];
+  for (int k = 0; k < n; ++k) {
+    if (!in[k].has_value()) throw_none(op);
+    s[k] = signature_of(in[k]);
+  }
+  failure f;
+  const signature out = infer(at, s, f);
+  if (f) throw invalid_argument(to_string(f, op));
+  return out;
+}
+template <class = void>
+[[gnu::noinline]] dynamic_tensor add_as(const kernel_op_info& op, const signature& out, const dynamic_tensor* in, int n,
+                                        const attributes& at) {
+  operand_memory x[max_recorded_operands];
+  for (int k = 0; k < n; ++k) {
+    if (!in[k].has_value()) throw_none(op.name);
+    x[k] = {in[k].type(), in[k].shape(), in[k].data()};
+  }
+  dynamic_tensor result = op.run ? dynamic_tensor::uninitialized(out.type, out.shape) : in[0].alias(out.shape);
+  if (op.run) op.run(at, x, {out.type, out.shape, result.mutable_data()});
+  remember_as(op.vjp, op.name, in, n, result, at);
+  return result;
+}
 
 }  // namespace detail
 
@@ -179,32 +251,17 @@ struct front_end {
 
   template <class Op>
   static dynamic_tensor emit(std::initializer_list<dynamic_tensor> in, const attributes& at = {}) {
-    signature s[max_recorded_operands];
-    int n = 0;
-    for (const dynamic_tensor& x : in) {
-      if (!x.has_value()) throw invalid_argument(std::string(Op::name) + ": an operand is None");
-      s[n++] = detail::signature_of(x);
-    }
-    failure f;
-    const signature out = Op::infer(at, s, f);
-    if (f) throw invalid_argument(to_string(f, Op::name));
-    return add<Op>(out, in, at);
+    const auto infer = [](const attributes& a, const signature* s, failure& f) { return signature(Op::infer(a, s, f)); };
+    return add<Op>(detail::infer_as(infer, Op::name, in.begin(), static_cast<int>(in.size()), at), in, at);
   }
 
   template <class Op>
   static dynamic_tensor add(const signature& out, std::initializer_list<dynamic_tensor> in, const attributes& at = {}) {
-    const auto n = static_cast<int>(in.size());
-    dynamic_tensor result;
-    if constexpr (Op::kind == op_kind::alias) {
-      result = in.begin()->alias(out.shape);
-    } else {
-      result = dynamic_tensor::uninitialized(out.type, out.shape);
-      operand_memory x[max_recorded_operands];
-      for (int k = 0; k < n; ++k) x[k] = {in.begin()[k].type(), in.begin()[k].shape(), in.begin()[k].data()};
-      cpu_kernel<Op>::run(at, x, {out.type, out.shape, result.mutable_data()});
-    }
-    detail::remember<Op>(in.begin(), n, result, at);
-    return result;
+    if constexpr (Op::kind == op_kind::alias)
+      return detail::add_as({Op::name, &detail::entry_vjp<Op>, nullptr}, out, in.begin(), static_cast<int>(in.size()), at);
+    else
+      return detail::add_as({Op::name, &detail::entry_vjp<Op>, &cpu_kernel<Op>::run}, out, in.begin(),
+                            static_cast<int>(in.size()), at);
   }
 
   template <class Op>
@@ -270,7 +327,7 @@ inline void cast_gradient(const tape_entry& e, const dynamic_tensor& dy, dynamic
 }
 template <class = void>
 dynamic_tensor cast_tensor(const dynamic_tensor& x, dtype type) {
-  if (!x.has_value()) throw invalid_argument("Cast: the operand is None");
+  if (!x.has_value()) throw_none("Cast");
   if (x.type() == type) return x;
   dynamic_tensor out = dynamic_tensor::uninitialized(type, x.shape());
   kernel::cast_elements({x.type(), x.shape(), x.data()}, {type, x.shape(), out.mutable_data()});
@@ -299,7 +356,7 @@ inline dynamic_tensor detail::conjugated(const dynamic_tensor& z) { return conj(
 
 inline dynamic_tensor detail::fit_gradient(dynamic_tensor g, const tensor_shape& whole, const tensor_shape& shape) {
   if (!g.has_value() || g.shape() == shape) return g;
-  g = broadcast_to(g, whole);
+  if (g.shape() != whole) g = g * filled(g.type(), whole, 1);  // broadcast_to would bring its kernel into every program
   std::int64_t mask = 0;
   const int shift = whole.rank() - shape.rank();
   for (int d = 0; d < whole.rank(); ++d)

@@ -96,7 +96,7 @@ class gradient_tape {
           depends[e.out.id()] = true;
           break;
         }
-    if (!seed.has_value()) seed = ones_like(target);
+    if (!seed.has_value()) seed = detail::filled(target.type(), target.shape(), 1);
     adjoint[target.id()] = seed;
     for (std::size_t n = entries.size(); n-- > 0;) {
       const tape_entry& e = entries[n];

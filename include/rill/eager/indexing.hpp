@@ -69,11 +69,11 @@ auto boolean_mask(const X& x, const M& mask, axis_options o = {}) {
 /// The slices of x that each partition number names, in order, for 0 .. num_partitions-1; the axes of `partitions` are the
 /// first ones of x (tf.dynamic_partition). out_of_range for another number.
 inline std::vector<dynamic_tensor> dynamic_partition(const dynamic_tensor& x, const dynamic_tensor& partitions, std::int64_t num_partitions) {
-  bool fits = partitions.type() == dtype::int32 && partitions.rank() <= x.rank() && num_partitions > 0;
+  bool fits = partitions.type() == dtype::int32 && partitions.rank() <= x.rank() && num_partitions > 0 && num_partitions <= 1 << 24;
   for (int d = 0; fits && d < partitions.rank(); ++d) fits = partitions.shape()[d] == x.shape()[d];
   if (!fits)
     throw invalid_argument("dynamic_partition: int32 partitions that are a prefix of the shape " + to_string(x.shape()) +
-                           " and at least one part are wanted, not " + std::string(name_of(partitions.type())) +
+                           " and 1 to 2^24 parts are wanted, not " + std::string(name_of(partitions.type())) +
                            to_string(partitions.shape()) + " and " + std::to_string(num_partitions) + " parts");
   const operand_memory numbers{partitions.type(), partitions.shape(), partitions.data()};
   kernel::detail::check_indices("DynamicPartition", numbers, num_partitions);

@@ -82,17 +82,25 @@ void reduce_wide(const W* x, const tensor_shape& shape, std::int64_t mask, W ide
     }
   }
 }
-template <class R, class W>
+/// Elements of one of the types T as W, and back: a part of kernel/cast.hpp, all of which takes a second to compile.
+template <class W, class... T>
+void widen_all(const operand_memory& x, W* to) {
+  (void)((x.type == dtype_v<T> && (kernel::detail::cast_loop<T, W>(x.data, to, x.size()), true)) || ...);
+}
+template <class W, class... T>
+void narrow_all(const W* x, const result_memory& out) {
+  (void)((out.type == dtype_v<T> && (kernel::detail::cast_loop<W, T>(x, out.data, out.size()), true)) || ...);
+}
+template <class R, class W, class... T>
 void reduce_through(const operand_memory& x, std::int64_t mask, const result_memory& out) {
-  const dtype wide = dtype_v<W>;
   const storage in = storage::allocate(static_cast<std::size_t>(x.size()) * sizeof(W)),
                 to = storage::allocate(static_cast<std::size_t>(out.size()) * sizeof(W));
-  kernel::cast_elements(x, {wide, x.shape, in.data()});
+  widen_all<W, T...>(x, static_cast<W*>(in.data()));
   W identity = R::template identity<W>();
   if constexpr (std::is_same_v<W, std::int64_t>)  // the lowest number of the dtype itself
-    visit_integer(out.type, [&]<class T>(std::type_identity<T>) { identity = static_cast<W>(R::template identity<T>()); });
+    (void)((out.type == dtype_v<T> && (identity = static_cast<W>(R::template identity<T>()), true)) || ...);
   reduce_wide<R, W>(static_cast<const W*>(in.data()), x.shape, mask, identity, static_cast<W*>(to.data()), out.size());
-  kernel::cast_elements({wide, out.shape, to.data()}, out);
+  narrow_all<W, T...>(static_cast<const W*>(to.data()), out);
 }
 
 }  // namespace detail
@@ -107,11 +115,14 @@ struct cpu_kernel<ops::reduce_op<R>> {
       const dtype t = in[0].type;
       if (t == dtype::float32) return detail::reduce_dense<R, float>(in[0], at.i[0], out.data);
       if (t == dtype::float64) return detail::reduce_dense<R, double>(in[0], at.i[0], out.data);
-      if (is_floating(t)) return detail::reduce_through<R, double>(in[0], at.i[0], out);
-      if (t == dtype::uint64) return detail::reduce_through<R, std::uint64_t>(in[0], at.i[0], out);
-      if (is_integer(t)) return detail::reduce_through<R, std::int64_t>(in[0], at.i[0], out);
+      if (is_floating(t)) return detail::reduce_through<R, double, half, bfloat16>(in[0], at.i[0], out);
+      if (t == dtype::uint64) return detail::reduce_through<R, std::uint64_t, std::uint64_t>(in[0], at.i[0], out);
+      if (is_integer(t))
+        return detail::reduce_through<R, std::int64_t, std::int32_t, std::int64_t, std::uint8_t, std::int8_t, std::int16_t,
+                                      std::uint16_t, std::uint32_t>(in[0], at.i[0], out);
       if constexpr (!std::is_same_v<R, ops::max> && !std::is_same_v<R, ops::min>)
-        if (is_complex(t)) return detail::reduce_through<R, std::complex<double>>(in[0], at.i[0], out);
+        if (is_complex(t))
+          return detail::reduce_through<R, std::complex<double>, std::complex<float>, std::complex<double>>(in[0], at.i[0], out);
       throw invalid_argument(std::string(R::name) + ": does not take operands of " + std::string(name_of(t)));
     }
   }

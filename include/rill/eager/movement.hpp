@@ -226,6 +226,10 @@ auto broadcast_in_dim(const X& x, const tensor_shape& shape, const axis_list& br
   return eager::lift([&](const auto& v) { return broadcast_in_dim(v, shape, broadcast_dimensions); }, x);
 }
 template <expr::eager X>
+auto in_dim(const X& x, int rank, const axis_list& broadcast_dimensions) {
+  return eager::lift([&](const auto& v) { return in_dim(v, rank, broadcast_dimensions); }, x);
+}
+template <expr::eager X>
 auto collapse(const X& x, const axis_list& dimensions) {
   return eager::lift([&](const auto& v) { return collapse(v, dimensions); }, x);
 }

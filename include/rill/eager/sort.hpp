@@ -124,7 +124,7 @@ inline std::int64_t bins_of(const dynamic_tensor& x, const bincount_options& o) 
   for (std::int64_t k = 0; k < x.size(); ++k) {
     const std::int64_t v = kernel::detail::index_at(m, k);
     if (v < 0) throw invalid_argument("Bincount: numbers must not be negative: element " + std::to_string(k) + " is " + std::to_string(v));
-    n = std::max(n, v + 1);
+    n = std::max(n, v == INT64_MAX ? v : v + 1);  // a result of so many elements does not exist
   }
   return std::min(std::max(n, o.minlength), o.maxlength);
 }

@@ -148,15 +148,22 @@ auto softmax(const X& logits) {
   return r;
 }
 
-/// The loss of each row: log sum exp(logits) - logits[label]. labels [b] int32 or int64, logits [b, classes] -> [b].
+/// The loss of each row: log sum exp(logits) - logits[label]. labels [..] int32 or int64, logits [.., classes] -> [..], of
+/// static rank for a matrix of logits.
 template <expr::eager L, expr::eager X>
 auto sparse_softmax_cross_entropy_with_logits(const L& labels, const X& logits) {
   const auto& x = expr::detail::in_memory(logits);
   const auto& y = expr::detail::in_memory(labels);
   using T = typename std::remove_cvref_t<decltype(x)>::value_type;
-  const tensor_shape s = expr::detail::result_shape<ops::sparse_softmax_cross_entropy_op>({}, x, y);
-  auto r = tensor<T, expr::detail::extent_v<std::remove_cvref_t<decltype(x)>, 0>>::uninitialized(s);
-  kernel::sparse_softmax_cross_entropy(s[0], x.shape()[1], x.data(), y.data(), r.data(), static_cast<T*>(nullptr));
+  constexpr bool matrix = std::remove_cvref_t<decltype(x)>::rank_v == 2;
+  using result = std::conditional_t<matrix, tensor<T, expr::detail::extent_v<std::remove_cvref_t<decltype(x)>, 0>>, tensor<T, any_rank>>;
+  tensor_shape s = y.shape();
+  const std::int64_t classes = x.rank() > 0 ? x.shape()[x.rank() - 1] : 0;
+  s.push_back(classes);
+  if (matrix || !(s == x.shape())) s = expr::detail::result_shape<ops::sparse_softmax_cross_entropy_op>({}, x, y);
+  else s = y.shape();
+  auto r = result::uninitialized(s);
+  kernel::sparse_softmax_cross_entropy(s.num_elements(), classes, x.data(), y.data(), r.data(), static_cast<T*>(nullptr));
   return r;
 }
 

@@ -86,6 +86,13 @@ struct binder {
     conflict = conflict || (!same && bytes.overlaps(target));
     in[count++] = p;
   }
+  /// An operand in row-major order.
+  void dense(const void* p, std::size_t width, const tensor_shape& s, bool single) {
+    std::int64_t steps[max_rank];
+    rill::detail::row_major_strides(s, steps);
+    const auto at = reinterpret_cast<std::uintptr_t>(p);
+    operand(p, width, s, steps, {at, at + static_cast<std::size_t>(s.num_elements()) * width}, single);
+  }
 };
 
 template <class T>
@@ -98,15 +105,16 @@ bool is_row_major(const rill::detail::strided<T>& s) {
   return true;
 }
 
-template <class A, class B, int... D>
-[[gnu::always_inline]] constexpr bool equal_extents(const A& a, const B& b, std::integer_sequence<int, D...>) {
-  return ((a[D] == b[D]) && ...);
-}
-/// Whether extents are equal, without making shapes of them; false when a rank is only known at run time.
+/// Whether extents are equal; false when they are of different types with a rank only known at run time.
 template <class A, class B>
 [[gnu::always_inline]] constexpr bool equal_extents([[maybe_unused]] const A& a, [[maybe_unused]] const B& b) {
-  if constexpr (A::has_any_rank || B::has_any_rank || A::rank != B::rank) return false;
-  else return equal_extents(a, b, std::make_integer_sequence<int, A::rank>{});
+  if constexpr (std::is_same_v<A, B>) return a == b;
+  else if constexpr (A::has_any_rank || B::has_any_rank || A::rank != B::rank) return false;
+  else
+    return [&]<int... D>(std::integer_sequence<int, D...>) {
+      return ((a[D] == b[D]) && ...);
+    }
+    (std::make_integer_sequence<int, A::rank>{});
 }
 
 /// What the usual evaluation learns instead of all that: the pointers of operands that are plain memory of the result's
@@ -153,7 +161,8 @@ struct number_leaf {
   }
 };
 
-/// A tensor's elements, kept alive by their block.
+/// A tensor's elements. Of the leaves of an expression that look at one block, one keeps it alive: counting is what
+/// expressions on short tensors spend their time on.
 template <class T, std::int64_t... E>
 struct tensor_leaf {
   using element_type = T;
@@ -163,7 +172,9 @@ struct tensor_leaf {
   storage owner;
   const T* data;
   extents_type extents_of_data;
-  explicit tensor_leaf(const tensor<T, E...>& t) : owner(t.owner()), data(t.data()), extents_of_data(t.shape()) {}
+  tensor_leaf(const tensor<T, E...>& t, bool held)
+      : owner(held ? storage() : t.owner()), data(t.data()), extents_of_data(t.dims()) {}
+  [[nodiscard]] bool holds(const void* p) const { return data == p; }
   [[nodiscard]] tensor_shape shape() const { return extents_of_data.shape(); }
   [[nodiscard]] const extents_type& dims() const { return extents_of_data; }
   template <class R>
@@ -171,11 +182,7 @@ struct tensor_leaf {
     b.operand(data, sizeof(T), extents_of_data);
   }
   void bind(binder& b) const {
-    rill::detail::strided<const T> s;
-    s.data = data;
-    s.shape = shape();
-    rill::detail::row_major_strides(s.shape, s.strides);
-    b.operand(data, sizeof(T), s.shape, s.strides, rill::detail::touched(s), false);
+    b.dense(data, sizeof(T), shape(), false);
   }
 };
 
@@ -186,16 +193,16 @@ struct small_leaf {
   using extents_type = extents<E...>;
   static constexpr bool is_leaf = true;
   static constexpr bool contiguous = true;
-  tensor<T, E...> value;
-  [[nodiscard]] tensor_shape shape() const { return value.shape(); }
+  T value[static_cast<std::size_t>(extents_type().size())];
+  explicit small_leaf(const tensor<T, E...>& t) { std::memcpy(value, t.data(), sizeof value); }
+  [[nodiscard]] tensor_shape shape() const { return extents_type::declared(); }
   [[nodiscard]] extents_type dims() const { return {}; }
   template <class R>
   void bind_flat(flat_binder<R>& b) const {
-    b.operand(value.data(), sizeof(T), extents_type{});
+    b.operand(value, sizeof(T), extents_type{});
   }
   void bind(binder& b) const {
-    const auto s = value.strided();
-    b.operand(s.data, sizeof(T), s.shape, s.strides, {}, false);
+    b.dense(value, sizeof(T), shape(), extents_type().size() == 1);
   }
 };
 
@@ -347,8 +354,25 @@ void with_program(const X& x, const tensor_shape& shape, const rill::detail::byt
   using general = typename program_of<X, false>::type;
   constexpr int inputs = linear::inputs::size;
   static_assert(inputs < kernel::detail::max_map_operands, "an expression has fewer than 40 operands");
+  constexpr linearity known = linearity_of<X, typename X::extents_type>::value;
   kernel::nest<inputs + 1> n;
   const void* in[static_cast<std::size_t>(inputs) + 1] = {};
+  const auto bind_flat_nest = [&](std::int64_t size) {
+    n.rank = 1;
+    n.extents[0] = size;
+    for (int k = 0; k < inputs; ++k)
+      n.strides[k][0] = kernel::detail::walks_of<linear>::value[k] == walk::constant ? 0 : 1;
+    n.strides[inputs][0] = 1;
+  };
+  if constexpr (known != linearity::never)
+    if (flat_result) {  // what most operands are takes little to find out
+      flat_binder<typename X::extents_type> b{in, x.dims(), target, x.dims().size(), target_width};
+      x.bind_flat(b);
+      if (b.good) {
+        bind_flat_nest(b.size);
+        return body(chosen<X, linear, true>{}, n, in);
+      }
+    }
   binder b{in, n.strides, shape, target, target_data, target_strides, target_width};
   x.bind(b);
   conflict = b.conflict;
@@ -360,15 +384,9 @@ void with_program(const X& x, const tensor_shape& shape, const rill::detail::byt
       n.strides[inputs][d] = target_strides[d];
     }
   };
-  constexpr linearity known = linearity_of<X, typename X::extents_type>::value;
   if constexpr (known != linearity::never) {
     if (b.linear && flat_result) {
-      n.rank = 1;
-      n.extents[0] = 1;
-      for (int d = 0; d < shape.rank(); ++d) n.extents[0] *= shape[d];
-      for (int k = 0; k < inputs; ++k)
-        n.strides[k][0] = kernel::detail::walks_of<linear>::value[k] == walk::constant ? 0 : 1;
-      n.strides[inputs][0] = 1;
+      bind_flat_nest(x.dims().size());
       return body(chosen<X, linear, true>{}, n, in);
     }
     if constexpr (Rows) {
@@ -412,25 +430,40 @@ template <class X, class T>
   rill::detail::strided_copy(from, to);
 }
 
+/// Tries the usual evaluation: all operands plain memory in the order of the result, which is row-major at `to`.
+template <class X, class T>
+[[gnu::always_inline]] inline bool evaluate_flat([[maybe_unused]] const X& x, [[maybe_unused]] T* to) {
+  if constexpr (linearity_of<X, typename X::extents_type>::value != linearity::never) {
+    using linear = typename program_of<X, true>::type;
+    const void* in[static_cast<std::size_t>(linear::inputs::size) + 1];
+    const std::int64_t size = x.size();
+    const auto at = reinterpret_cast<std::uintptr_t>(to);
+    flat_binder<typename X::extents_type> b{
+        in, x.dims(), {at, at + static_cast<std::size_t>(size) * sizeof(T)}, size, sizeof(T)};
+    x.bind_flat(b);
+    if (!b.good) return false;
+    void* outs[] = {to};
+    kernel::map_flat<linear>(size, in, outs);
+    return true;
+  } else return false;
+}
 /// Evaluates into a destination of the expression's shape.
 template <class X, class T>
 void evaluate(const X& x, const rill::detail::strided<T>& to, bool promised) {
-  if constexpr (linearity_of<X, typename X::extents_type>::value != linearity::never) {
-    if (is_row_major(to)) {
-      using linear = typename program_of<X, true>::type;
-      const void* in[static_cast<std::size_t>(linear::inputs::size) + 1];
-      const std::int64_t size = x.size();
-      const auto at = reinterpret_cast<std::uintptr_t>(to.data);
-      flat_binder<typename X::extents_type> b{
-          in, x.dims(), {at, at + static_cast<std::size_t>(size) * sizeof(T)}, size, sizeof(T)};
-      x.bind_flat(b);
-      if (b.good) {
-        void* outs[] = {to.data};
-        return kernel::map_flat<linear>(size, in, outs);
-      }
-    }
-  }
-  evaluate_any(x, to, promised);
+  if (!is_row_major(to) || !evaluate_flat(x, to.data)) evaluate_any(x, to, promised);
+}
+/// The same, row-major.
+template <class X, class T>
+[[gnu::always_inline]] inline void evaluate(const X& x, T* to, bool promised) {
+  if (!evaluate_flat(x, to)) evaluate_any(x, to, promised);
+}
+template <class X, class T>
+[[gnu::noinline]] void evaluate_any(const X& x, T* to, bool promised) {
+  rill::detail::strided<T> s;
+  s.data = to;
+  s.shape = x.shape();
+  rill::detail::row_major_strides(s.shape, s.strides);
+  evaluate_any(x, s, promised);
 }
 
 // ---- operands ---------------------------------------------------------------------------------------------------------
@@ -503,9 +536,13 @@ auto as_operand(const A& number) {
   return number_leaf<T>{number_cast<T>(number)};
 }
 template <class, class T, std::int64_t... E>
+  requires(tensor<T, E...>::is_inline)
 auto as_operand(const tensor<T, E...>& t) {
-  if constexpr (tensor<T, E...>::is_inline) return small_leaf<T, E...>{t};
-  else return tensor_leaf<T, E...>(t);
+  return small_leaf<T, E...>(t);
+}
+template <class, class T, std::int64_t... E>
+const tensor<T, E...>& as_operand(const tensor<T, E...>& t) {  // becomes a leaf in its node
+  return t;
 }
 template <class, class T, std::int64_t... E>
 auto as_operand(const view<T, E...>& v) {
@@ -520,10 +557,35 @@ node<Op, Args, T, E...>&& as_operand(node<Op, Args, T, E...>&& n) {
   return std::move(n);
 }
 
+/// What a node keeps of an operand.
+template <class X>
+struct kept {
+  using type = X;
+};
+template <class T, std::int64_t... E>
+struct kept<tensor<T, E...>> {
+  using type = tensor_leaf<T, E...>;
+};
+template <class X>
+using kept_t = typename kept<std::remove_cvref_t<X>>::type;
+template <class X>
+inline constexpr bool is_tensor = !std::is_same_v<kept_t<X>, std::remove_cvref_t<X>>;
+
 template <class T, class A>
 constexpr void check_dtype() {
   if constexpr (!std::is_void_v<element_of<A>> && !std::is_same_v<element_of<A>, T>)
     static_assert(sizeof(dtypes_differ<T, element_of<A>>) > 0);
+}
+
+/// The extents that all broadcast to, with their product checked.
+template <class X, class First, class... Rest>
+[[gnu::noinline]] X broadcast_extents(const First& first, const Rest&... rest) {
+  tensor_shape s = first.shape();
+  (..., [&](const tensor_shape& other) {
+    if (!(s == other)) s = broadcast(s, other);
+  }(rest.shape()));
+  checked_size(s);
+  return X(s);
 }
 
 template <class Op, class T, class X, class... A>
@@ -544,8 +606,8 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
   static constexpr bool is_leaf = false;
 
   template <class... B>
-    requires(sizeof...(B) == sizeof...(A) && (std::is_same_v<A, std::remove_cvref_t<B>> && ...))
-  explicit node(B&&... a) : dims_(common_extents(a...)), operands_(std::forward<B>(a)...) {}
+    requires(sizeof...(B) == sizeof...(A) && (std::is_same_v<A, detail::kept_t<B>> && ...))
+  explicit node(B&&... a) : node(std::index_sequence_for<A...>(), std::forward<B>(a)...) {}
   [[nodiscard]] tensor_shape shape() const { return dims_.shape(); }
   [[nodiscard]] int rank() const { return shape().rank(); }
   [[nodiscard]] std::int64_t size() const { return dims_.size(); }
@@ -557,8 +619,15 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
   void bind_flat(detail::flat_binder<R>& b) const {
     std::apply([&](const auto&... a) { (a.bind_flat(b), ...); }, operands_);
   }
+  /// Whether a leaf looks at the block that begins here.
+  [[nodiscard]] bool holds(const void* p) const {
+    return std::apply([&](const auto&... a) { return (held_in(a, p) || ...); }, operands_);
+  }
   void assign_to(const rill::detail::strided<T>& to) const { detail::evaluate(*this, to, false); }
   void assign_to_noalias(const rill::detail::strided<T>& to) const { detail::evaluate(*this, to, true); }
+  /// Into row-major memory.
+  void assign_to(T* to) const { detail::evaluate(*this, to, false); }
+  void assign_to_noalias(T* to) const { detail::evaluate(*this, to, true); }
   /// The value of a scalar expression.
   explicit operator T() const
     requires(sizeof...(E) == 0)
@@ -567,33 +636,47 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
   }
 
  private:
+  template <std::size_t... I, class... B>
+  explicit node(std::index_sequence<I...>, B&&... a)
+      : dims_(common_extents(a...)), operands_(take<I>(std::index_sequence<I...>(), std::forward<B>(a), a...)...) {}
+  template <class B>
+  static bool held_in(const B& b, const void* p) {
+    if constexpr (requires { b.holds(p); }) return b.holds(p);
+    else return false;
+  }
+  /// Operand K as it is kept: a tensor as a leaf that needs not hold its block when a node, or a tensor before it, does.
+  template <std::size_t K, std::size_t... I, class B, class... All>
+  static decltype(auto) take(std::index_sequence<I...>, B&& b, const All&... all) {
+    if constexpr (detail::is_tensor<B>) {
+      const auto held = [&](std::size_t i, const auto& other) {
+        if constexpr (detail::is_tensor<decltype(other)>) return i < K && static_cast<const void*>(other.data()) == b.data();
+        else return held_in(other, b.data());
+      };
+      return detail::kept_t<B>(b, (held(I, all) || ...));
+    } else return std::forward<B>(b);
+  }
   template <class B>
   static constexpr bool like_result = std::is_same_v<typename B::extents_type, extents_type>;
   /// Operands of one shape, and scalars, are compared without making shapes of them.
-  static extents_type common_extents(const A&... a) {
-    if constexpr (((like_result<A> || A::extents_type::rank == 0) && ...) && (like_result<A> || ...)) {
-      extents_type s;
-      if constexpr (extents_type::is_static) return s;
-      else if constexpr (!extents_type::has_any_rank) {
+  template <class... B>
+  [[gnu::always_inline]] static extents_type common_extents(const B&... a) {
+    if constexpr (((like_result<B> || B::extents_type::rank == 0) && ...) && (like_result<B> || ...)) {
+      if constexpr (extents_type::is_static) return {};
+      else {
+        extents_type s;
         bool first = true;
         bool same = true;
         (..., [&](const auto& operand) {
           if constexpr (like_result<std::remove_cvref_t<decltype(operand)>>) {
             if (first) s = operand.dims();
-            else same = same && detail::equal_extents(s, operand.dims());
+            else same = same && s == operand.dims();
             first = false;
           }
         }(a));
         if (same) return s;
       }
     }
-    return extents_type(common_shape(a.shape()...));
-  }
-  template <class... S>
-  static tensor_shape common_shape(const tensor_shape& first, const S&... rest) {
-    tensor_shape s = first;
-    ((s = s == rest ? s : broadcast(s, rest)), ...);
-    return s;
+    return detail::broadcast_extents<extents_type>(typename B::extents_type(a.dims())...);
   }
   [[no_unique_address]] extents_type dims_;
   std::tuple<A...> operands_;
@@ -634,7 +717,7 @@ struct eager_front_end {
   static auto make(L&&... leaf) {
     using T = typename Op::template result<typename std::remove_cvref_t<L>::element_type...>;
     using X = broadcast_t<typename std::remove_cvref_t<L>::extents_type...>;
-    return typename detail::node_type<Op, T, X, std::remove_cvref_t<L>...>::type(std::forward<L>(leaf)...);
+    return typename detail::node_type<Op, T, X, detail::kept_t<L>...>::type(std::forward<L>(leaf)...);
   }
 };
 
@@ -646,6 +729,8 @@ class noalias_target {
   /// Evaluates into the target; invalid_argument when shapes differ or the promise is broken.
   template <class Op, class Args, class U, std::int64_t... E>
   void operator=(const node<Op, Args, U, E...>& x) {
+    if constexpr (requires { x.dims() == target_.dims(); })
+      if (x.dims() == target_.dims()) return x.assign_to_noalias(target_.data());
     if (!(x.shape() == target_.shape())) rill::detail::throw_assign(x.shape(), target_.shape());
     x.assign_to_noalias(target_.strided());
   }

@@ -32,10 +32,11 @@ concept eager_operand = requires { typename std::remove_cvref_t<X>::front_end; }
 
 namespace expr::detail {
 
-/// An operand in the form that flattens to a program.
+/// An operand in the form that flattens to a program, which it outlives.
 template <class X>
 decltype(auto) as_root(const X& x) {
-  return as_operand<element_of<X>>(x);
+  if constexpr (is_tensor<decltype(as_operand<element_of<X>>(x))>) return kept_t<X>(x, true);
+  else return as_operand<element_of<X>>(x);
 }
 
 [[noreturn]] inline void throw_axis(const char* op, const tensor_shape& s) {

@@ -28,7 +28,8 @@ struct checkpoint_state {
 };
 
 /// Writes `dir`/checkpoint atomically. A prefix that starts with `dir`/ is stored relative to it, others as they are.
-inline void write_checkpoint_state(const std::string& dir, const checkpoint_state& state) {
+template <class = void>
+void write_checkpoint_state(const std::string& dir, const checkpoint_state& state) {
   const std::string below = join_path(dir, "");
   const auto stored = [&](const std::string& path) {
     return path.size() > below.size() && path.compare(0, below.size(), below) == 0 ? path.substr(below.size()) : path;
@@ -41,7 +42,8 @@ inline void write_checkpoint_state(const std::string& dir, const checkpoint_stat
 
 /// Reads `dir`/checkpoint; nothing when there is none, `data_loss` when it is malformed. Keys it does not know are
 /// ignored.
-inline std::optional<checkpoint_state> read_checkpoint_state(const std::string& dir) {
+template <class = void>
+std::optional<checkpoint_state> read_checkpoint_state(const std::string& dir) {
   const std::string path = join_path(dir, "checkpoint");
   if (!exists(path)) return std::nullopt;
   checkpoint_state state;
@@ -56,7 +58,8 @@ inline std::optional<checkpoint_state> read_checkpoint_state(const std::string& 
 
 /// The prefix of the current checkpoint, joined to `dir`; empty when there is no `checkpoint` file or the checkpoint it
 /// names has no index.
-inline std::string latest_checkpoint(const std::string& dir) {
+template <class = void>
+std::string latest_checkpoint(const std::string& dir) {
   const std::optional<checkpoint_state> state = read_checkpoint_state(dir);
   if (!state) return {};
   std::string prefix = join_path(dir, state->model_checkpoint_path);
@@ -78,7 +81,8 @@ inline std::int64_t checkpoint_step(std::string_view prefix) {
 /// Every checkpoint a restore may try, best first: the current one, the older ones of the state file from new to old,
 /// then those found in the directory that it does not name, by falling step. A state file that is missing or malformed
 /// only shortens the list, so that a directory with one good checkpoint is never given up.
-inline std::vector<std::string> checkpoint_candidates(const std::string& dir) {
+template <class = void>
+std::vector<std::string> checkpoint_candidates(const std::string& dir) {
   std::vector<std::string> out;
   const auto add = [&](const std::string& prefix) {
     if (std::find(out.begin(), out.end(), prefix) == out.end() && exists(prefix + ".index")) out.push_back(prefix);

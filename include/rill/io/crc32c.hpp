@@ -7,7 +7,6 @@
 ///
 ///     io::crc32c("123456789") == 0xE3069283;  io::mask_crc(0xE3069283) == 0xC78AB0E5
 
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -17,22 +16,26 @@
 namespace rill::io {
 namespace detail {
 
-constexpr std::array<std::array<std::uint32_t, 256>, 8> make_crc_tables() {
-  std::array<std::array<std::uint32_t, 256>, 8> t{};
+struct crc_tables {
+  std::uint32_t of[8][256];
+};
+inline crc_tables make_crc_tables() {
+  crc_tables t;
   for (std::uint32_t i = 0; i < 256; ++i) {
     std::uint32_t c = i;
     for (int k = 0; k < 8; ++k) c = (c & 1u) != 0 ? (c >> 1) ^ 0x82F63B78u : c >> 1;
-    t[0][i] = c;
+    t.of[0][i] = c;
   }
-  for (std::size_t k = 1; k < 8; ++k)
-    for (std::size_t i = 0; i < 256; ++i) t[k][i] = (t[k - 1][i] >> 8) ^ t[0][t[k - 1][i] & 0xFFu];
+  for (int k = 1; k < 8; ++k)
+    for (int i = 0; i < 256; ++i) t.of[k][i] = (t.of[k - 1][i] >> 8) ^ t.of[0][t.of[k - 1][i] & 0xFFu];
   return t;
 }
-inline constexpr auto crc_tables = make_crc_tables();
 
 /// The register after `n` bytes, without the initial and final inversion.
 inline std::uint32_t crc_software(std::uint32_t c, const unsigned char* p, std::size_t n) {
-  const auto& t = crc_tables;
+  // made when first needed, which is never where the processor has the instruction
+  static const crc_tables tables = make_crc_tables();
+  const auto& t = tables.of;
   for (; n >= 8; p += 8, n -= 8) {
     const std::uint32_t lo =
         c ^ (std::uint32_t{p[0]} | std::uint32_t{p[1]} << 8 | std::uint32_t{p[2]} << 16 | std::uint32_t{p[3]} << 24);

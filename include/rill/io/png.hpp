@@ -7,7 +7,6 @@
 ///     std::string file = io::encode_png(28, 28, 1, pixels);      // pixels: height x width x channels, row-major
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,16 +25,21 @@ namespace rill::io {
 
 namespace detail {
 
-constexpr std::array<std::uint32_t, 256> make_png_crc_table() {
-  std::array<std::uint32_t, 256> t{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t c = i;
-    for (int k = 0; k < 8; ++k) c = (c & 1u) != 0 ? (c >> 1) ^ 0xEDB88320u : c >> 1;
-    t[i] = c;
-  }
-  return t;
+/// The register of PNG's and zip's CRC after more bytes.
+inline std::uint32_t extend_crc32(std::uint32_t c, std::string_view bytes) {
+  struct table {
+    std::uint32_t of[256];
+    table() {  // not at compile time, where it would cost every program that includes this
+      for (std::uint32_t i = 0; i < 256; ++i) {
+        of[i] = i;
+        for (int k = 0; k < 8; ++k) of[i] = (of[i] & 1u) != 0 ? (of[i] >> 1) ^ 0xEDB88320u : of[i] >> 1;
+      }
+    }
+  };
+  static const table t;
+  for (const char b : bytes) c = (c >> 8) ^ t.of[(c ^ static_cast<unsigned char>(b)) & 0xFFu];
+  return c;
 }
-inline constexpr auto png_crc_table = make_png_crc_table();
 
 inline void put_big32(std::string& out, std::uint32_t v) {
   for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((v >> shift) & 0xFFu);
@@ -45,7 +49,7 @@ inline void put_png_chunk(std::string& out, std::string_view type, std::string_v
   put_big32(out, static_cast<std::uint32_t>(data.size()));
   std::uint32_t c = 0xFFFFFFFFu;
   for (const std::string_view part : {type, data}) {
-    for (const char b : part) c = (c >> 8) ^ png_crc_table[(c ^ static_cast<unsigned char>(b)) & 0xFFu];
+    c = extend_crc32(c, part);
     out.append(part);
   }
   put_big32(out, ~c);

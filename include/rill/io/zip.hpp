@@ -45,10 +45,7 @@ inline std::uint32_t zip_crc(std::uint32_t crc, const void* data, std::size_t n)
 #if __has_include(<zlib.h>)
   return static_cast<std::uint32_t>(crc32_z(crc, static_cast<const Bytef*>(data), n));
 #else
-  const auto* p = static_cast<const unsigned char*>(data);
-  crc = ~crc;
-  for (std::size_t i = 0; i < n; ++i) crc = (crc >> 8) ^ png_crc_table[(crc ^ p[i]) & 0xFFu];
-  return ~crc;
+  return ~extend_crc32(~crc, {static_cast<const char*>(data), n});
 #endif
 }
 

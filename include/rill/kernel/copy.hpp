@@ -112,30 +112,112 @@ void repeat_run(const Word* from, std::int64_t n, std::int64_t times, Word* to) 
 #endif
 #ifdef RILL_DETAIL_SHUFFLES
 #undef RILL_DETAIL_SHUFFLES
-inline constexpr bool has_shuffles = true;
-/// to[r * to_stride + c] = from[r + c * from_stride] for r, c < 8: four-byte words, in registers.
-inline void transpose_8x8(const word<4>* from, std::int64_t from_stride, std::int64_t to_stride, word<4>* to) {
-  typedef std::uint32_t pack __attribute__((vector_size(32)));
-  pack a[8], b[8];
-  for (int c = 0; c < 8; ++c) std::memcpy(&a[c], from + c * from_stride, 32);
-  for (int k = 0; k < 4; ++k) {
-    b[2 * k] = __builtin_shufflevector(a[2 * k], a[2 * k + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    b[2 * k + 1] = __builtin_shufflevector(a[2 * k], a[2 * k + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+/// Words that are moved in registers: as numbers, so many at a time.
+template <class Word>
+inline constexpr bool has_shuffles = std::is_trivially_copyable_v<Word> && sizeof(Word) <= 8;
+template <std::size_t Width>
+struct lanes_of_words {
+  using number = std::conditional_t<Width == 1, std::uint8_t, std::conditional_t<Width == 2, std::uint16_t, std::conditional_t<Width == 4, std::uint32_t, std::uint64_t>>>;
+#ifdef __AVX512F__
+  static constexpr int bytes = 64;
+#elif defined(__AVX__)
+  static constexpr int bytes = 32;
+#else
+  static constexpr int bytes = 16;
+#endif
+  static constexpr int count = bytes / static_cast<int>(Width);
+  typedef number type __attribute__((vector_size(bytes)));  // NOLINT: an attribute of a typedef
+  using numbers = std::make_integer_sequence<int, count>;
+  [[gnu::always_inline]] static type load(const void* p) {
+    type x;
+    std::memcpy(&x, p, sizeof x);
+    return x;
   }
-  for (int h = 0; h < 8; h += 4)
-    for (int k = 0; k < 2; ++k) {
-      a[h + 2 * k] = __builtin_shufflevector(b[h + k], b[h + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      a[h + 2 * k + 1] = __builtin_shufflevector(b[h + k], b[h + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+};
+/// Lanes of a whose number has the bit change places with those of b that lack it.
+template <int Bit, class V, int... I>
+[[gnu::always_inline]] inline void exchange_lanes(V& a, V& b, std::integer_sequence<int, I...>) {
+  constexpr int n = sizeof...(I);
+  const V x = __builtin_shufflevector(a, b, ((I & Bit) == 0 ? I : n + (I ^ Bit))...);
+  b = __builtin_shufflevector(a, b, ((I & Bit) == 0 ? (I ^ Bit) : n + I)...);
+  a = x;
+}
+template <int Bit, class L>
+[[gnu::always_inline]] inline void exchange_all(typename L::type* a) {
+  if constexpr (Bit > 0) {
+    for (int k = 0; k < L::count; ++k)
+      if ((k & Bit) == 0) exchange_lanes<Bit>(a[k], a[k + Bit], typename L::numbers());
+    exchange_all<Bit / 2, L>(a);
+  }
+}
+/// to[r * to_stride + c] = from[r + c * from_stride] for r, c below the number of lanes.
+template <class Word>
+void transpose_square(const Word* from, std::int64_t from_stride, std::int64_t to_stride, Word* to) {
+  using L = lanes_of_words<sizeof(Word)>;
+  typename L::type a[static_cast<std::size_t>(L::count)];
+  for (int c = 0; c < L::count; ++c) a[c] = L::load(from + c * from_stride);
+  exchange_all<L::count / 2, L>(a);
+  for (int r = 0; r < L::count; ++r) std::memcpy(to + r * to_stride, &a[r], sizeof a[r]);
+}
+/// n words one after the other, the source backwards from `from` on.
+template <class Word, int... I>
+void reverse_run(const Word* from, std::int64_t n, Word* to, std::integer_sequence<int, I...>) {
+  using L = lanes_of_words<sizeof(Word)>;
+  std::int64_t c = 0;
+  for (; c + L::count <= n; c += L::count) {
+    const auto x = L::load(from - c - (L::count - 1));
+    const auto y = __builtin_shufflevector(x, x, (L::count - 1 - I)...);
+    std::memcpy(to + c, &y, sizeof y);
+  }
+  for (; c < n; ++c) to[c] = from[-c];
+}
+/// Words of S sources taken in turn, or one source dealt out to S destinations: element e of one is element e / S of number
+/// e % S of the others, which lie `stride` apart. As many as fill registers; gives how many of each.
+template <int S, int Part, class V, int... I>
+[[gnu::always_inline]] inline V interleaved(const V* x, std::integer_sequence<int, I...>) {
+  constexpr int n = sizeof...(I);
+  V y = x[0];
+  const auto add = [&](auto source) __attribute__((always_inline)) {
+    constexpr int s = source;
+    y = __builtin_shufflevector(y, x[s], ((Part * n + I) % S == s ? n + (Part * n + I) / S : s == 1 && (Part * n + I) % S == 0 ? (Part * n + I) / S : I)...);
+  };
+  [&]<int... K>(std::integer_sequence<int, K...>) { (add(std::integral_constant<int, K + 1>()), ...); }
+  (std::make_integer_sequence<int, S - 1>());
+  return y;
+}
+template <int S, int Part, class V, int... I>
+[[gnu::always_inline]] inline V dealt(const V* x, std::integer_sequence<int, I...>) {
+  constexpr int n = sizeof...(I);
+  V y = x[0];
+  const auto add = [&](auto source) __attribute__((always_inline)) {
+    constexpr int s = source;
+    y = __builtin_shufflevector(y, x[s], ((I * S + Part) / n == s ? n + (I * S + Part) % n : s == 1 && (I * S + Part) / n == 0 ? I * S + Part : I)...);
+  };
+  [&]<int... K>(std::integer_sequence<int, K...>) { (add(std::integral_constant<int, K + 1>()), ...); }
+  (std::make_integer_sequence<int, S - 1>());
+  return y;
+}
+template <int S, bool Deal, class Word>
+std::int64_t interleave(const Word* from, std::int64_t n, std::int64_t stride, Word* to) {
+  using L = lanes_of_words<sizeof(Word)>;
+  std::int64_t k = 0;
+  for (; k + L::count <= n; k += L::count) {
+    typename L::type x[static_cast<std::size_t>(S)];
+    for (int s = 0; s < S; ++s) x[s] = L::load(Deal ? from + k * S + s * L::count : from + k + s * stride);
+    [&]<int... P>(std::integer_sequence<int, P...>) {
+      const auto put = [&](const typename L::type& y, int part) __attribute__((always_inline)) {
+        std::memcpy(Deal ? to + k + part * stride : to + k * S + part * L::count, &y, sizeof y);
+      };
+      if constexpr (Deal) (put(dealt<S, P>(x, typename L::numbers()), P), ...);
+      else (put(interleaved<S, P>(x, typename L::numbers()), P), ...);
     }
-  for (int k = 0; k < 4; ++k) {
-    b[k] = __builtin_shufflevector(a[k], a[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    b[k + 4] = __builtin_shufflevector(a[k], a[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    (std::make_integer_sequence<int, S>());
   }
-  for (int r = 0; r < 8; ++r) std::memcpy(to + r * to_stride, &b[r], 32);
+  return k;
 }
 #else
+template <class Word>
 inline constexpr bool has_shuffles = false;
-inline void transpose_8x8(const word<4>*, std::int64_t, std::int64_t, word<4>*) {}
 #endif
 
 /// to[r * to_stride + c] = from[r + c * from_stride].
@@ -155,18 +237,34 @@ void transpose_tiles(const Word* from, std::int64_t from_stride, std::int64_t ro
   } else {
     constexpr auto width = static_cast<std::int64_t>(sizeof(Word));
     constexpr std::int64_t edge = width >= 8 ? 16 : width == 4 ? 32 : 64;
+    if constexpr (has_shuffles<Word>) {
+      const auto some = [&](auto few) {  // two to four of one side, next to each other: pixels of few channels
+        constexpr int s = few;
+        if (rows != s && columns != s) return false;
+        const bool deal = rows == s && from_stride == s;
+        if (!deal && !(columns == s && to_stride == s)) return false;
+        const std::int64_t done = deal ? interleave<s, true>(from, columns, to_stride, to) : interleave<s, false>(from, rows, from_stride, to);
+        if (deal) transpose_plain(from + done * s, from_stride, rows, columns - done, to_stride, to + done);
+        else transpose_plain(from + done, from_stride, rows - done, columns, to_stride, to + done * s);
+        return true;
+      };
+      if (some(std::integral_constant<int, 2>()) || some(std::integral_constant<int, 3>()) || some(std::integral_constant<int, 4>())) return;
+    }
     const bool crowded = to_stride * width % 2048 == 0;
     alignas(64) Word buffer[static_cast<std::size_t>(edge * edge)];
-    const auto block = [&](const Word* f, std::int64_t m, std::int64_t n, std::int64_t stride, Word* t) {
-      if constexpr (has_shuffles && width == 4) {
-        if (m == edge && n == edge) {
-          for (std::int64_t c = 0; c < edge; c += 8)
-            for (std::int64_t r = 0; r < edge; r += 8) transpose_8x8(f + r + c * from_stride, from_stride, stride, t + r * stride + c);
-          return;
-        }
-      }
+    const auto lines = [&](const Word* f, std::int64_t m, std::int64_t n, std::int64_t stride, Word* t) {
       for (std::int64_t c = 0; c < n; c += 4)  // four lines of the source at a time
         transpose_plain(f + c * from_stride, from_stride, m, n - c < 4 ? n - c : 4, stride, t + c);
+    };
+    const auto block = [&](const Word* f, std::int64_t m, std::int64_t n, std::int64_t stride, Word* t) {
+      if constexpr (has_shuffles<Word> && width >= 4) {
+        constexpr std::int64_t lanes = lanes_of_words<sizeof(Word)>::count;
+        const std::int64_t whole_r = m / lanes * lanes, whole_c = n / lanes * lanes;
+        for (std::int64_t c = 0; c < whole_c; c += lanes)
+          for (std::int64_t r = 0; r < whole_r; r += lanes) transpose_square(f + r + c * from_stride, from_stride, stride, t + r * stride + c);
+        if (whole_r < m) lines(f + whole_r, m - whole_r, whole_c, stride, t + whole_r * stride);
+        if (whole_c < n) lines(f + whole_c * from_stride, m, n - whole_c, stride, t + whole_c);
+      } else lines(f, m, n, stride, t);
     };
     for (std::int64_t r = 0; r < rows; r += edge) {
       const std::int64_t m = rows - r < edge ? rows - r : edge;
@@ -174,6 +272,9 @@ void transpose_tiles(const Word* from, std::int64_t from_stride, std::int64_t ro
         const std::int64_t n = columns - c < edge ? columns - c : edge;
         const Word* const f = from + r + c * from_stride;
         Word* const t = to + r * to_stride + c;
+        if (from_stride * width > 2048 && r + edge < rows)  // the hardware follows fewer lines than these
+          for (std::int64_t k = 0; k < n; ++k)
+            for (std::int64_t b = 0; b < edge; b += 64 / width) __builtin_prefetch(f + edge + b + k * from_stride);
         if (!crowded || n < edge / 2) {
           block(f, m, n, to_stride, t);
         } else {
@@ -196,6 +297,10 @@ void copy_two_axes(const Word* from, const copy_plane& p, Word* to) {
     for (std::int64_t r = 0; r < p.rows; ++r) copy_run(from + r * p.from_row, p.columns, to + r * p.to_row);
   } else if (p.to_column == 1 && p.from_column == 0) {
     for (std::int64_t r = 0; r < p.rows; ++r) repeat_run(from + r * p.from_row, 1, p.columns, to + r * p.to_row);
+  } else if (has_shuffles<Word> && p.to_column == 1 && p.from_column == -1) {
+    if constexpr (has_shuffles<Word>)
+      for (std::int64_t r = 0; r < p.rows; ++r)
+        reverse_run(from + r * p.from_row, p.columns, to + r * p.to_row, typename lanes_of_words<sizeof(Word)>::numbers());
   } else if (p.to_column == 1 && p.from_row == 1) {
     transpose_tiles(from, p.from_column, p.rows, p.columns, p.to_row, to);
   } else {
@@ -228,7 +333,8 @@ template <class Word>
   const std::int64_t rows = p.extents[last - 1], columns = p.extents[last];
   std::int64_t row_step, column_step = columns;
   if (transposed) {
-    row_step = rows < 64 ? rows : 64;
+    row_step = columns < 16 ? grain / columns / 64 * 64 : 256;  // long runs of each line of the source
+    if (row_step > rows) row_step = rows;
     if (columns > 2 * grain / row_step) column_step = (grain / row_step + 63) / 64 * 64;
   } else {
     if (columns > 2 * grain) column_step = grain;

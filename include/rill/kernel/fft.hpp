@@ -6,7 +6,8 @@
 /// Real transforms of even length are complex ones of half the length. Real and imaginary parts are computed apart, on SIMD
 /// registers: along a line when it is long, across lines where they are short or lie side by side (the outer axes). Twiddle
 /// factors come from sine and cosine of at most an eighth of a turn in double, so the error grows with the logarithm of the
-/// length. Lines run in parallel; results do not depend on the number of threads. A plan is made per call.
+/// length. Lines run in parallel; results do not depend on the number of threads. A plan is made per call, for less than the
+/// transform of a line takes.
 ///
 /// Cost: about 5 n log2 n flops a line, three times that for Bluestein's.
 
@@ -29,55 +30,52 @@ using batch = xsimd::batch<T>;
 template <class T>
 inline constexpr std::int64_t width = static_cast<std::int64_t>(batch<T>::size);
 
-/// cos and sin of 2 pi k / n for k = 0 .. n - 1, from angles of at most pi / 4.
+/// exp(-2 pi i k / n) for k = 0 .. n - 1. Each comes from an angle of at most pi / 4, by polynomials with an error below one
+/// unit in the last place (fdlibm's kernels), so that making a plan costs no more than a few transforms.
 class root_table {
  public:
-  explicit root_table(std::int64_t n) : n_(n) {
-    step_ = n % 8 == 0 ? 8 : 1;
-    const std::int64_t count = step_ == 8 ? n / 8 + 1 : n;
-    cos_.resize(static_cast<std::size_t>(count));
-    sin_.resize(static_cast<std::size_t>(count));
-    for (std::int64_t k = 0; k < count; ++k) {
-      const auto i = static_cast<std::size_t>(k);
-      if (step_ == 8) small_angle(8 * k, cos_[i], sin_[i]);
-      else reduced(8 * k, cos_[i], sin_[i], [&](std::int64_t e, double& c, double& s) { small_angle(e, c, s); });
+  explicit root_table(std::int64_t n) : n_(n), octants_(n % 8 == 0) {
+    cos_.resize(static_cast<std::size_t>(octants_ ? n / 8 + 1 : n));
+    sin_.resize(cos_.size());
+    for (std::size_t i = 0; i < cos_.size(); ++i) {
+      const auto k = static_cast<std::int64_t>(i);
+      if (octants_) eighth(8 * k, cos_[i], sin_[i]);
+      else {
+        const std::int64_t octant = 8 * k / n, rest = 8 * k % n;
+        double c = 0, s = 0;
+        eighth(octant % 2 == 0 ? rest : n - rest, c, s);
+        if ((octant + 1) % 4 >= 2) std::swap(c, s);
+        cos_[i] = octant >= 2 && octant < 6 ? -c : c, sin_[i] = octant >= 4 ? -s : s;
+      }
     }
   }
+  [[nodiscard]] std::int64_t size() const { return n_; }
   /// exp(-2 pi i k / n), 0 <= k < n.
   [[nodiscard]] std::complex<double> operator()(std::int64_t k) const {
-    double c = 0, s = 0;
-    if (step_ == 8)
-      reduced(8 * k, c, s, [&](std::int64_t e, double& x, double& y) {
-        x = cos_[static_cast<std::size_t>(e / 8)];
-        y = sin_[static_cast<std::size_t>(e / 8)];
-      });
-    else c = cos_[static_cast<std::size_t>(k)], s = sin_[static_cast<std::size_t>(k)];
-    return {c, -s};
+    if (!octants_) return {cos_[static_cast<std::size_t>(k)], -sin_[static_cast<std::size_t>(k)]};
+    const bool half = k >= n_ / 2;
+    k -= half ? n_ / 2 : 0;
+    const bool quarter = k >= n_ / 4;
+    k -= quarter ? n_ / 4 : 0;
+    const bool upper = k > n_ / 8;
+    const auto i = static_cast<std::size_t>(upper ? n_ / 4 - k : k);
+    double c = upper ? sin_[i] : cos_[i], s = upper ? cos_[i] : sin_[i];
+    if (quarter) s = std::exchange(c, -s);
+    return {half ? -c : c, half ? s : -s};
   }
 
  private:
-  /// e eighths of a step, 0 <= e <= n: at most an eighth of a turn.
-  void small_angle(std::int64_t e, double& c, double& s) const {
-    const double angle = static_cast<double>(e) / static_cast<double>(n_) * 0.78539816339744830962;
-    c = std::cos(angle), s = std::sin(angle);
+  /// Cosine and sine of e eighths of a step, 0 <= e <= n: of at most pi / 4.
+  void eighth(std::int64_t e, double& c, double& s) const {
+    const double x = static_cast<double>(e) / static_cast<double>(n_) * 0.78539816339744830962, z = x * x;
+    s = x + x * z * (-1.66666666666666324348e-01 + z * (8.33333333332248946124e-03 + z * (-1.98412698298579493134e-04 +
+        z * (2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
+    const double h = 0.5 * z, w = 1 - h;
+    c = w + ((1 - w - h) + z * z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03 + z * (2.48015872894767294178e-05 +
+        z * (-2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11))))));
   }
-  template <class F>
-  void reduced(std::int64_t e, double& c, double& s, F&& at) const {
-    const std::int64_t octant = e / n_, rest = e % n_;
-    double x = 0, y = 0;
-    at(octant % 2 == 0 ? rest : n_ - rest, x, y);
-    switch (octant) {
-      case 0: c = x, s = y; break;
-      case 1: c = y, s = x; break;
-      case 2: c = -y, s = x; break;
-      case 3: c = -x, s = y; break;
-      case 4: c = -x, s = -y; break;
-      case 5: c = -y, s = -x; break;
-      case 6: c = y, s = -x; break;
-      default: c = x, s = -y; break;
-    }
-  }
-  std::int64_t n_, step_;
+  std::int64_t n_;
+  bool octants_;
   std::vector<double> cos_, sin_;
 };
 
@@ -245,38 +243,9 @@ void run_stage(const stage& g, const T* twiddles, std::int64_t columns, parts<co
 template <class T>
 class plan {
  public:
-  explicit plan(std::int64_t n, bool across) : n_(n), columns_(across ? width<T> : 1) {
-    int twos = 0;
-    std::int64_t rest = n;
-    for (; rest % 2 == 0 && rest > 0; rest /= 2) ++twos;
-    std::vector<int> radices;
-    for (; twos >= 5 || twos == 3; twos -= 3) radices.push_back(8);
-    for (; twos >= 2; twos -= 2) radices.push_back(4);
-    if (twos == 1) radices.push_back(2);
-    for (const int r : {7, 5, 3})
-      for (; rest % r == 0 && rest > 0; rest /= r) radices.push_back(r);
-    if (rest != 1) {
-      make_chirp();
-      return;
-    }
-    const root_table root(n);
-    std::int64_t length = n, s = 1;
-    for (const int r : radices) {
-      stage g{r, length / r, s, twiddles_.size(), columns_ == 1 && s < width<T> && length > r};
-      const std::int64_t row = g.by_element ? s * g.m : g.m;
-      twiddles_.resize(twiddles_.size() + static_cast<std::size_t>(2 * (r - 1) * row));
-      T* to = twiddles_.data() + g.twiddles;
-      for (std::int64_t k = 1; k < r; ++k, to += 2 * row)
-        for (std::int64_t p = 0; p < g.m; ++p) {
-          const std::complex<double> f = root(p * k % length * (n / length));
-          for (std::int64_t i = g.by_element ? p * s : p; i < (g.by_element ? (p + 1) * s : p + 1); ++i)
-            to[i] = static_cast<T>(f.real()), to[row + i] = static_cast<T>(f.imag());
-        }
-      stages_.push_back(g);
-      length /= r;
-      s *= r;
-    }
-  }
+  plan(std::int64_t n, bool across) : plan(n, across, nullptr) {}
+  /// `roots` are of a multiple of n.
+  plan(std::int64_t n, bool across, const root_table& roots) : plan(n, across, &roots) {}
 
   [[nodiscard]] std::int64_t length() const { return n_; }
   [[nodiscard]] std::int64_t columns() const { return columns_; }
@@ -303,6 +272,41 @@ class plan {
   }
 
  private:
+  plan(std::int64_t n, bool across, const root_table* given) : n_(n), columns_(across ? width<T> : 1) {
+    int twos = 0;
+    std::int64_t rest = n;
+    for (; rest % 2 == 0 && rest > 0; rest /= 2) ++twos;
+    std::vector<int> radices;
+    for (; twos >= 5 || twos == 3; twos -= 3) radices.push_back(8);
+    for (; twos >= 2; twos -= 2) radices.push_back(4);
+    if (twos == 1) radices.push_back(2);
+    for (const int r : {7, 5, 3})
+      for (; rest % r == 0 && rest > 0; rest /= r) radices.push_back(r);
+    if (rest != 1) {
+      make_chirp();
+      return;
+    }
+    const root_table own(given ? 1 : n);
+    const root_table& roots = given ? *given : own;
+    std::int64_t length = n, s = 1;
+    for (const int r : radices) {
+      stage g{r, length / r, s, twiddles_.size(), columns_ == 1 && s < width<T> && length > r};
+      const std::int64_t repeat = g.by_element ? s : 1, row = repeat * g.m;
+      twiddles_.resize(twiddles_.size() + static_cast<std::size_t>(2 * (r - 1) * row));
+      T* to = twiddles_.data() + g.twiddles;
+      for (std::int64_t k = 1; k < r; ++k, to += row) {
+        const std::int64_t step = k * (roots.size() / length);
+        for (std::int64_t p = 0; p < g.m; ++p, to += repeat) {
+          const std::complex<double> f = roots(p * step);
+          const T re = static_cast<T>(f.real()), im = static_cast<T>(f.imag());
+          for (std::int64_t i = 0; i < repeat; ++i) to[i] = re, to[row + i] = im;
+        }
+      }
+      stages_.push_back(g);
+      length /= r;
+      s *= r;
+    }
+  }
   /// With c_j = exp(-pi i j^2 / n): y_k = c_k sum over j of (x_j c_j) conj(c_(k-j)), a convolution of a smooth length.
   void make_chirp() {
     std::int64_t m = 1;
@@ -320,9 +324,9 @@ class plan {
     T *const re = a.data(), *const im = re + m;
     for (std::int64_t j = 0, square = 0; j < n_; ++j) {  // j^2 mod 2n
       const std::complex<double> c = root(square);
-      chirp_[static_cast<std::size_t>(j)] = static_cast<T>(c.real());
+      chirp_[static_cast<std::size_t>(j)] = re[j] = static_cast<T>(c.real());
       chirp_[static_cast<std::size_t>(n_ + j)] = static_cast<T>(c.imag());
-      re[j] = static_cast<T>(c.real()), im[j] = static_cast<T>(-c.imag());
+      im[j] = static_cast<T>(-c.imag());
       if (j > 0) re[m - j] = re[j], im[m - j] = im[j];
       square = (square + 2 * j + 1) % (2 * n_);
     }
@@ -442,9 +446,9 @@ void real_forward(std::int64_t count, std::int64_t n, std::int64_t given, T midd
   const bool even = n % 2 == 0;
   const std::int64_t h = even ? n / 2 : n, bins = n / 2 + 1, take = std::min(given, n);
   if (count == 0) return;
-  const plan<T> p(h, goes_across<T>(h, count, 1));
-  const std::int64_t columns = p.columns();
   const root_table root(n);
+  const plan<T> p(h, goes_across<T>(h, count, 1), root);
+  const std::int64_t columns = p.columns();
   std::vector<T> turn(static_cast<std::size_t>(2 * bins));
   for (std::int64_t k = 0; even && k < bins; ++k)
     turn[static_cast<std::size_t>(2 * k)] = static_cast<T>(root(k).real()), turn[static_cast<std::size_t>(2 * k + 1)] = static_cast<T>(root(k).imag());
@@ -472,14 +476,16 @@ void real_forward(std::int64_t count, std::int64_t n, std::int64_t given, T midd
         }
         continue;
       }
-      for (std::int64_t k = 0; k <= h; ++k) {
-        const std::int64_t i = (k == h ? 0 : k) * columns + c, j = (k == 0 ? 0 : h - k) * columns + c;
-        const T f = k == 0 || k == h ? T(1) : middle;
-        const T sr = (z.re[i] + z.re[j]) / 2, si = (z.im[i] - z.im[j]) / 2, dr = (z.re[i] - z.re[j]) / 2, di = (z.im[i] + z.im[j]) / 2;
+      // Elements k and h - k come from the same two; their factors are w and -conj(w).
+      for (std::int64_t k = 0; 2 * k <= h; ++k) {
+        const std::int64_t i = k * columns + c, j = (k == 0 ? 0 : h - k) * columns + c;
+        const T half = (k == 0 ? T(1) : middle) / 2;
+        const T sr = (z.re[i] + z.re[j]) * half, si = (z.im[i] - z.im[j]) * half, dr = (z.re[i] - z.re[j]) * half, di = (z.im[i] + z.im[j]) * half;
         const T wr = turn[static_cast<std::size_t>(2 * k)], wi = turn[static_cast<std::size_t>(2 * k + 1)];
         // s - i w d
-        out[2 * k] = (sr + (wr * di + wi * dr)) * f;
-        out[2 * k + 1] = (si - (wr * dr - wi * di)) * f;
+        const T tr = wr * di + wi * dr, ti = wr * dr - wi * di;
+        out[2 * (h - k)] = sr - tr, out[2 * (h - k) + 1] = -si - ti;
+        out[2 * k] = sr + tr, out[2 * k + 1] = si - ti;
       }
     }
   });
@@ -492,9 +498,9 @@ void real_backward(std::int64_t count, std::int64_t n, T middle, const T* from, 
   const bool even = n % 2 == 0;
   const std::int64_t h = even ? n / 2 : n, bins = n / 2 + 1;
   if (count == 0) return;
-  const plan<T> p(h, goes_across<T>(h, count, 1));
-  const std::int64_t columns = p.columns();
   const root_table root(n);
+  const plan<T> p(h, goes_across<T>(h, count, 1), root);
+  const std::int64_t columns = p.columns();
   std::vector<T> turn(static_cast<std::size_t>(2 * bins));
   for (std::int64_t k = 0; even && k < bins; ++k)
     turn[static_cast<std::size_t>(2 * k)] = static_cast<T>(root(k).real()), turn[static_cast<std::size_t>(2 * k + 1)] = static_cast<T>(-root(k).imag());

@@ -2,14 +2,17 @@
 #pragma once
 /// \file
 /// The kernels of ops/linalg.hpp, in parallel over the batch. Cholesky, LU and triangular solves are blocked and run on the
-/// packed product of kernel/matmul.hpp, in the operand's type. qr, svd, eigenvalues and least squares are Eigen's; they and
-/// the matrix exponential compute float32 as double and round once. Reading Eigen costs a translation unit a second or two,
+/// packed product of kernel/matmul.hpp, in the operand's type. qr, svd, eigenvalues and least squares are Eigen's for real
+/// matrices and written out below for complex ones (Householder reflections and Jacobi rotations, a few lines each, where
+/// Eigen's would take seconds to compile); they and the matrix exponential compute single precision as double and round once. Reading Eigen costs a translation unit a second or two,
 /// so only <rill/eager/linalg.hpp> includes this.
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <complex>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -100,6 +103,12 @@ template <class F>
 void visit_decomposed(dtype d, F&& f) {
   if (d == dtype::float32) return f(std::type_identity<float>{});
   return f(std::type_identity<double>{});
+}
+/// complex64 and complex128.
+template <class F>
+void visit_decomposed_complex(dtype d, F&& f) {
+  if (d == dtype::complex64) return f(std::type_identity<std::complex<float>>{});
+  return f(std::type_identity<std::complex<double>>{});
 }
 
 struct matrix_extents {
@@ -319,6 +328,199 @@ bool exponential(std::vector<T>& a, std::int64_t n) {
   return true;
 }
 
+// ---- decompositions of complex matrices -------------------------------------------------------------------------------
+
+/// A complex matrix by columns: element (i, j) is data[j * rows + i].
+struct complex_columns {
+  using C = std::complex<double>;
+  std::int64_t rows = 0, columns = 0;
+  std::vector<C> data;
+
+  complex_columns(std::int64_t m, std::int64_t n) : rows(m), columns(n), data(static_cast<std::size_t>(m * n)) {}
+  C* column(std::int64_t j) { return data.data() + j * rows; }
+  [[nodiscard]] const C* column(std::int64_t j) const { return data.data() + j * rows; }
+  C& operator()(std::int64_t i, std::int64_t j) { return data[static_cast<std::size_t>(j * rows + i)]; }
+  const C& operator()(std::int64_t i, std::int64_t j) const { return data[static_cast<std::size_t>(j * rows + i)]; }
+
+  /// From a row-major matrix, or from its adjoint.
+  template <class T>
+  static complex_columns load(const T* from, std::int64_t m, std::int64_t n, bool adjoint) {
+    complex_columns a(adjoint ? n : m, adjoint ? m : n);
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < n; ++j) {
+        const C z(from[i * n + j]);
+        if (adjoint) a(j, i) = std::conj(z);
+        else a(i, j) = z;
+      }
+    return a;
+  }
+  static complex_columns identity(std::int64_t m, std::int64_t n) {
+    complex_columns a(m, n);
+    for (std::int64_t i = 0; i < (m < n ? m : n); ++i) a(i, i) = 1;
+    return a;
+  }
+  template <class T>
+  void store(T* to) const {
+    for (std::int64_t i = 0; i < rows; ++i)
+      for (std::int64_t j = 0; j < columns; ++j) to[i * columns + j] = static_cast<T>((*this)(i, j));
+  }
+};
+template <class T>
+bool all_finite_complex(const T* x, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i)
+    if (!std::isfinite(x[i].real()) || !std::isfinite(x[i].imag())) return false;
+  return true;
+}
+inline std::complex<double> inner_product(const std::complex<double>* x, const std::complex<double>* y, std::int64_t n) {
+  std::complex<double> s;
+  for (std::int64_t i = 0; i < n; ++i) s += times(std::conj(x[i]), y[i]);
+  return s;
+}
+/// (x, y) -> (c x - s w y, s x + c w y), of a number w of absolute value 1.
+inline void rotate(std::complex<double>* x, std::complex<double>* y, std::int64_t n, double c, double s, std::complex<double> w) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::complex<double> a = x[i], b = times(w, y[i]);
+    x[i] = c * a - s * b, y[i] = s * a + c * b;
+  }
+}
+/// Cosine and sine of the rotation that makes [[p g] [g q]] diagonal, g > 0.
+inline void jacobi_rotation(double p, double q, double g, double& c, double& s) {
+  const double zeta = (q - p) / (2 * g), t = (zeta < 0 ? -1 : 1) / (std::fabs(zeta) + std::hypot(1.0, zeta));
+  c = 1 / std::hypot(1.0, t), s = c * t;
+}
+
+/// a = q r by Householder reflections, the diagonal of r real; a becomes r, q starts as (part of) the identity.
+inline void complex_qr(complex_columns& a, complex_columns& q) {
+  using C = std::complex<double>;
+  const std::int64_t m = a.rows, steps = m < a.columns ? m : a.columns;
+  std::vector<C> factors(static_cast<std::size_t>(steps));
+  complex_columns reflections(m, steps);
+  const auto reflect = [&](C* x, std::int64_t k, C factor) {
+    const C* const v = reflections.column(k);
+    const C along = times(factor, inner_product(v + k, x + k, m - k));
+    for (std::int64_t i = k; i < m; ++i) x[i] -= times(along, v[i]);
+  };
+  for (std::int64_t k = 0; k < steps; ++k) {
+    C* const v = reflections.column(k);
+    double norm = 0;
+    for (std::int64_t i = k; i < m; ++i) v[i] = a(i, k), norm = std::hypot(norm, std::abs(v[i]));
+    if (norm == 0) continue;
+    const C first = v[k];
+    const double diagonal = first.real() < 0 ? norm : -norm;
+    for (std::int64_t i = k + 1; i < m; ++i) v[i] /= first - diagonal;
+    v[k] = 1;
+    const C factor = (diagonal - first) / diagonal;
+    factors[static_cast<std::size_t>(k)] = factor;
+    for (std::int64_t j = k; j < a.columns; ++j) reflect(a.column(j), k, std::conj(factor));
+  }
+  for (std::int64_t k = steps - 1; k >= 0; --k)
+    for (std::int64_t j = 0; j < q.columns; ++j) reflect(q.column(j), k, factors[static_cast<std::size_t>(k)]);
+}
+
+/// Makes columns first .. of u, which may hold anything, orthonormal to each other and to those before them.
+inline void complete_basis(complex_columns& u, std::int64_t first) {
+  std::int64_t candidate = 0;
+  for (std::int64_t j = first; j < u.columns; ++j) {
+    std::complex<double>* const x = u.column(j);
+    for (;; ++candidate) {  // the unit vectors, one after the other; enough of them are far from the span so far
+      for (std::int64_t i = 0; i < u.rows; ++i) x[i] = i == candidate ? 1 : 0;
+      for (int pass = 0; pass < 2; ++pass)
+        for (std::int64_t k = 0; k < j; ++k) {
+          const std::complex<double> along = inner_product(u.column(k), x, u.rows);
+          for (std::int64_t i = 0; i < u.rows; ++i) x[i] -= times(along, u(i, k));
+        }
+      const double norm = std::sqrt(inner_product(x, x, u.rows).real());
+      if (norm * norm * static_cast<double>(2 * u.rows) < 1 && candidate + 1 < u.rows) continue;
+      for (std::int64_t i = 0; i < u.rows; ++i) x[i] /= norm;
+      ++candidate;
+      break;
+    }
+  }
+}
+
+/// a = u diag(s) v^H of at least as many rows as columns, by one-sided Jacobi rotations (Hestenes): a becomes the first
+/// columns of u, in the order of descending s. False where it does not converge.
+inline bool complex_svd(complex_columns& a, std::vector<double>& s, complex_columns& v) {
+  const std::int64_t m = a.rows, n = a.columns;
+  v = complex_columns::identity(n, n);
+  bool turned = n > 1;
+  for (int sweep = 0; turned; ++sweep) {
+    if (sweep == 60) return false;
+    turned = false;
+    for (std::int64_t p = 0; p < n; ++p)
+      for (std::int64_t q = p + 1; q < n; ++q) {
+        const double x = inner_product(a.column(p), a.column(p), m).real(), y = inner_product(a.column(q), a.column(q), m).real();
+        const std::complex<double> g = inner_product(a.column(p), a.column(q), m);
+        const double size = std::abs(g);
+        if (!(size > 1e-15 * std::sqrt(x) * std::sqrt(y)) || size < std::numeric_limits<double>::min()) continue;
+        double c = 1, sine = 0;
+        jacobi_rotation(x, y, size, c, sine);
+        rotate(a.column(p), a.column(q), m, c, sine, std::conj(g) / size);
+        rotate(v.column(p), v.column(q), n, c, sine, std::conj(g) / size);
+        turned = true;
+      }
+  }
+  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+  std::vector<double> norms(static_cast<std::size_t>(n));
+  for (std::int64_t j = 0; j < n; ++j) {
+    order[static_cast<std::size_t>(j)] = j;
+    for (std::int64_t i = 0; i < m; ++i) norms[static_cast<std::size_t>(j)] = std::hypot(norms[static_cast<std::size_t>(j)], std::abs(a(i, j)));
+  }
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t x, std::int64_t y) { return norms[static_cast<std::size_t>(x)] > norms[static_cast<std::size_t>(y)]; });
+  const complex_columns left = a, right = v;
+  s.assign(static_cast<std::size_t>(n), 0);
+  std::int64_t rank = 0;
+  for (std::int64_t j = 0; j < n; ++j) {
+    const std::int64_t from = order[static_cast<std::size_t>(j)];
+    const double norm = norms[static_cast<std::size_t>(from)];
+    s[static_cast<std::size_t>(j)] = norm;
+    if (norm > s[0] * 1e-300 && norm > 0) rank = j + 1;
+    for (std::int64_t i = 0; i < m; ++i) a(i, j) = norm > 0 ? left(i, from) / norm : std::complex<double>();
+    for (std::int64_t i = 0; i < n; ++i) v(i, j) = right(i, from);
+  }
+  complete_basis(a, rank);
+  return true;
+}
+
+/// Eigenvalues, ascending, and eigenvectors of a self-adjoint matrix by Jacobi rotations; destroys a.
+inline bool complex_eig(complex_columns& a, std::vector<double>& e, complex_columns& v) {
+  const std::int64_t n = a.rows;
+  v = complex_columns::identity(n, n);
+  double whole = 0;
+  for (const std::complex<double>& z : a.data) whole = std::hypot(whole, std::abs(z));
+  bool turned = n > 1;
+  for (int sweep = 0; turned; ++sweep) {
+    if (sweep == 60) return false;
+    turned = false;
+    for (std::int64_t p = 0; p < n; ++p)
+      for (std::int64_t q = p + 1; q < n; ++q) {
+        const std::complex<double> g = a(p, q);
+        const double size = std::abs(g);
+        if (!(size > 1e-17 * whole) || size < std::numeric_limits<double>::min()) continue;
+        double c = 1, s = 0;
+        jacobi_rotation(a(p, p).real(), a(q, q).real(), size, c, s);
+        rotate(a.column(p), a.column(q), n, c, s, std::conj(g) / size);
+        for (std::int64_t j = 0; j < n; ++j) {  // the same of the rows
+          const std::complex<double> x = a(p, j), y = times(g / size, a(q, j));
+          a(p, j) = c * x - s * y, a(q, j) = s * x + c * y;
+        }
+        rotate(v.column(p), v.column(q), n, c, s, std::conj(g) / size);
+        turned = true;
+      }
+  }
+  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+  for (std::int64_t j = 0; j < n; ++j) order[static_cast<std::size_t>(j)] = j;
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t x, std::int64_t y) { return a(x, x).real() < a(y, y).real(); });
+  const complex_columns found = v;
+  e.assign(static_cast<std::size_t>(n), 0);
+  for (std::int64_t j = 0; j < n; ++j) {
+    const std::int64_t from = order[static_cast<std::size_t>(j)];
+    e[static_cast<std::size_t>(j)] = a(from, from).real();
+    for (std::int64_t i = 0; i < n; ++i) v(i, j) = found(i, from);
+  }
+  return true;
+}
+
 /// Where part of a packed vector begins, for the batch of this call.
 inline std::int64_t part_offset(const attributes& at, std::int64_t whole) {
   return at.i[0] < 0 ? whole / -at.i[1] * -at.i[0] : at.i[0];
@@ -450,6 +652,20 @@ void qr_op::run(const attributes& at, const operand_memory* in, const result_mem
   const kernel::linalg::matrix_extents e(in[0].shape);
   const shapes p = parts(at, in[0].shape);
   const std::int64_t columns = p.q[p.q.rank() - 1];
+  if (is_complex(out.type))
+    return kernel::linalg::visit_decomposed_complex(out.type, [&]<class T>(std::type_identity<T>) {
+      T *const q = out.as<T>(), *const r = q + p.q.num_elements();
+      kernel::linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
+        auto a = kernel::linalg::complex_columns::load(in[0].as<T>() + k * e.m * e.n, e.m, e.n, false);
+        auto to = kernel::linalg::complex_columns::identity(e.m, columns);
+        kernel::linalg::complex_qr(a, to);
+        T* const triangle = r + k * columns * e.n;
+        for (std::int64_t i = 0; i < columns; ++i)
+          for (std::int64_t j = 0; j < e.n; ++j) triangle[i * e.n + j] = j >= i ? static_cast<T>(a(i, j)) : T(0);
+        to.store(q + k * e.m * columns);
+        return true;
+      });
+    });
   kernel::linalg::visit_decomposed(out.type, [&]<class T>(std::type_identity<T>) {
     T *const q = out.as<T>(), *const r = q + p.q.num_elements();
     kernel::linalg::for_each_matrix(name, in[0], "", [&](std::int64_t k) {
@@ -473,6 +689,31 @@ void svd_op::run(const attributes& at, const operand_memory* in, const result_me
   const shapes p = parts(at, in[0].shape);
   const bool uv = at.i[0] != 0, full = at.i[1] != 0;
   const std::int64_t rank = e.m < e.n ? e.m : e.n;
+  if (is_complex(out.type))
+    return kernel::linalg::visit_decomposed_complex(out.type, [&]<class T>(std::type_identity<T>) {
+      T *const s = out.as<T>(), *const u = s + p.s.num_elements(), *const v = u + p.u.num_elements();
+      kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
+        const T* from = in[0].as<T>() + k * e.m * e.n;
+        if (!kernel::linalg::all_finite_complex(from, e.m * e.n)) return false;
+        const bool wide = e.m < e.n;  // then of the adjoint, which exchanges u and v
+        auto left = kernel::linalg::complex_columns::load(from, e.m, e.n, wide);
+        kernel::linalg::complex_columns right(0, 0);
+        std::vector<double> values;
+        if (!kernel::linalg::complex_svd(left, values, right)) return false;
+        for (std::int64_t i = 0; i < rank; ++i) s[k * rank + i] = T(static_cast<real_type_t<T>>(values[static_cast<std::size_t>(i)]));
+        if (!uv) return true;
+        if (full) {
+          left.data.resize(static_cast<std::size_t>(left.rows * left.rows));
+          const std::int64_t known = left.columns;
+          left.columns = left.rows;
+          kernel::linalg::complete_basis(left, known);
+        }
+        const std::int64_t cu = full ? e.m : rank, cv = full ? e.n : rank;
+        (wide ? right : left).store(u + k * e.m * cu);
+        (wide ? left : right).store(v + k * e.n * cv);
+        return true;
+      });
+    });
   kernel::linalg::visit_decomposed(out.type, [&]<class T>(std::type_identity<T>) {
     T *const s = out.as<T>(), *const u = s + p.s.num_elements(), *const v = u + p.u.num_elements();
     kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
@@ -502,6 +743,24 @@ void self_adjoint_eig_op::run(const attributes& at, const operand_memory* in, co
   const kernel::linalg::matrix_extents x(in[0].shape);
   const shapes p = parts(at, in[0].shape);
   const bool vectors = at.i[0] != 0;
+  if (is_complex(out.type))
+    return kernel::linalg::visit_decomposed_complex(out.type, [&]<class T>(std::type_identity<T>) {
+      T *const e = out.as<T>(), *const v = e + p.e.num_elements();
+      kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
+        auto a = kernel::linalg::complex_columns::load(in[0].as<T>() + k * x.n * x.n, x.n, x.n, false);
+        for (std::int64_t j = 0; j < x.n; ++j) {  // the lower triangle counts
+          a(j, j) = a(j, j).real();
+          for (std::int64_t i = j + 1; i < x.n; ++i) a(j, i) = std::conj(a(i, j));
+        }
+        if (!kernel::linalg::all_finite_complex(a.data.data(), x.n * x.n)) return false;
+        kernel::linalg::complex_columns found(0, 0);
+        std::vector<double> values;
+        if (!kernel::linalg::complex_eig(a, values, found)) return false;
+        for (std::int64_t i = 0; i < x.n; ++i) e[k * x.n + i] = T(static_cast<real_type_t<T>>(values[static_cast<std::size_t>(i)]));
+        if (vectors) found.store(v + k * x.n * x.n);
+        return true;
+      });
+    });
   kernel::linalg::visit_decomposed(out.type, [&]<class T>(std::type_identity<T>) {
     T *const e = out.as<T>(), *const v = e + p.e.num_elements();
     kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite, or its decomposition did not converge", [&](std::int64_t k) {
@@ -522,6 +781,30 @@ void self_adjoint_eig_op::run(const attributes& at, const operand_memory* in, co
 template <class>
 void matrix_solve_ls_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
   const kernel::linalg::matrix_extents e(in[0].shape), b(in[1].shape);
+  if (is_complex(out.type))
+    return kernel::linalg::visit_decomposed_complex(out.type, [&]<class T>(std::type_identity<T>) {
+      kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite", [&](std::int64_t k) {
+        const T* from = in[0].as<T>() + k * e.m * e.n;
+        if (!kernel::linalg::all_finite_complex(from, e.m * e.n)) return false;
+        const bool wide = e.m < e.n;
+        auto left = kernel::linalg::complex_columns::load(from, e.m, e.n, wide);
+        kernel::linalg::complex_columns right(0, 0);
+        std::vector<double> values;
+        if (!kernel::linalg::complex_svd(left, values, right)) return false;
+        const auto &u = wide ? right : left, &v = wide ? left : right;
+        const auto right_side = kernel::linalg::complex_columns::load(in[1].as<T>() + k * b.m * b.n, b.m, b.n, false);
+        kernel::linalg::complex_columns x(e.n, b.n);
+        const double smallest = values.empty() ? 0 : values[0] * static_cast<double>(std::numeric_limits<real_type_t<T>>::epsilon()) * static_cast<double>(e.m > e.n ? e.m : e.n);
+        for (std::int64_t j = 0; j < b.n; ++j)
+          for (std::size_t i = 0; i < values.size(); ++i) {
+            if (!(values[i] > smallest)) break;
+            const auto part = kernel::linalg::inner_product(u.column(static_cast<std::int64_t>(i)), right_side.column(j), e.m) / values[i];
+            for (std::int64_t l = 0; l < e.n; ++l) x(l, j) += kernel::linalg::times(part, v(l, static_cast<std::int64_t>(i)));
+          }
+        x.store(out.as<T>() + k * e.n * b.n);
+        return true;
+      });
+    });
   kernel::linalg::visit_decomposed(out.type, [&]<class T>(std::type_identity<T>) {
     kernel::linalg::for_each_matrix(name, in[0], "has elements that are not finite", [&](std::int64_t k) {
       const T* from = in[0].as<T>() + k * e.m * e.n;

@@ -12,10 +12,13 @@
 ///
 /// Bit d of `reduced` says that dimension d is reduced; the output's stride there does not matter.
 
+#include <bit>
 #include <cstdint>
 #include <utility>
 
+#include "../ops/reduction.hpp"
 #include "parallel.hpp"
+#include "product.hpp"
 #include "row.hpp"
 
 namespace rill::kernel {
@@ -32,9 +35,9 @@ inline constexpr int max_reduce_operands = 40;
 struct reduce_dims {
   int rank = 0;
   std::int64_t size = 1;
-  std::int64_t extents[max_rank] = {};
-  int dim[max_rank] = {};
-  std::int64_t weight[max_rank] = {};  ///< linear positions per step of each dimension
+  std::int64_t extents[max_rank];
+  int dim[max_rank];
+  std::int64_t weight[max_rank];  ///< linear positions per step of each dimension
 
   /// The linear position, in the whole iteration space, of position p here.
   [[nodiscard]] std::int64_t linear(std::int64_t p) const {
@@ -155,12 +158,6 @@ struct row_value {
   static constexpr int id = expr::detail::at<typename P::outputs, 0>::value;
   row<P> r;
   std::int64_t index = 0;
-  [[gnu::always_inline]] void bind(const reduce_plan& p, const void* const* in, const std::int64_t* offset,
-                                   const std::int64_t* inner) {
-    const void* at[static_cast<std::size_t>(P::inputs::size) + 1];
-    for (int k = 0; k < P::inputs::size; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
-    r.bind(at, inner);
-  }
   [[gnu::always_inline]] auto operator()(std::int64_t i) const {
     typename row<P>::values v;
     r.load_and_run(v, i, index + i);
@@ -183,29 +180,24 @@ inline constexpr int row_accumulators = 8;
 template <class P>
 inline constexpr std::int64_t row_block = std::int64_t{row_accumulators} * lanes_v<P> * 32;
 
-/// Combines n <= row_block elements of each of `rows` rows into one pack per row. Row r lies r * step[k] elements from
-/// where `offset` points for operand k; `index` is the linear position of the first row, and grows by n.
+/// Combines n <= row_block elements of each of `rows` rows into one pack per row. Operand k of row r lies r * step[k] bytes
+/// from in[k] and walks inner[k] elements at a time; `index` is the linear position of the first row, and grows by n.
 template <class P, class R>
-[[gnu::flatten]] void reduce_rows(const reduce_plan& p, const void* const* in, const std::int64_t* offset, const std::int64_t* inner,
-                 const std::int64_t* step, int rows, std::int64_t n, std::int64_t index,
-                pack<reduced_type<P>, lanes_v<P>>* to) {
+[[gnu::flatten]] void reduce_rows(const void* const* in, const std::int64_t* inner, const std::int64_t* step, int rows,
+                                  std::int64_t n, std::int64_t index, pack<reduced_type<P>, lanes_v<P>>* to) {
   constexpr int W = lanes_v<P>;
   constexpr int A = row_accumulators;
   using V = pack<reduced_type<P>, W>;
   const V identity(R::template identity<reduced_type<P>>());
-  const void* at[static_cast<std::size_t>(P::inputs::size) + 1];
-  std::int64_t walk[static_cast<std::size_t>(P::inputs::size) + 1];
-  std::int64_t jump[static_cast<std::size_t>(P::inputs::size) + 1];
-  for (int k = 0; k < P::inputs::size; ++k) {
-    at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
-    walk[k] = inner[k];
-    jump[k] = step ? step[k] * p.width[k] : 0;
-  }
+  constexpr auto inputs = static_cast<std::size_t>(P::inputs::size);
+  const void* at[inputs + 1];  // copies, which stores cannot change
+  std::int64_t walk[inputs + 1], jump[inputs + 1];
+  for (std::size_t k = 0; k < inputs; ++k) at[k] = in[k], walk[k] = inner[k], jump[k] = step ? step[k] : 0;
   for (int r = 0; r < rows; ++r, index += n) {
     row_value<P> value;
     value.r.bind(at, walk);
     value.index = index;
-    for (int k = 0; k < P::inputs::size; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + jump[k];
+    for (std::size_t k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + jump[k];
     std::int64_t i = 0;
     V result = identity;
     if (n >= A * W) {
@@ -269,36 +261,117 @@ template <class R, class T, int W>
   for (int r = 0; r < rows; ++r) to[r] = combine_pack<R>(x[r]);
 }
 
-/// Elements [begin, end) of the reduced space of one output, innermost dimension reduced, combined. `origin` is the
-/// linear position of the output's first element.
-template <class P, class R>
-reduced_type<P> reduce_span(const reduce_plan& p, const void* const* in, const std::int64_t* base, std::int64_t origin,
-                            std::int64_t begin, std::int64_t end) {
-  using T = reduced_type<P>;
-  using V = pack<T, lanes_v<P>>;
-  std::int64_t inner[max_reduce_operands];
-  inner_strides(p, inner);
-  pairwise<R, V, 1> sum;
-  V total(R::template identity<T>());
+/// Calls block(pointers, byte steps, rows, n, position) for all of [begin, end) of the reduced space of one output, innermost
+/// dimension reduced: n <= row_block elements each of up to `most` rows, one after the other in the reduced space.
+template <class P, class F>
+void each_block(const reduce_plan& p, const void* const* in, const std::int64_t* base, const std::int64_t* inner,
+                std::int64_t begin, std::int64_t end, int most, const F& block) {
+  constexpr auto inputs = static_cast<std::size_t>(P::inputs::size);
+  const int last = p.gone.rank - 1;
+  std::int64_t step[inputs + 1];
+  for (std::size_t k = 0; k < inputs; ++k) step[k] = last >= 0 ? p.strides[k][p.gone.dim[last]] * p.width[k] : 0;
   std::int64_t row_index = begin / p.inner;
   std::int64_t first = begin - row_index * p.inner;
   while (begin < end) {
     std::int64_t n = p.inner - first < end - begin ? p.inner - first : end - begin;
     if (n > row_block<P>) n = row_block<P>;
+    std::int64_t rows = 1;
+    if (n == p.inner && last >= 0 && !indexed_v<P>) {
+      const std::int64_t beside = p.gone.extents[last] - row_index % p.gone.extents[last];
+      rows = (end - begin) / n;
+      if (rows > beside) rows = beside;
+      if (rows > row_block<P> / n) rows = row_block<P> / n;
+      if (rows > most) rows = most;
+    }
     std::int64_t offset[max_reduce_operands];
-    for (int k = 0; k < p.inputs; ++k) offset[k] = base[k] + first * inner[k];
+    for (int k = 0; k < p.operands; ++k) offset[k] = base[k] + first * inner[k];
     p.advance(p.gone, row_index, offset);
-    const std::int64_t index = indexed_v<P> ? origin + p.gone.linear(row_index) + first : 0;
-    reduce_rows<P, R>(p, in, offset, inner, nullptr, 1, n, index, &total);
-    begin += n;
-    first += n;
-    if (first == p.inner) first = 0, ++row_index;
-    if (begin >= end && sum.count == 0) break;
-    sum.push(&total);
+    const void* at[inputs + 1];
+    for (std::size_t k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
+    const std::int64_t index = indexed_v<P> ? p.gone.linear(row_index) + first : 0;
+    if (!block(at, step, static_cast<int>(rows), n, begin, index)) return;
+    begin += rows * n;
+    first += rows * n;
+    row_index += first / p.inner;
+    first %= p.inner;
   }
-  if (sum.count > 0) sum.finish(&total);
-  return combine_pack<R>(total);
 }
+
+/// Elements [begin, end) of the reduced space of one output, innermost dimension reduced, combined. `origin` is the
+/// linear position of the output's first element.
+template <class P, class R>
+reduced_type<P> reduce_span(const reduce_plan& p, const void* const* in, const std::int64_t* base, std::int64_t origin,
+                            std::int64_t begin, std::int64_t end) {
+  constexpr int most = 16;
+  using T = reduced_type<P>;
+  using V = pack<T, lanes_v<P>>;
+  std::int64_t inner[max_reduce_operands];
+  inner_strides(p, inner);
+  pairwise<R, V, 1> sum;
+  V x[most];
+  x[0] = V(R::template identity<T>());
+  each_block<P>(p, in, base, inner, begin, end, most,
+                [&](const void* const* at, const std::int64_t* step, int rows, std::int64_t n, std::int64_t, std::int64_t index) {
+                  reduce_rows<P, R>(at, inner, step, rows, n, origin + index, x);
+                  for (int s = 1; s < rows; s *= 2)
+                    for (int k = 0; k + s < rows; k += 2 * s) x[k] = R::combine(x[k], x[k + s]);
+                  sum.push(x);
+                  return true;
+                });
+  sum.finish(x);
+  return combine_pack<R>(x[0]);
+}
+
+/// Where the rows of a strip of columns lie, row after row of the reduced space: an odometer with pointers along its last
+/// dimension and offsets along the others.
+template <class P>
+struct strip_walk {
+  static constexpr int inputs = P::inputs::size;
+  const void* at[static_cast<std::size_t>(inputs) + 1];    ///< of the row that is up
+  std::int64_t walk[static_cast<std::size_t>(inputs) + 1];  ///< elements from column to column
+
+  strip_walk(const reduce_plan& plan, const void* const* operands, const std::int64_t* base, const std::int64_t* inner,
+             std::int64_t column, std::int64_t begin, std::int64_t end)
+      : p(plan), in(operands), last(plan.gone.rank - 1), run(last >= 0 ? plan.gone.extents[last] : 1), left(run) {
+    for (int k = 0; k < inputs; ++k) {
+      offset[k] = base[k] + column * inner[k];
+      walk[k] = inner[k];
+      jump[k] = last >= 0 ? p.strides[k][p.gone.dim[last]] * p.width[k] : 0;
+    }
+    std::int64_t rest = begin;
+    for (int d = last; d >= 0 && begin < end; --d) {  // nothing to place in an empty space
+      index[d] = rest % p.gone.extents[d];
+      rest /= p.gone.extents[d];
+      for (int k = 0; k < inputs && d < last; ++k) offset[k] += index[d] * p.strides[k][p.gone.dim[d]];
+    }
+    if (last >= 0) left = run - index[last];
+    for (int k = 0; k < inputs; ++k)
+      at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k] + (run - left) * jump[k];
+  }
+  [[gnu::always_inline]] void next() {
+    if (--left == 0) return next_run();
+    for (int k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + jump[k];
+  }
+
+ private:
+  void next_run() {
+    for (int d = last - 1; d >= 0; --d) {
+      for (int k = 0; k < inputs; ++k) offset[k] += p.strides[k][p.gone.dim[d]];
+      if (++index[d] < p.gone.extents[d]) break;
+      for (int k = 0; k < inputs; ++k) offset[k] -= p.strides[k][p.gone.dim[d]] * p.gone.extents[d];
+      index[d] = 0;
+    }
+    for (int k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
+    left = run;
+  }
+  const reduce_plan& p;
+  const void* const* in;
+  int last;
+  std::int64_t run, left;
+  std::int64_t index[max_rank] = {};
+  std::int64_t offset[static_cast<std::size_t>(inputs) + 1];
+  std::int64_t jump[static_cast<std::size_t>(inputs) + 1];
+};
 
 /// Columns [column, column + n) of the innermost (kept) dimension, at linear position `origin`, over rows [begin, end) of the reduced space; the
 /// results go to `to`, one element each. `Packs` whole packs with `Rows` accumulators each, or one partial pack.
@@ -317,39 +390,7 @@ template <class P, class R, int Packs, int Rows>
   V total[static_cast<std::size_t>(Packs)];
   for (V& t : total) t = identity;
   const bool partial = Packs == 1 && n < W;
-  // The position in the reduced space moves as an odometer: pointers along its last dimension, offsets along the others.
-  constexpr int inputs = P::inputs::size;
-  const int last = p.gone.rank - 1;
-  std::int64_t index[max_rank] = {};
-  std::int64_t offset[static_cast<std::size_t>(inputs) + 1];
-  std::int64_t walk[static_cast<std::size_t>(inputs) + 1];
-  std::int64_t jump[static_cast<std::size_t>(inputs) + 1];
-  const void* at[static_cast<std::size_t>(inputs) + 1];
-  for (int k = 0; k < inputs; ++k) {
-    offset[k] = base[k] + column * inner[k];
-    walk[k] = inner[k];
-    jump[k] = last >= 0 ? p.strides[k][p.gone.dim[last]] * p.width[k] : 0;
-  }
-  std::int64_t rest = begin;
-  for (int d = last; d >= 0 && begin < end; --d) {  // nothing to place in an empty space
-    index[d] = rest % p.gone.extents[d];
-    rest /= p.gone.extents[d];
-    for (int k = 0; k < inputs && d < last; ++k) offset[k] += index[d] * p.strides[k][p.gone.dim[d]];
-  }
-  const std::int64_t run = last >= 0 ? p.gone.extents[last] : 1;
-  std::int64_t left = last >= 0 ? run - index[last] : 1;
-  for (int k = 0; k < inputs; ++k)
-    at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k] + (run - left) * jump[k];
-  const auto next_run = [&] {
-    for (int d = last - 1; d >= 0; --d) {
-      for (int k = 0; k < inputs; ++k) offset[k] += p.strides[k][p.gone.dim[d]];
-      if (++index[d] < p.gone.extents[d]) break;
-      for (int k = 0; k < inputs; ++k) offset[k] -= p.strides[k][p.gone.dim[d]] * p.gone.extents[d];
-      index[d] = 0;
-    }
-    for (int k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
-    left = run;
-  };
+  strip_walk<P> walk(p, in, base, inner, column, begin, end);
   while (begin < end) {
     const std::int64_t stop = begin + block < end ? begin + block : end;
     V acc[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Packs)];
@@ -357,7 +398,7 @@ template <class P, class R, int Packs, int Rows>
       for (V& a : row_acc) a = identity;
     const auto one = [&](int r) __attribute__((always_inline)) {
       row_value<P> value;
-      value.r.bind(at, walk);
+      value.r.bind(walk.at, walk.walk);
       if constexpr (indexed_v<P>) value.index = origin + p.gone.linear(begin) + column;
       if constexpr (Packs == 1) {
         if (partial) acc[r][0] = R::combine(acc[r][0], value(0, n));
@@ -367,8 +408,7 @@ template <class P, class R, int Packs, int Rows>
           acc[r][q] = R::combine(acc[r][q], value(std::int64_t{q} * W));
         });
       ++begin;
-      if (--left == 0) return next_run();
-      for (int k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + jump[k];
+      walk.next();
     };
     while (begin + Rows <= stop) unrolled<Rows>([&](auto r) __attribute__((always_inline)) { one(r); });
     for (int r = 0, more = static_cast<int>(stop - begin); r < more; ++r) one(r);
@@ -399,6 +439,40 @@ constexpr std::int64_t pieces_of(std::int64_t length, std::int64_t unit, std::in
   return pieces < 1 ? 1 : pieces;
 }
 
+/// For outputs [first, last), each of them one row of at most row_block elements: calls f(values, rows, offsets, steps,
+/// pointers) for rows that lie side by side, up to a pack of them, with what each combines to.
+template <class P, class R, class F>
+void each_short_rows(const reduce_plan& p, const void* const* in, std::int64_t first, std::int64_t last, const F& f) {
+  constexpr int W = lanes_v<P>;
+  constexpr auto inputs = static_cast<std::size_t>(P::inputs::size);
+  const int d = p.kept.rank - 1;  // the rows next to each other
+  const std::int64_t length = p.inner, beside = d >= 0 ? p.kept.extents[d] : 1;
+  std::int64_t inner[max_reduce_operands], step[max_reduce_operands] = {}, bytes[inputs + 1];
+  inner_strides(p, inner);
+  for (int k = 0; k < p.operands && d >= 0; ++k) step[k] = p.strides[k][p.kept.dim[d]];
+  for (std::size_t k = 0; k < inputs; ++k) bytes[k] = step[k] * p.width[k];
+  while (first < last) {
+    std::int64_t base[max_reduce_operands];
+    p.locate(first, base);
+    std::int64_t left = beside - first % beside;
+    if (left > last - first) left = last - first;
+    const void* at[inputs + 1];
+    for (std::size_t k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + base[k] * p.width[k];
+    while (left > 0) {
+      const int rows = left < W ? static_cast<int>(left) : W;
+      pack<reduced_type<P>, W> x[static_cast<std::size_t>(W)];
+      reduce_rows<P, R>(at, inner, bytes, rows, length, first * length, x);
+      alignas(64) reduced_type<P> y[static_cast<std::size_t>(W)];
+      combine_packs<R>(x, rows, y);
+      f(y, rows, base, step, at);
+      for (int k = 0; k < p.operands; ++k) base[k] += rows * step[k];
+      for (std::size_t k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + rows * bytes[k];
+      first += rows;
+      left -= rows;
+    }
+  }
+}
+
 template <class P, class R>
 void reduce_inner(const reduce_plan& p, const void* const* in, stored_type<P>* out) {
   using T = reduced_type<P>;
@@ -409,31 +483,10 @@ void reduce_inner(const reduce_plan& p, const void* const* in, stored_type<P>* o
   alignas(64) unsigned char memory[static_cast<std::size_t>(partial_bytes)];
   T* const partial = reinterpret_cast<T*>(memory);
   const auto short_rows = [&](std::int64_t first, std::int64_t last) {
-    constexpr int W = lanes_v<P>;
-    const int d = p.kept.rank - 1;  // the rows next to each other
-    std::int64_t inner[max_reduce_operands];
-    inner_strides(p, inner);
-    std::int64_t step[max_reduce_operands] = {};
-    for (int k = 0; k < p.operands && d >= 0; ++k) step[k] = p.strides[k][p.kept.dim[d]];
-    const std::int64_t beside = d >= 0 ? p.kept.extents[d] : 1;
-    while (first < last) {
-      std::int64_t base[max_reduce_operands];
-      p.locate(first, base);
-      std::int64_t left = beside - first % beside;
-      if (left > last - first) left = last - first;
-      while (left > 0) {
-        const int rows = left < W ? static_cast<int>(left) : W;
-        pack<T, W> x[static_cast<std::size_t>(W)];
-        reduce_rows<P, R>(p, in, base, inner, step, rows, length, first * length, x);
-        alignas(64) T y[static_cast<std::size_t>(W)];
-        combine_packs<R>(x, rows, y);
-        stored_type<P>* const to = out + base[p.inputs];
-        for (int r = 0; r < rows; ++r) to[r * step[p.inputs]] = static_cast<stored_type<P>>(finish_reduction<R>(y[r], length));
-        for (int k = 0; k < p.operands; ++k) base[k] += rows * step[k];
-        first += rows;
-        left -= rows;
-      }
-    }
+    each_short_rows<P, R>(p, in, first, last, [&](const T* y, int rows, const std::int64_t* base, const std::int64_t* step, const void* const*) {
+      stored_type<P>* const to = out + base[p.inputs];
+      for (int r = 0; r < rows; ++r) to[r * step[p.inputs]] = static_cast<stored_type<P>>(finish_reduction<R>(y[r], length));
+    });
   };
   const auto run = [&](std::int64_t first, std::int64_t last) {
     if (p.gone.rank == 0 && pieces == 1 && length <= row_block<P>) return short_rows(first, last);
@@ -526,11 +579,20 @@ void reduce_outer(const reduce_plan& p, const void* const* in, stored_type<P>* o
 /// reducer's identity. The nest has one row of strides per input and one for the result. `Everything` promises that all
 /// dimensions are reduced, which saves compiling the rest.
 template <class P, class R, bool Everything = false>
-void reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, void* out) {
+void reduce(const nest<operands_v<P>>& given, unsigned reduced, const void* const* in, void* out) {
   static_assert(P::outputs::size == 1, "a reduction has one output");
   static_assert(operands_v<P> <= detail::max_reduce_operands, "a program has at most 40 operands");
   using T = detail::stored_type<P>;
   static_assert(std::is_same_v<T, typename expr::detail::at<typename P::outputs, 0>::type>);
+  if (given.rank == 1 && (Everything || (reduced & 1U) != 0) && given.extents[0] <= detail::row_block<P>) {  // nothing to prepare
+    std::int64_t inner[static_cast<std::size_t>(operands_v<P>)];
+    for (int k = 0; k < operands_v<P>; ++k) inner[k] = given.strides[k][0];
+    pack<detail::reduced_type<P>, lanes_v<P>> x;
+    detail::reduce_rows<P, R>(in, inner, nullptr, 1, given.extents[0], 0, &x);
+    *static_cast<T*>(out) = static_cast<T>(detail::finish_reduction<R>(detail::combine_pack<R>(x), given.extents[0]));
+    return;
+  }
+  auto n = given;
   bool group[max_rank] = {};
   for (int d = 0; d < n.rank; ++d) {
     group[d] = (reduced >> d & 1U) != 0;
@@ -547,45 +609,111 @@ void reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, void
 
 namespace detail {
 
-template <bool Largest, class V>
-[[gnu::always_inline]] inline auto beats(V a, V b) {
-  if constexpr (Largest) return a > b;
-  else return a < b;
-}
+/// What argmax and argmin look for; NaN before all.
+template <class T, bool Largest>
+using extremum = std::conditional_t<std::is_same_v<T, bool>, std::conditional_t<Largest, ops::any, ops::all>,
+                                    std::conditional_t<Largest, ops::max, ops::min>>;
 
-/// The first index in the reduced space at which one output's extremum lies, innermost dimension reduced.
-template <class P, bool Largest>
-std::int64_t arg_span(const reduce_plan& p, const void* const* in, const std::int64_t* base,
-                      [[maybe_unused]] std::int64_t origin) {
+/// An extremum and where it lies in the reduced space; -1: nowhere yet.
+template <class T>
+struct place {
+  T value{};
+  std::int64_t index = -1;
+
+  /// Whether a value that comes later is to be taken instead.
+  template <bool Largest>
+  [[nodiscard]] bool yields_to(T later) const {
+    if (index < 0) return true;
+    if constexpr (std::is_floating_point_v<T>)
+      if (value != value || later != later) return value == value;
+    return Largest ? value < later : later < value;
+  }
+};
+
+/// The first of n elements that is equal to `wanted`, or NaN like it.
+template <class P>
+std::int64_t find_first(const void* const* at, const std::int64_t* inner, std::int64_t n, std::int64_t index, reduced_type<P> wanted) {
   constexpr int W = lanes_v<P>;
   using V = pack<reduced_type<P>, W>;
+  row_value<P> value;
+  value.r.bind(at, inner);
+  value.index = index;
+  const V key(wanted);
+  for (std::int64_t i = 0; i < n; i += W) {
+    const V v = i + W <= n ? value(i) : value(i, n - i);
+    auto hit = v == key;
+    if constexpr (std::is_floating_point_v<reduced_type<P>>)
+      if (wanted != wanted) hit = v != v;
+    const std::uint64_t bits = (hit && first_lanes<W>(n - i)).bits;
+    if (bits != 0) return i + std::countr_zero(bits);
+  }
+  return 0;
+}
+
+/// The first place of the extremum among elements [begin, end) of one output, innermost dimension reduced.
+template <class P, bool Largest>
+place<reduced_type<P>> arg_span(const reduce_plan& p, const void* const* in, const std::int64_t* base, std::int64_t origin,
+                                std::int64_t begin, std::int64_t end) {
+  using T = reduced_type<P>;
+  constexpr auto inputs = static_cast<std::size_t>(P::inputs::size);
+  using R = extremum<T, Largest>;
   std::int64_t inner[max_reduce_operands];
   inner_strides(p, inner);
-  reduced_type<P> best{};
-  std::int64_t found = -1;
-  for (std::int64_t begin = 0; begin < p.gone.size;) {
-    const std::int64_t row_index = begin / p.inner;
-    std::int64_t offset[max_reduce_operands];
-    for (int k = 0; k < p.operands; ++k) offset[k] = base[k];
-    p.advance(p.gone, row_index, offset);
+  place<T> best;
+  const void* block[inputs + 1] = {};  // where the extremum was seen, and is looked for at the end
+  std::int64_t length = 0, linear = 0;
+  each_block<P>(p, in, base, inner, begin, end, 1,
+                [&](const void* const* at, const std::int64_t*, int, std::int64_t n, std::int64_t position, std::int64_t index) {
+                  pack<T, lanes_v<P>> x;
+                  reduce_rows<P, R>(at, inner, nullptr, 1, n, origin + index, &x);
+                  const T v = combine_pack<R>(x);
+                  if (!best.template yields_to<Largest>(v)) return true;
+                  best = {v, position};
+                  for (std::size_t k = 0; k < inputs; ++k) block[k] = at[k];
+                  length = n, linear = origin + index;
+                  return v == v;
+                });
+  if (best.index >= 0) best.index += find_first<P>(block, inner, length, linear, best.value);
+  return best;
+}
+
+/// The same for columns [column, column + n) of the innermost (kept) dimension, over rows [begin, end).
+template <class P, bool Largest, int Packs>
+[[gnu::flatten]] void arg_strip(const reduce_plan& p, const void* const* in, const std::int64_t* base,
+                                [[maybe_unused]] std::int64_t origin, std::int64_t column, std::int64_t n, std::int64_t begin,
+                                std::int64_t end, place<reduced_type<P>>* to) {
+  constexpr int W = lanes_v<P>;
+  using T = reduced_type<P>;
+  using I = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+  std::int64_t inner[max_reduce_operands];
+  inner_strides(p, inner);
+  const bool partial = Packs == 1 && n < W;
+  pack<T, W> best[std::size_t{Packs}];
+  pack<I, W> where[std::size_t{Packs}];
+  strip_walk<P> walk(p, in, base, inner, column, begin, end);
+  const auto row = [&](std::int64_t r, auto first) __attribute__((always_inline)) {
     row_value<P> value;
-    value.bind(p, in, offset, inner);
-    if constexpr (indexed_v<P>) value.index = origin + p.gone.linear(row_index);
-    for (std::int64_t i = 0; i < p.inner; i += W) {
-      const std::int64_t n = p.inner - i < W ? p.inner - i : W;
-      const V v = n == W ? value(i) : value(i, n);
-      const auto valid = first_lanes<W>(n);
-      const auto candidates = found < 0 ? valid : valid && (beats<Largest>(v, V(best)) || v != v);
-      if (candidates.bits == 0) continue;
-      for (int lane = 0; lane < n; ++lane) {
-        const auto x = rill::detail::lane(v, lane);
-        if (x != x) return begin + i + lane;
-        if (found < 0 || beats<Largest>(x, best)) best = x, found = begin + i + lane;
+    value.r.bind(walk.at, walk.walk);
+    if constexpr (indexed_v<P>) value.index = origin + p.gone.linear(r) + column;
+    const pack<I, W> here(static_cast<I>(r - begin));
+    unrolled<Packs>([&](auto q) __attribute__((always_inline)) {
+      const pack<T, W> v = partial ? value(0, n) : value(std::int64_t{q} * W);
+      if constexpr (first) best[q] = v, where[q] = here;
+      else {
+        auto better = Largest ? v > best[q] : v < best[q];
+        if constexpr (std::is_floating_point_v<T>) better = better || (v != v && best[q] == best[q]);
+        best[q] = select(better, v, best[q]);
+        where[q] = select(better, here, where[q]);
       }
-    }
-    begin += p.inner;
+    });
+  };
+  row(begin, std::true_type{});
+  for (std::int64_t r = begin + 1; r < end; ++r) {
+    walk.next();
+    row(r, std::false_type{});
   }
-  return found < 0 ? 0 : found;
+  for (std::int64_t i = 0; i < n; ++i)
+    to[i] = {rill::detail::lane(best[i / W], static_cast<int>(i % W)), begin + rill::detail::lane(where[i / W], static_cast<int>(i % W))};
 }
 
 }  // namespace detail
@@ -596,8 +724,8 @@ template <class P, bool Largest, class Index>
 void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, Index* out) {
   using namespace detail;
   constexpr int W = lanes_v<P>;
+  constexpr std::int64_t wide = 4 * W;
   using T = reduced_type<P>;
-  using V = pack<T, W>;
   bool group[max_rank] = {};
   for (int d = 0; d < n.rank; ++d) {
     group[d] = (reduced >> d & 1U) != 0;
@@ -606,46 +734,75 @@ void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, 
   collapse<P>(n, group);
   const auto p = plan_reduce(n.rank, n.extents, n.strides, operands_v<P>,
                              widths_of<typename P::inputs, typename P::outputs>::value, group);
-  if (p.kept.size == 0) return;
-  const std::int64_t grain = reduce_chunk<P> / (p.gone.size + 1) + 1;
-  if (p.inner_reduced) {
-    const auto run = [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t output = first; output < last; ++output) {
-        std::int64_t base[max_reduce_operands] = {};
-        p.locate(output, base);
-        out[base[p.inputs]] = static_cast<Index>(arg_span<P, Largest>(p, in, base, p.kept.linear(output)));
-      }
-    };
-    return parallel_for(p.kept.size, grain, run);
-  }
-  const std::int64_t strips = (p.inner + W - 1) / W;
-  const auto run = [&](std::int64_t first, std::int64_t last) {
+  const std::int64_t outputs = p.kept.size, length = p.gone.size;
+  if (outputs == 0) return;
+  if (p.inner_reduced && p.gone.rank == 0 && length <= row_block<P>) {
     std::int64_t inner[max_reduce_operands];
     inner_strides(p, inner);
+    const auto rows = [&](std::int64_t first, std::int64_t last) {
+      each_short_rows<P, extremum<T, Largest>>(p, in, first, last, [&](const T* y, int count, const std::int64_t* base, const std::int64_t* step, const void* const* row) {
+        const void* at[static_cast<std::size_t>(P::inputs::size) + 1] = {};
+        for (int k = 0; k < p.inputs; ++k) at[k] = row[k];
+        for (int r = 0; r < count; ++r, first += 1) {
+          out[base[p.inputs] + r * step[p.inputs]] = static_cast<Index>(find_first<P>(at, inner, length, first * length, y[r]));
+          for (int k = 0; k < p.inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + step[k] * p.width[k];
+        }
+      });
+    };
+    return parallel_for(outputs, reduce_chunk<P> / (length + 4) + 1, rows);
+  }
+  // Cut into pieces as sums are.
+  const std::int64_t width = p.inner_reduced ? 1 : p.inner, outer = outputs / width;
+  const std::int64_t strips = p.inner_reduced ? 1 : width / wide + (width % wide + W - 1) / W;
+  const std::int64_t across = width < wide ? width : wide;
+  std::int64_t pieces = pieces_of(length, reduce_chunk<P> / across + 1, outputs, static_cast<std::int64_t>(sizeof(place<T>)));
+  if (outer * strips >= 64) pieces = 1;
+  const std::int64_t piece = (length + pieces - 1) / pieces;
+  const std::int64_t out_step = p.inner_reduced ? 0 : p.strides[p.inputs][p.inner_dim];
+  alignas(64) unsigned char memory[static_cast<std::size_t>(partial_bytes)];
+  auto* const partial = reinterpret_cast<place<T>*>(memory);
+  const auto deliver = [&](std::int64_t o, std::int64_t column, std::int64_t count, const place<T>* x) {
+    std::int64_t base[max_reduce_operands];
+    p.locate(o, base);
+    Index* const to = out + base[p.inputs] + column * out_step;
+    for (std::int64_t i = 0; i < count; ++i) to[i * out_step] = static_cast<Index>(x[i].index < 0 ? 0 : x[i].index);
+  };
+  const auto merge = [](place<T>* to, const place<T>* later, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i)
+      if (later[i].index >= 0 && to[i].template yields_to<Largest>(later[i].value)) to[i] = later[i];
+  };
+  const auto run = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t task = first; task < last; ++task) {
-      const std::int64_t column = task % strips * W;
-      const std::int64_t lanes = p.inner - column < W ? p.inner - column : W;
+      const std::int64_t k = task / (outer * strips);
+      const std::int64_t o = task / strips % outer;
+      const std::int64_t s = task % strips;
       std::int64_t base[max_reduce_operands];
-      p.locate(task / strips, base);
-      V best(0);
-      pack<std::int64_t, W> where(0);
-      for (std::int64_t r = 0; r < p.gone.size; ++r) {
-        std::int64_t offset[max_reduce_operands];
-        for (int k = 0; k < p.operands; ++k) offset[k] = base[k] + column * inner[k];
-        p.advance(p.gone, r, offset);
-        row_value<P> value;
-        value.bind(p, in, offset, inner);
-        if constexpr (indexed_v<P>) value.index = p.kept.linear(task / strips) + p.gone.linear(r) + column;
-        const V v = lanes == W ? value(0) : value(0, lanes);
-        const auto better = r == 0 ? pack<bool, W>(true) : beats<Largest>(v, best) || (v != v && best == best);
-        best = select(better, v, best);
-        where = select(better, pack<std::int64_t, W>(r), where);
-      }
-      Index* const to = out + base[p.inputs] + column * inner[p.inputs];
-      for (int i = 0; i < lanes; ++i) to[i * inner[p.inputs]] = static_cast<Index>(rill::detail::lane(where, i));
+      p.locate(o, base);
+      const bool whole = s < width / wide;
+      const std::int64_t column = whole ? s * wide : width / wide * wide + (s - width / wide) * W;
+      const std::int64_t count = whole ? wide : (width - column < W ? width - column : W);
+      const std::int64_t end = (k + 1) * piece < length ? (k + 1) * piece : length;
+      const std::int64_t origin = indexed_v<P> ? p.kept.linear(o) : 0;
+      place<T> x[static_cast<std::size_t>(wide)], y[static_cast<std::size_t>(wide)];
+      if (p.inner_reduced) x[0] = arg_span<P, Largest>(p, in, base, origin, k * piece, end);
+      else
+        for (std::int64_t begin = k * piece; begin < end; begin += INT32_MAX) {  // rows are counted in 31 bits
+          const std::int64_t stop = end - begin < INT32_MAX ? end : begin + INT32_MAX;
+          if (whole) arg_strip<P, Largest, 4>(p, in, base, origin, column, count, begin, stop, y);
+          else arg_strip<P, Largest, 1>(p, in, base, origin, column, count, begin, stop, y);
+          merge(x, y, count);
+        }
+      if (pieces == 1) deliver(o, column, count, x);
+      else
+        for (std::int64_t i = 0; i < count; ++i) partial[(k * outer + o) * width + column + i] = x[i];
     }
   };
-  parallel_for(p.kept.size / p.inner * strips, grain / W + 1, run);
+  const std::int64_t tasks = outer * strips * pieces, work = piece * across;
+  if (tasks * work <= reduce_chunk<P>) run(0, tasks);
+  else parallel_for(tasks, work >= reduce_chunk<P> ? 1 : reduce_chunk<P> / (work + 1) + 1, run);
+  if (pieces == 1) return;
+  for (std::int64_t k = 1; k < pieces; ++k) merge(partial, partial + k * outputs, outputs);
+  for (std::int64_t o = 0; o < outer; ++o) deliver(o, 0, width, partial + o * width);
 }
 
 }  // namespace rill::kernel

@@ -165,6 +165,31 @@ void scan_row(const T* x, T* y, std::int64_t n) {
   });
 }
 
+/// Rows next to each other. Short ones are chains of their own, four side by side.
+template <class R, int D, bool Exclusive, class T>
+void scan_rows(const T* x, T* y, std::int64_t rows, std::int64_t n) {
+  constexpr std::int64_t is_short = 64;
+  std::int64_t r = 0;
+  if (n <= is_short)
+    for (; r + 4 <= rows; r += 4) {
+      const std::int64_t first = D > 0 ? r * n : (r + 4) * n - 1;
+      run_chains<R, D, true, Exclusive>(x + first, y + first, n);
+    }
+  for (; r < rows; ++r) {
+    const std::int64_t first = D > 0 ? r * n : (r + 1) * n - 1;
+    if (n > is_short) {
+      scan_row<R, D, Exclusive>(x + first, y + first, n);
+      continue;
+    }
+    T total = R::template identity<T>();
+    for (std::int64_t i = 0; i < n; ++i) {
+      if constexpr (Exclusive) y[first + D * i] = total;
+      total = static_cast<T>(R::combine(total, x[first + D * i]));
+      if constexpr (!Exclusive) y[first + D * i] = total;
+    }
+  }
+}
+
 /// Any numbers, one after the other.
 template <class R, class T>
 void scan_plain(const T* x, T* y, const axis_layout& s, bool exclusive, bool reverse) {
@@ -192,13 +217,11 @@ void scan(const T* x, T* y, const axis_layout& s, bool exclusive, bool reverse) 
     if (s.inner == 1 && !std::is_same_v<R, ops::sum>) return detail::scan_plain<R>(x, y, s, exclusive, reverse);
     if (s.inner == 1) {
       parallel_for(s.outer, 16384 / s.n + 1, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r) {
-          const T* const from = x + r * s.n;
-          T* const to = y + r * s.n;
-          const std::int64_t last = s.n - 1;
-          if constexpr (!std::is_same_v<R, ops::sum>) return;
-          else if (exclusive) reverse ? detail::scan_row<R, -1, true>(from + last, to + last, s.n) : detail::scan_row<R, 1, true>(from, to, s.n);
-          else reverse ? detail::scan_row<R, -1, false>(from + last, to + last, s.n) : detail::scan_row<R, 1, false>(from, to, s.n);
+        if constexpr (std::is_same_v<R, ops::sum>) {
+          const T* const from = x + begin * s.n;
+          T* const to = y + begin * s.n;
+          if (exclusive) reverse ? detail::scan_rows<R, -1, true>(from, to, end - begin, s.n) : detail::scan_rows<R, 1, true>(from, to, end - begin, s.n);
+          else reverse ? detail::scan_rows<R, -1, false>(from, to, end - begin, s.n) : detail::scan_rows<R, 1, false>(from, to, end - begin, s.n);
         }
       });
       return;

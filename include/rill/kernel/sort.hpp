@@ -133,11 +133,52 @@ E* radix_sort(E* a, E* spare, std::int64_t n) {
   }
   return a;
 }
+/// Puts a pair in order without a branch.
+template <class E>
+[[gnu::always_inline]] inline void order_pair(E& a, E& b) {
+  const E low = b < a ? b : a, high = b < a ? a : b;
+  a = low, b = high;
+}
+/// Sorts up to 256 numbers: runs of at most four by exchanges, then merges of two equal runs, from both ends at once, so that
+/// no step waits for a branch and none has to look whether a run is at its end. Missing numbers count as the largest.
+template <class E>
+void merge_sort(E* a, std::int64_t n) {
+  E buffer[2][256];
+  int merges = 0;
+  while ((n + (std::int64_t{1} << merges) - 1) >> merges > 4) ++merges;
+  std::int64_t run = (n + (std::int64_t{1} << merges) - 1) >> merges;
+  const std::int64_t size = run << merges;
+  E *from = buffer[0], *to = buffer[1];
+  std::copy_n(a, n, from);
+  std::fill(from + n, from + size, static_cast<E>(~E(0)));
+  for (E* p = from; p < from + size; p += run) {
+    if (run == 4) order_pair(p[0], p[2]), order_pair(p[1], p[3]);
+    else if (run == 3) order_pair(p[0], p[2]);
+    if (run > 1) order_pair(p[0], p[1]);
+    if (run == 4) order_pair(p[2], p[3]);
+    if (run > 2) order_pair(p[1], p[2]);
+  }
+  for (; run < size; run *= 2, std::swap(from, to))
+    for (std::int64_t k = 0; k < size; k += 2 * run) {
+      const E *left = from + k, *right = left + run, *left_end = right - 1, *right_end = right + run - 1;
+      E *first = to + k, *last = first + 2 * run - 1;
+      for (std::int64_t i = 0; i < run; ++i) {
+        const E l = *left, r = *right, le = *left_end, re = *right_end;
+        const bool take = r < l, keep = re < le;
+        *first++ = take ? r : l;
+        right += take, left += !take;
+        *last-- = keep ? le : re;
+        left_end -= keep, right_end -= !keep;
+      }
+    }
+  std::copy_n(from, n, a);
+}
 /// The same for any length.
 template <class E, bool Indexed>
 E* sort_words(E* a, E* spare, std::int64_t n) {
   if (n > 200) return radix_sort<radix_word<E, Indexed>>(a, spare, n);
-  std::sort(a, a + n);
+  if constexpr (std::is_integral_v<E>) merge_sort(a, n);
+  else std::sort(a, a + n);
   return a;
 }
 

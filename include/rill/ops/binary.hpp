@@ -417,10 +417,10 @@ struct clamp : elementwise<3> {
 }  // namespace ops
 
 namespace detail {
-/// Operands whose type does not tell their dtype (symbols) are cast here, since `result` could not see it.
+/// Operands whose type does not tell their dtype are cast here, since `result` could not see it.
 template <class A>
 constexpr decltype(auto) as_real(A&& x) {
-  if constexpr (requires { x.poisoned(); x.type(); }) {
+  if constexpr (value<A>) {
     if (is_integer(x.type())) return size_of(x.type()) > 2 ? rill::cast<double>(x) : rill::cast<float>(x);
     return std::remove_cvref_t<A>(x);
   } else return std::forward<A>(x);

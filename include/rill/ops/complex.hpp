@@ -157,6 +157,18 @@ template <class A>
 constexpr applied_t<ops::complex_abs, A> complex_abs(A&& x) {
   return apply<ops::complex_abs>(std::forward<A>(x));
 }
+/// abs of complex numbers is their length.
+template <class A>
+  requires operands<A> && value<A>
+constexpr std::remove_cvref_t<A> abs(A&& x) {
+  if (is_complex(x.type())) return apply<ops::complex_abs>(std::forward<A>(x));
+  return apply<ops::abs>(std::forward<A>(x));
+}
+template <class A>
+  requires operands<A> && is_complex_v<typename std::remove_cvref_t<A>::element_type>
+constexpr applied_t<ops::complex_abs, A> abs(A&& x) {
+  return apply<ops::complex_abs>(std::forward<A>(x));
+}
 /// The complex numbers re + i im.
 template <class A, class B>
   requires operands<A, B>

@@ -438,6 +438,9 @@ constexpr V depthwise_conv2d_native_backprop_filter(V x, const tensor_shape& fil
 /// A depthwise convolution, then one of 1 x 1: pointwise_filter [1, 1, in * multiplier, out].
 template <value V>
 constexpr V separable_conv2d(V x, V depthwise_filter, V pointwise_filter, const convolution_options& o = {}) {
+  if (V::front_end::failed(pointwise_filter)) return pointwise_filter;
+  const tensor_shape& w = pointwise_filter.shape();
+  if (w.rank() != 4 || w[0] != 1 || w[1] != 1) return detail::fail<ops::conv_op>(pointwise_filter, "the pointwise filter must be [1, 1, in, out]");
   return conv2d(depthwise_conv2d(x, depthwise_filter, o), pointwise_filter, convolution_options{.data_format = o.data_format});
 }
 

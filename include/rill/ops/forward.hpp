@@ -313,7 +313,7 @@ template <class A>
 constexpr applied_t<ops::invert, A> invert(A&& x);
 template <class A>
   requires operands<A>
-constexpr applied_t<ops::population_count, A> population_count(A&& x);
+constexpr applied_t<ops::cast<std::uint8_t>, applied_t<ops::population_count, A>> population_count(A&& x);
 template <class A>
   requires operands<A>
 constexpr applied_t<ops::count_leading_zeros, A> count_leading_zeros(A&& x);

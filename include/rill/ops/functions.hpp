@@ -23,6 +23,23 @@ namespace rill {
 template <value V>
 using front_end_of_value = typename V::front_end;
 
+namespace ops {
+/// Base of the names under which functions without an op of their own report what they cannot take.
+struct function_name {
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 1;
+};
+struct expand_dims_name : function_name {
+  static constexpr auto name = "ExpandDims";
+};
+struct squeeze_name : function_name {
+  static constexpr auto name = "Squeeze";
+};
+struct one_hot_name : function_name {
+  static constexpr auto name = "OneHot";
+};
+}  // namespace ops
+
 namespace detail {
 template <class Op, value V>
 constexpr V emit(std::initializer_list<V> operands, const attributes& at = {}) {
@@ -53,13 +70,15 @@ constexpr V reshape(V x, const tensor_shape& wanted) {
   const std::int64_t total = x.shape().num_elements();
   std::int64_t known = 1;
   int unknown = -1, unknowns = 0;
+  bool counts = true;
   for (int k = 0; k < s.rank(); ++k) {
     if (s[k] == -1) unknown = k, ++unknowns;
-    else known *= s[k];
+    else counts = counts && !(s[k] < 0 && total >= 0) && !__builtin_mul_overflow(known, s[k], &known);
   }
   failure f;
   const signature got{x.type(), x.shape()};
-  if (unknowns > 1) f.set("at most one extent may be -1", "", got, {x.type(), wanted});
+  if (!counts) f.set("an extent is negative or too large", "one may be -1", got);
+  else if (unknowns > 1) f.set("at most one extent may be -1", "", got, {x.type(), wanted});
   else if (unknowns == 1 && (known == 0 || total % known != 0))
     f.set("the number of elements does not divide", "", got, {x.type(), wanted});
   else if (unknowns == 0 && known != total) f.set("the number of elements differs", "", got, {x.type(), wanted});
@@ -74,7 +93,7 @@ constexpr V expand_dims(V x, std::int64_t axis) {
   const int rank = x.rank();
   const std::int64_t a = axis < 0 ? axis + rank + 1 : axis;
   if (a < 0 || a > rank || rank == max_rank)
-    return detail::fail<ops::reshape_op>(x, "axis out of range", "axes are -rank-1 .. rank");
+    return detail::fail<ops::expand_dims_name>(x, "axis out of range", "axes are -rank-1 .. rank");
   tensor_shape s;
   for (int k = 0; k <= rank; ++k) {
     if (k == a) s.push_back(1);
@@ -89,8 +108,8 @@ constexpr V squeeze(V x, axis_list axes = {}) {
   std::int64_t mask = 0;
   for (int k = 0; k < axes.count; ++k) {
     const std::int64_t a = axes.axes[k] < 0 ? axes.axes[k] + x.rank() : axes.axes[k];
-    if (a < 0 || a >= x.rank()) return detail::fail<ops::reshape_op>(x, "axis out of range", "axes are -rank .. rank-1");
-    if (x.shape()[static_cast<int>(a)] != 1) return detail::fail<ops::reshape_op>(x, "cannot squeeze an axis that is not 1");
+    if (a < 0 || a >= x.rank()) return detail::fail<ops::squeeze_name>(x, "axis out of range", "axes are -rank .. rank-1");
+    if (x.shape()[static_cast<int>(a)] != 1) return detail::fail<ops::squeeze_name>(x, "cannot squeeze an axis that is not 1");
     mask |= std::int64_t{1} << a;
   }
   tensor_shape s;
@@ -201,6 +220,10 @@ constexpr V reduce(V x, const reduce_options& o) {
   if (V::front_end::failed(x)) return x;
   const std::int64_t mask = axis_mask(o.axis, x.rank());
   if (mask < 0) return fail<ops::reduce_op<Reducer>>(x, "axis out of range", "axes are -rank .. rank-1");
+  constexpr bool adds = std::is_same_v<Reducer, ops::sum> || std::is_same_v<Reducer, ops::prod>;
+  constexpr bool truth = std::is_same_v<Reducer, ops::any> || std::is_same_v<Reducer, ops::all>;
+  if ((class_of(x.type()) & (truth ? types::booleans : adds ? types::numbers : types::reals)) == 0)
+    return fail<ops::reduce_op<Reducer>>(x, "does not take operands of this dtype", truth ? "compare first" : "cast them");
   V r = reduce_mask<Reducer>(x, mask);
   return o.keepdims ? reshape_to(r, ops::reduced_shape(x.shape(), mask, true)) : r;
 }
@@ -264,6 +287,60 @@ constexpr V argmax(V x, arg_options o = {}) {
 template <value V>
 constexpr V argmin(V x, arg_options o = {}) {
   return detail::arg_reduce<ops::argmin>(x, o);
+}
+
+// ---- the gradient of reduce_prod -------------------------------------------------------------------------------------
+
+/// [parts, rows, n]: for each number of a row the product of all others (ops::product_of_others_op).
+template <value V>
+constexpr V product_of_others(V x) {
+  if (V::front_end::failed(x)) return x;
+  return V::front_end::template add<ops::product_of_others_op>({x.type(), x.shape()}, {x});
+}
+/// Its gradient: the e part of the product of the others of x + e rev(dy), reversed; rev exchanges the parts s and all - s.
+template <value V>
+constexpr V product_of_others_gradient(const V& dy, const V& x) {
+  using F = typename V::front_end;
+  if (F::failed(x)) return x;
+  const std::int64_t parts = x.shape()[0], rows = x.shape()[1], n = x.shape()[2];
+  const auto reversed = [&](const V& t) {
+    if (parts == 1 || F::failed(t)) return t;
+    const V k = F::range(x, dtype::int32, parts);
+    const V hit = equal(reshape_to(k, {parts, 1, 1, 1}) + reshape_to(k, {1, parts, 1, 1}), full_like(reshape_to(k, {parts, 1, 1, 1}), static_cast<double>(parts - 1)));
+    const V each = broadcast_to(reshape_to(t, {1, parts, rows, n}), {parts, parts, rows, n});
+    return sum_over(select(broadcast_to(hit, each.shape()), each, zeros_like(each)), 2);
+  };
+  const tensor_shape pair{2, parts, rows, n};
+  const V first = broadcast_to(equal(reshape_to(F::range(x, dtype::int32, 2), {2, 1, 1, 1}), F::constant(x, dtype::int32, 0)), pair);
+  const auto spread = [&](const V& t) { return broadcast_to(reshape_to(t, {1, parts, rows, n}), pair); };
+  const V both = product_of_others(reshape_to(select(first, spread(x), spread(reversed(dy))), {2 * parts, rows, n}));
+  const V numbers = reshape_to(both, pair);
+  return reversed(sum_over(select(first, zeros_like(numbers), numbers), 1));
+}
+/// The gradient of a product over the axes in a bit mask: dy (without those axes) times the product of all other elements,
+/// which is right where elements are 0. Not for complex numbers.
+template <value V>
+constexpr V prod_gradient(V dy, V x, std::int64_t mask) {
+  if (V::front_end::failed(x)) return x;
+  if (is_complex(x.type())) return detail::fail<ops::reduce_op<ops::prod>>(x, "has no gradient for complex numbers");
+  const int rank = x.rank();
+  attributes order, back;
+  tensor_shape kept;
+  int n = 0;
+  std::int64_t reduced = 1;
+  for (int d = 0; d < rank; ++d)
+    if ((mask >> d & 1) == 0) order.i[n++] = d, kept.push_back(x.shape()[d]);
+  for (int d = 0; d < rank; ++d)
+    if ((mask >> d & 1) != 0) order.i[n++] = d, reduced *= x.shape()[d];
+  for (int k = 0; k < rank; ++k) back.i[order.i[k]] = k;
+  if (kept.rank() == rank) return dy;
+  const tensor_shape flat{1, kept.num_elements(), reduced};
+  bool in_order = true;
+  for (int k = 0; k < rank; ++k) in_order = in_order && order.i[k] == k;
+  const V moved = in_order ? x : permute(x, order);
+  const V others = product_of_others(reshape_to(moved, flat)) * reshape_to(dy, {1, flat[1], 1});
+  const V g = reshape_to(others, moved.shape());
+  return in_order ? g : permute(g, back);
 }
 
 // ---- contractions and windows ----------------------------------------------------------------------------------------
@@ -389,6 +466,8 @@ constexpr V stop_gradient(V x) {
 template <class T = float, value V>
 constexpr V one_hot(V indices, std::int64_t depth) {
   if (V::front_end::failed(indices)) return indices;
+  if ((class_of(indices.type()) & types::integers) == 0) return detail::fail<ops::one_hot_name>(indices, "indices must be integers", "cast them");
+  if (depth < 0 || indices.rank() == max_rank) return detail::fail<ops::one_hot_name>(indices, depth < 0 ? "the depth is negative" : "the result would have more than 8 axes");
   return cast_to(equal(expand_dims(indices, -1), V::front_end::range(indices, indices.type(), depth)), dtype_v<T>);
 }
 

@@ -147,6 +147,8 @@ struct xla_scatter_op {
     if (in[0].type != in[2].type) f.set("dtypes differ", "cast one operand", in[0], in[2]);
     if (window_attributes::combine(at) != scatter_kind::update && (in[0].type == dtype::string || in[0].type == dtype::boolean))
       f.set("these elements cannot be computed with", "they can be replaced", in[0]);
+    if (const auto how = window_attributes::combine(at); is_complex(in[0].type) && (how == scatter_kind::min || how == scatter_kind::max))
+      f.set("complex numbers have no order", "", in[0]);
     const tensor_shape wanted = detail::gathered_shape(at, in[0], in[1], f);
     if (!f && !(wanted == in[2].shape)) f.set("the updates do not fit operand and indices", "", {in[2].type, wanted}, in[2]);
     return in[0];
@@ -247,6 +249,8 @@ struct tensor_scatter_op {
     if (!f && !(wanted.shape == in[2].shape)) f.set("the updates do not fit operand and indices", "", {in[2].type, wanted.shape}, in[2]);
     if (at.i[0] != 0 && (in[0].type == dtype::string || in[0].type == dtype::boolean))
       f.set("these elements cannot be computed with", "they can be replaced", in[0]);
+    if (const auto how = static_cast<scatter_kind>(at.i[0]); is_complex(in[0].type) && (how == scatter_kind::min || how == scatter_kind::max))
+      f.set("complex numbers have no order", "", in[0]);
     return in[0];
   }
   template <class = void>

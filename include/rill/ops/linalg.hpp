@@ -3,8 +3,7 @@
 /// \file
 /// Linear algebra on the last two axes, [.., m, n], one matrix after the other over the leading axes: cholesky, solvers,
 /// inverse, determinant, qr, svd, eigenvalues, matrix exponential, norms. dtypes float32, float64, complex64, complex128;
-/// qr, svd, eigenvalues and least squares that are not `fast` take the real ones, cross and trace all numbers. Programs
-/// include <rill/eager/linalg.hpp>, which brings the kernels.
+/// cross and trace take all numbers. Programs include <rill/eager/linalg.hpp>, which brings the kernels.
 ///
 /// A matrix that a function cannot take (singular, not positive definite, no convergence) is invalid_argument and names the
 /// op and the number of the matrix in its batch; a shape that does not fit names the shape. Gradients are those of
@@ -124,10 +123,10 @@ constexpr tensor_shape with_last(const tensor_shape& s, std::initializer_list<st
   for (const std::int64_t n : last) r.push_back(n);
   return r;
 }
-constexpr bool check_matrices(const signature& x, bool square, failure& f, bool complexes = true) {
+constexpr bool check_matrices(const signature& x, bool square, failure& f) {
   const tensor_shape& s = x.shape;
-  if (x.type != dtype::float32 && x.type != dtype::float64 && !(complexes && is_complex(x.type)))
-    f.set(complexes ? "takes float32, float64, complex64 and complex128" : "takes float32 and float64", "cast the operand", x);
+  if (x.type != dtype::float32 && x.type != dtype::float64 && !is_complex(x.type))
+    f.set("takes float32, float64, complex64 and complex128", "cast the operand", x);
   else if (s.rank() < 2) f.set("the operand must be a matrix or a batch of matrices", "expand_dims makes a vector one", x);
   else if (s[s.rank() - 1] < 0 || s[s.rank() - 2] < 0)
     f.set("the last two axes must have known extents", "only leading axes may be the batch", x);
@@ -363,7 +362,7 @@ struct qr_op : linalg_op {
     return {detail::with_last(s, {m, k}), detail::with_last(s, {k, n})};
   }
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    if (!detail::check_matrices(in[0], false, f, false)) return {};
+    if (!detail::check_matrices(in[0], false, f)) return {};
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.q.num_elements() + p.r.num_elements()}};
   }
@@ -372,6 +371,7 @@ struct qr_op : linalg_op {
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a) {
     const tensor_shape s = a.shape();
     const std::int64_t m = s[s.rank() - 2], n = s[s.rank() - 1];
+    if (is_complex(a.type())) return grads(detail::fail<qr_op>(a, "has no gradient for complex matrices"));
     if (m < n || (at.i[0] != 0 && m != n))
       return grads(detail::fail<qr_op>(a, "has a gradient only for at least as many rows as columns, and full_matrices = false"));
     const shapes p = parts(at, s);
@@ -401,7 +401,7 @@ struct svd_op : linalg_op {
     return {detail::with_last(x, {k}), detail::with_last(x, {uv ? m : 0, full ? m : k}), detail::with_last(x, {uv ? n : 0, full ? n : k})};
   }
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    if (!detail::check_matrices(in[0], false, f, false)) return {};
+    if (!detail::check_matrices(in[0], false, f)) return {};
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.s.num_elements() + p.u.num_elements() + p.v.num_elements()}};
   }
@@ -414,8 +414,9 @@ struct svd_op : linalg_op {
     const auto ds = linalg_part(dy, from, p.s);
     if (at.i[0] == 0) {
       const auto all = svd(a);
-      return grads(detail::times_adjoint(all.u * expand_dims(ds, -2), all.v));
+      return grads(detail::times_adjoint(all.u * expand_dims(detail::as_type(detail::real_of_value(ds), a.type()), -2), all.v));
     }
+    if (is_complex(a.type())) return grads(detail::fail<svd_op>(a, "has a gradient for complex matrices only where compute_uv = false"));
     if (at.i[1] != 0 && x[x.rank() - 1] != x[x.rank() - 2])
       return grads(detail::fail<svd_op>(a, "has no gradient with full_matrices unless matrices are square"));
     const auto du = linalg_part(dy, from, p.u), dv = linalg_part(dy, from, p.v);
@@ -442,7 +443,7 @@ struct self_adjoint_eig_op : linalg_op {
     return {detail::with_last(x, {n}), detail::with_last(x, {at.i[0] != 0 ? n : 0, n})};
   }
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    if (!detail::check_matrices(in[0], true, f, false)) return {};
+    if (!detail::check_matrices(in[0], true, f)) return {};
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.e.num_elements() + p.v.num_elements()}};
   }
@@ -474,7 +475,7 @@ struct self_adjoint_eig_op : linalg_op {
 struct matrix_solve_ls_op : linalg_op {
   static constexpr auto name = "MatrixSolveLs";
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
-    if (!detail::check_matrices(in[0], false, f, false) || !detail::check_right_side(in, f)) return {};
+    if (!detail::check_matrices(in[0], false, f) || !detail::check_right_side(in, f)) return {};
     const tensor_shape &a = in[0].shape, &b = in[1].shape;
     return {in[0].type, detail::with_last(a, {a[a.rank() - 1], b[b.rank() - 1]})};
   }

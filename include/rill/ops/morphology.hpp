@@ -98,6 +98,7 @@ constexpr V dilation2d(V x, V filter, const morphology_options& o = {}) {
     a.pad(o.padding);
     at.i[k] = a.stride, at.i[2 + k] = a.dilation, at.i[4 + k] = a.before;
     r.shape[1 + k] = a.out();
+    if (a.in > 0 && r.shape[1 + k] < 1) f.set("the filter is larger than the image", "use same padding or a smaller filter", s, w);
   }
   if (f) return V::front_end::template fail<ops::dilation2d_op>(f, x);
   return V::front_end::template add<ops::dilation2d_op>(r, {x, filter}, at);

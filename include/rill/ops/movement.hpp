@@ -388,6 +388,47 @@ struct matrix_band_part_op {
   }
 };
 
+// Names for messages.
+struct split_name : function_name {
+  static constexpr auto name = "Split";
+};
+struct unstack_name : function_name {
+  static constexpr auto name = "Unpack";
+};
+struct roll_name : function_name {
+  static constexpr auto name = "Roll";
+};
+struct collapse_name : function_name {
+  static constexpr auto name = "Collapse";
+};
+struct select_name : function_name {
+  static constexpr auto name = "Select";
+};
+struct space_to_batch_name : function_name {
+  static constexpr auto name = "SpaceToBatchND";
+};
+struct batch_to_space_name : function_name {
+  static constexpr auto name = "BatchToSpaceND";
+};
+struct space_to_depth_name : function_name {
+  static constexpr auto name = "SpaceToDepth";
+};
+struct depth_to_space_name : function_name {
+  static constexpr auto name = "DepthToSpace";
+};
+struct meshgrid_name : function_name {
+  static constexpr auto name = "Meshgrid";
+};
+struct shape_name : function_name {
+  static constexpr auto name = "Shape";
+};
+struct diag_name : function_name {
+  static constexpr auto name = "Diag";
+};
+struct diag_part_name : function_name {
+  static constexpr auto name = "DiagPart";
+};
+
 }  // namespace ops
 
 // ---- what gradients and composites are made of ---------------------------------------------------------------------------
@@ -528,7 +569,7 @@ constexpr std::vector<V> split(V x, const tensor_shape& sizes, axis_options o = 
   const auto count = static_cast<std::size_t>(sizes.rank());
   if (V::front_end::failed(x)) return std::vector<V>(count, x);
   const std::int64_t a = detail::front_axis(o.axis, x.rank());
-  if (a < 0) return std::vector<V>(count, detail::fail<ops::slice_op>(x, "axis out of range", "axes are -rank .. rank-1"));
+  if (a < 0) return std::vector<V>(count, detail::fail<ops::split_name>(x, "axis out of range", "axes are -rank .. rank-1"));
   const int axis = static_cast<int>(a);
   tensor_shape s = sizes;
   std::int64_t known = 0;
@@ -542,7 +583,7 @@ constexpr std::vector<V> split(V x, const tensor_shape& sizes, axis_options o = 
   const std::int64_t n = x.shape()[axis];
   if (open >= 0) s[open] = n - known;
   if (!good || n < 0 || (open >= 0 ? known > n : known != n))
-    return std::vector<V>(count, detail::fail<ops::slice_op>(x, "the sizes of the parts do not add up to the axis", "at most eight parts, one may be -1"));
+    return std::vector<V>(count, detail::fail<ops::split_name>(x, "the sizes of the parts do not add up to the axis", "at most eight parts, one may be -1"));
   std::vector<V> parts;
   for (std::int64_t k = 0, at = 0; k < s.rank(); at += s[static_cast<int>(k)], ++k)
     parts.push_back(slice_along(x, axis, at, s[static_cast<int>(k)]));
@@ -558,7 +599,7 @@ constexpr void split_into(V* parts, std::int64_t n, const V& x, std::int64_t axi
   }
   const std::int64_t a = front_axis(axis, x.rank());
   if (a < 0 || x.shape()[static_cast<int>(a)] % n != 0 || x.shape()[static_cast<int>(a)] < 0) {
-    const V bad = fail<ops::slice_op>(x, a < 0 ? "axis out of range" : "the axis does not split into equal parts", "give a list of sizes");
+    const V bad = fail<ops::split_name>(x, a < 0 ? "axis out of range" : "the axis does not split into equal parts", "give a list of sizes");
     for (std::int64_t k = 0; k < n; ++k) parts[k] = bad;
     return;
   }
@@ -601,7 +642,7 @@ constexpr std::vector<V> unstack(V x, axis_options o = {}) {
   if (V::front_end::failed(x)) return {};
   const std::int64_t n = detail::unstacked(x, o.axis);
   if (n < 0) {
-    detail::fail<ops::slice_op>(x, "cannot unstack this axis", "it is -rank .. rank-1 and not the batch");
+    detail::fail<ops::unstack_name>(x, "cannot unstack this axis", "it is -rank .. rank-1 and not the batch");
     return {};
   }
   std::vector<V> parts(static_cast<std::size_t>(n));
@@ -614,7 +655,7 @@ constexpr std::array<V, N> unstack(V x, axis_options o = {}) {
   if (V::front_end::failed(x) || detail::unstacked(x, o.axis) == static_cast<std::int64_t>(N)) {
     detail::unstack_into(parts.data(), static_cast<std::int64_t>(N), x, o.axis);
   } else {
-    const V bad = detail::fail<ops::slice_op>(x, "the axis has another number of elements than unstack is to give");
+    const V bad = detail::fail<ops::unstack_name>(x, "the axis has another number of elements than unstack is to give");
     for (V& p : parts) p = bad;
   }
   return parts;
@@ -913,13 +954,13 @@ constexpr V tile(V x, const tensor_shape& multiples) {
 template <value V>
 constexpr V roll(V x, const roll_options& o) {
   if (V::front_end::failed(x)) return x;
-  if (o.shift.count != o.axis.count) return detail::fail<ops::slice_op>(x, "needs one shift per axis");
+  if (o.shift.count != o.axis.count) return detail::fail<ops::roll_name>(x, "needs one shift per axis");
   for (int k = 0; k < o.axis.count; ++k) {
     const std::int64_t a = detail::front_axis(o.axis.axes[k], x.rank());
-    if (a < 0) return detail::fail<ops::slice_op>(x, "axis out of range", "axes are -rank .. rank-1");
+    if (a < 0) return detail::fail<ops::roll_name>(x, "axis out of range", "axes are -rank .. rank-1");
     const int d = static_cast<int>(a);
     const std::int64_t n = x.shape()[d];
-    if (n < 0) return detail::fail<ops::slice_op>(x, "the batch cannot be rolled");
+    if (n < 0) return detail::fail<ops::roll_name>(x, "the batch cannot be rolled");
     const std::int64_t s = n == 0 ? 0 : (o.shift.axes[k] % n + n) % n;
     if (s != 0) x = concat({slice_along(x, d, n - s, s), slice_along(x, d, 0, n - s)}, {d});
   }
@@ -995,13 +1036,31 @@ constexpr V broadcast_in_dim(V x, const tensor_shape& shape, const axis_list& br
   }
   return rill::broadcast_in_dim(x, shape, dims);
 }
+/// x under a shape of this rank: its axis k at broadcast_dimensions[k], which increase strictly, and 1 elsewhere. So an
+/// element-wise op meets an operand of another rank as XLA's with broadcast_dimensions does, ones repeating on either side:
+///
+///   add(m, xla::in_dim(v, 2, {0}))       // m [2, 3], v [2]: v[i] is added to row i
+template <value V>
+constexpr V in_dim(V x, int rank, const axis_list& broadcast_dimensions) {
+  if (V::front_end::failed(x)) return x;
+  tensor_shape s;
+  for (int d = 0; d < rank && rank <= max_rank; ++d) s.push_back(1);
+  bool good = broadcast_dimensions.count == x.rank() && rank <= max_rank;
+  for (int k = 0; good && k < x.rank(); ++k) {
+    const std::int64_t d = broadcast_dimensions.axes[k];
+    good = d >= 0 && d < rank && (k == 0 || d > broadcast_dimensions.axes[k - 1]);
+    if (good) s[static_cast<int>(d)] = x.shape()[k];
+  }
+  if (!good) return rill::detail::fail<ops::broadcast_in_dim_op>(x, "the dimensions do not match", "one per axis, strictly increasing, below the rank");
+  return reshape_to(x, s);
+}
 /// Consecutive axes, named in order, become one (XLA's Collapse).
 template <value V>
 constexpr V collapse(V x, const axis_list& dimensions) {
   if (V::front_end::failed(x)) return x;
   for (int k = 0; k < dimensions.count; ++k)
     if (dimensions.axes[k] < 0 || dimensions.axes[k] >= x.rank() || (k > 0 && dimensions.axes[k] != dimensions.axes[k - 1] + 1))
-      return rill::detail::fail<ops::reshape_op>(x, "needs consecutive axes in order");
+      return rill::detail::fail<ops::collapse_name>(x, "needs consecutive axes in order");
   if (dimensions.count == 0) return x;
   tensor_shape s;
   for (int d = 0; d < x.rank(); ++d) {
@@ -1029,7 +1088,7 @@ constexpr V select(V pred, V on_true, V on_false) {
     f.set("both values must have one shape", "", {on_true.type(), on_true.shape()}, {on_false.type(), on_false.shape()});
   else if (pred.rank() != 0 && !(pred.shape() == on_true.shape()))
     f.set("the predicate must be a scalar or of the shape of the values", "", {pred.type(), pred.shape()}, {on_true.type(), on_true.shape()});
-  if (f) return V::front_end::template fail<ops::slice_op>(f, pred);
+  if (f) return V::front_end::template fail<ops::select_name>(f, pred);
   return rill::select(pred, on_true, on_false);
 }
 using rill::dynamic_slice;
@@ -1070,7 +1129,7 @@ constexpr V space_to_batch_nd(V x, const tensor_shape& block_shape, const pad_li
   if (V::front_end::failed(x)) return x;
   const int m = block_shape.rank(), rank = x.rank();
   if (m + 1 > rank || paddings.count != m || rank + m > max_rank)
-    return detail::fail<ops::transpose_op>(x, "needs one block size and padding per spatial axis", "at most 8 axes with those of the blocks");
+    return detail::fail<ops::space_to_batch_name>(x, "needs one block size and padding per spatial axis", "at most 8 axes with those of the blocks");
   pad_list config{{0, 0}};
   for (int d = 1; d < rank; ++d) config.push_back(d <= m ? paddings.axes[d - 1] : pad_width{});
   x = pad(x, config);
@@ -1080,7 +1139,7 @@ constexpr V space_to_batch_nd(V x, const tensor_shape& block_shape, const pad_li
   axis_list order;
   for (int k = 0; k < m; ++k) {
     const std::int64_t n = x.shape()[k + 1], b = block_shape[k];
-    if (b < 1 || n < 0 || n % b != 0) return detail::fail<ops::transpose_op>(x, "a padded axis is not a multiple of its block");
+    if (b < 1 || n < 0 || n % b != 0) return detail::fail<ops::space_to_batch_name>(x, "a padded axis is not a multiple of its block");
     open.push_back(n / b), open.push_back(b);
     batch *= b;
     order.axes[order.count++] = 2 * k + 2;
@@ -1097,10 +1156,10 @@ constexpr V batch_to_space_nd(V x, const tensor_shape& block_shape, const pad_li
   if (V::front_end::failed(x)) return x;
   const int m = block_shape.rank(), rank = x.rank();
   if (m + 1 > rank || crops.count != m || rank + m > max_rank)
-    return detail::fail<ops::transpose_op>(x, "needs one block size and crop per spatial axis", "at most 8 axes with those of the blocks");
+    return detail::fail<ops::batch_to_space_name>(x, "needs one block size and crop per spatial axis", "at most 8 axes with those of the blocks");
   std::int64_t blocks = 1;
   for (int k = 0; k < m; ++k) blocks *= block_shape[k] < 1 ? 0 : block_shape[k];
-  if (blocks == 0 || x.shape()[0] % blocks != 0) return detail::fail<ops::transpose_op>(x, "the first axis is not a multiple of the blocks");
+  if (blocks == 0 || x.shape()[0] % blocks != 0) return detail::fail<ops::batch_to_space_name>(x, "the first axis is not a multiple of the blocks");
   tensor_shape open, shape{x.shape()[0] / blocks};
   axis_list order;
   for (int k = 0; k < m; ++k) open.push_back(block_shape[k]);
@@ -1117,7 +1176,7 @@ constexpr V batch_to_space_nd(V x, const tensor_shape& block_shape, const pad_li
   for (int d = 1; d < rank; ++d) {
     const pad_width c = d <= m ? crops.axes[d - 1] : pad_width{};
     if (c.before < 0 || c.after < 0 || (shape[d] >= 0 && c.before + c.after > shape[d]))
-      return detail::fail<ops::slice_op>(x, "a crop is negative or longer than its axis");
+      return detail::fail<ops::batch_to_space_name>(x, "a crop is negative or longer than its axis");
     begin.push_back(c.before), limit.push_back(shape[d] - c.after);
   }
   return xla::slice(x, begin, limit);
@@ -1139,7 +1198,7 @@ constexpr V space_to_depth(V x, std::int64_t block_size, block_options o = {}) {
   const tensor_shape s = x.shape();
   const int h = o.data_format == image_layout::nhwc ? 1 : 2;
   if (s.rank() != 4 || k < 1 || s[h] < 0 || s[h + 1] < 0 || s[h] % k != 0 || s[h + 1] % k != 0)
-    return detail::fail<ops::transpose_op>(x, "needs images whose height and width are multiples of the block");
+    return detail::fail<ops::space_to_depth_name>(x, "needs images whose height and width are multiples of the block");
   if (h == 1)
     return reshape_to(transpose(reshape_to(x, {s[0], s[1] / k, k, s[2] / k, k, s[3]}), {0, 1, 3, 2, 4, 5}),
                       {s[0], s[1] / k, s[2] / k, k * k * s[3]});
@@ -1154,7 +1213,7 @@ constexpr V depth_to_space(V x, std::int64_t block_size, block_options o = {}) {
   const tensor_shape s = x.shape();
   const int c = o.data_format == image_layout::nhwc ? 3 : 1;
   if (s.rank() != 4 || k < 1 || s[c] < 0 || s[c] % (k * k) != 0)
-    return detail::fail<ops::transpose_op>(x, "needs images whose channels are a multiple of the block's pixels");
+    return detail::fail<ops::depth_to_space_name>(x, "needs images whose channels are a multiple of the block's pixels");
   const std::int64_t d = s[c] / (k * k);
   if (c == 3)
     return reshape_to(transpose(reshape_to(x, {s[0], s[1], s[2], k, k, d}), {0, 1, 3, 2, 4, 5}), {s[0], s[1] * k, s[2] * k, d});
@@ -1191,7 +1250,7 @@ constexpr V diag(V x) {
   if (V::front_end::failed(x)) return x;
   const tensor_shape s = x.shape();
   if (s.rank() < 1 || 2 * s.rank() > max_rank || !s.is_static())
-    return detail::fail<ops::matrix_diag_op>(x, "needs a tensor of rank 1 to 4 without a batch");
+    return detail::fail<ops::diag_name>(x, "needs a tensor of rank 1 to 4 without a batch");
   tensor_shape twice = s;
   for (int d = 0; d < s.rank(); ++d) twice.push_back(s[d]);
   return reshape_to(matrix_diag(reshape_to(x, {s.num_elements()})), twice);
@@ -1204,7 +1263,7 @@ constexpr V diag_part(V x) {
   const int half = s.rank() / 2;
   bool good = s.rank() >= 2 && s.rank() % 2 == 0 && s.is_static();
   for (int d = 0; good && d < half; ++d) good = s[d] == s[d + half];
-  if (!good) return detail::fail<ops::matrix_diag_part_op>(x, "needs a tensor of even rank whose halves are of one shape");
+  if (!good) return detail::fail<ops::diag_part_name>(x, "needs a tensor of even rank whose halves are of one shape");
   const tensor_shape to(s.begin(), half);
   return reshape_to(matrix_diag_part(reshape_to(x, {to.num_elements(), to.num_elements()})), to);
 }
@@ -1223,7 +1282,7 @@ constexpr std::array<V, N> meshgrid(const std::array<V, N>& vectors, meshgrid_op
   for (std::size_t k = 0; k < N; ++k) {
     if (V::front_end::failed(vectors[k])) return grid;
     if (vectors[k].rank() > 1) {
-      grid[k] = detail::fail<ops::broadcast_in_dim_op>(vectors[k], "a grid is made of vectors");
+      grid[k] = detail::fail<ops::meshgrid_name>(vectors[k], "a grid is made of vectors");
       return grid;
     }
     shape[static_cast<int>(axis_of(k))] = vectors[k].rank() == 0 ? 1 : vectors[k].shape()[0];
@@ -1238,6 +1297,7 @@ constexpr std::array<V, N> meshgrid(const std::array<V, N>& vectors, meshgrid_op
 template <value V>
 constexpr V shape_of(const V& x, dtype out_type = dtype::int32) {
   if (V::front_end::failed(x)) return x;
+  if (out_type != dtype::int32 && out_type != dtype::int64) return detail::fail<ops::shape_name>(x, "is given as int32 or int64");
   const V like = V::front_end::constant(x, out_type, 0);
   if (x.rank() == 0) return slice_along(reshape_to(like, {1}), 0, 0, 0);
   std::vector<V> parts;
@@ -1248,6 +1308,7 @@ constexpr V shape_of(const V& x, dtype out_type = dtype::int32) {
 template <value V>
 constexpr V count_of(const V& x, dtype out_type = dtype::int32) {
   if (V::front_end::failed(x)) return x;
+  if (out_type != dtype::int32 && out_type != dtype::int64) return detail::fail<ops::shape_name>(x, "is given as int32 or int64");
   return V::front_end::count(V::front_end::constant(x, out_type, 0), x.shape().num_elements());
 }
 /// The number of axes as a scalar (tf.rank).

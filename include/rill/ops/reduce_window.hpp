@@ -7,7 +7,8 @@
 /// nothing: they are the identity of the combination, and are never selected.
 ///
 /// Gradients: a sum's is a sum over windows of dy with stride and base dilation changed; a maximum's goes to the first
-/// largest element of each window, the gradient of that reads it back, and so on. NaN is larger than all numbers.
+/// largest element of each window, the gradient of that reads it back, and so on; a product's is made of the products of the
+/// other elements, a few ops per element of a window, and divides nothing. NaN is larger than all numbers.
 /// Real dtypes; half and bfloat16 are computed in float, integers in 64 bits (so a caller's function sees these types).
 /// Cost: windows x elements of a window.
 /// Sources: XLA operation semantics; TensorFlow 1.8's tf.nn.pool, max_pool, avg_pool, max_pool_with_argmax.
@@ -17,6 +18,7 @@
 ///   y = pool(x, {2}, pooling_type::max, {.strides = {2}});
 
 #include <concepts>
+#include <vector>
 
 #include "window_padding.hpp"
 
@@ -117,11 +119,11 @@ struct reduce_window_op {
   static constexpr int cost = 100;
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
-  static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x)
-    requires(std::is_same_v<Reducer, sum> || std::is_same_v<Reducer, max> || std::is_same_v<Reducer, min>)
-  {
+  static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x) {
     if constexpr (std::is_same_v<Reducer, sum>)
       return grads(windows_to<sum>(dy, x.shape(), window_geometry::unpack(at, x.shape()).transposed(y.shape())));
+    else if constexpr (std::is_same_v<Reducer, prod>)
+      return grads(window_product_gradient(dy, x, y.shape(), window_geometry::unpack(at, x.shape())));
     else return grads(window_scatter<std::conditional_t<std::is_same_v<Reducer, max>, first_largest, first_smallest>>(x, dy, at));
   }
 };
@@ -240,6 +242,52 @@ constexpr V window_scatter(V x, V source, const attributes& at) {
   if (V::front_end::failed(x)) return x;
   if (V::front_end::failed(source)) return source;
   return V::front_end::template add<ops::window_scatter_op<Select>>({source.type(), x.shape()}, {x, source}, at);
+}
+/// The gradient of the products of windows: each element of a window gets dy times the product of the others.
+template <value V>
+constexpr V window_product_gradient(V dy, V x, const tensor_shape& out, const ops::window_geometry& g) {
+  if (V::front_end::failed(dy)) return dy;
+  if (V::front_end::failed(x) || out.num_elements() == 0) return zeros_like(x);
+  const int rank = g.rank;
+  pad_list around, back;
+  std::int64_t taps = 1;
+  bool holes = false;
+  tensor_shape whole, start, dilated, step;
+  for (int d = 0; d < rank; ++d) {
+    const auto& a = g.axes[d];
+    const std::int64_t n = a.dilated_in(), used = a.trivial() ? n : (out[d] - 1) * a.stride + a.dilated_window(), after = used - a.before - n;
+    around.push_back({a.before, after, a.base_dilation - 1}), back.push_back({-a.before, -after});
+    whole.push_back(used), start.push_back(0), dilated.push_back(n), step.push_back(a.base_dilation);
+    taps *= a.window, holes = holes || a.base_dilation != 1;
+  }
+  const V base = pad(x, around, {.constant_values = 1});
+  const auto at_tap = [&](std::int64_t t, tensor_shape& from, tensor_shape& to, tensor_shape& stride) {
+    from = to = stride = whole;
+    for (int d = rank - 1; d >= 0; --d) {
+      const auto& a = g.axes[d];
+      from[d] = t % a.window * a.dilation, t /= a.window, stride[d] = a.stride;
+      to[d] = a.trivial() ? whole[d] : from[d] + (out[d] - 1) * a.stride + 1;
+    }
+  };
+  tensor_shape from, to, stride;
+  std::vector<V> elements, before;  // of all windows: element t, dy times the elements before it
+  V product = dy;
+  for (std::int64_t t = 0; t < taps; ++t) {
+    at_tap(t, from, to, stride);
+    elements.push_back(xla::slice(base, from, to, stride));
+    before.push_back(product);
+    if (t + 1 < taps) product = product * elements.back();
+  }
+  V sum = zeros_like(base), after = ones_like(dy);
+  for (std::int64_t t = taps - 1; t >= 0; --t) {
+    at_tap(t, from, to, stride);
+    pad_list place;
+    for (int d = 0; d < rank; ++d) place.push_back({from[d], whole[d] - to[d], stride[d] - 1});
+    sum = sum + pad(before[static_cast<std::size_t>(t)] * after, place);
+    if (t > 0) after = after * elements[static_cast<std::size_t>(t)];
+  }
+  const V inside = pad(sum, back);
+  return holes ? xla::slice(inside, start, dilated, step) : inside;
 }
 /// Reads `values` where each window of x selects.
 template <class Select, value V>

@@ -47,11 +47,6 @@ constexpr std::int64_t axis_mask(const axis_list& list, int rank) {
   return mask;
 }
 
-namespace detail {
-template <class V>
-struct product_gradient;
-}
-
 namespace ops {
 
 /// Reducers: identity and an associative, commutative combination; generic over scalars and packs. Integers wrap around.
@@ -170,13 +165,25 @@ struct reduce_op {
     if constexpr (std::is_same_v<Reducer, sum>) {
       return grads(spread(dy));
     } else if constexpr (std::is_same_v<Reducer, prod>) {
-      return grads(rill::detail::product_gradient<std::remove_cvref_t<decltype(x)>>::of(dy, x, at.i[0]));
+      return grads(prod_gradient(dy, x, at.i[0]));
     } else {  // shared evenly among the elements that attain the extremum
       auto hit = cast_like(rill::equal(x, spread(y)), x);
       auto count = sum_over(hit, at.i[0]);
       return grads(hit * spread(dy / count));
     }
   }
+};
+
+/// x [parts, rows, n] -> for each element of a row the product of all others: the gradient of a product. Gradients of that
+/// are the same of dual numbers, x + e dy with e e = 0, gradients of those of dual numbers of dual numbers; so a number has
+/// 2^order parts, part s the factor of those e whose bits are set in s. Floating dtypes.
+struct product_of_others_op {
+  static constexpr auto name = "ProductOfOthers";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 8;
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);  // kernel/product.hpp
+  static constexpr auto vjp(const attributes&, auto dy, auto, auto x) { return grads(product_of_others_gradient(dy, x)); }
 };
 
 /// argmax/argmin along axis i[0].
@@ -192,21 +199,11 @@ struct arg_reduce_op {
       f.set("axis out of range", "axes are -rank .. rank-1", in[0]);
       return {};
     }
+    if ((class_of(in[0].type) & types::reals) == 0) f.set("does not take operands of this dtype", "cast them", in[0]);
     return {dtype::int64, reduced_shape(x, std::int64_t{1} << at.i[0], false)};
   }
 };
 
 }  // namespace ops
 
-namespace detail {
-/// The gradient of reduce_prod is made of scans; ops/scan.hpp, which plain models should not pay for, specializes this.
-template <class V>
-struct product_gradient {
-  static constexpr V of(const V&, const V& x, std::int64_t) {
-    failure f;
-    f.set("has its gradient in <rill/kernel/scan.hpp>", "include it", {x.type(), x.shape()});
-    return V::front_end::template fail<ops::reduce_op<ops::prod>>(f, x);
-  }
-};
-}  // namespace detail
 }  // namespace rill

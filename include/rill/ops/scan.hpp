@@ -284,41 +284,6 @@ constexpr V scan_gradient(ops::log_sum_exp, const attributes& at, const V& dy, c
   return exp_of(x - total) * linear_recurrence(exp_of(total - shift(total, axis, !reverse)), weight, axis, !reverse);
 }
 
-/// The gradient of a product over the axes in a bit mask: dy (without those axes) times the product of all other elements,
-/// which is right where elements are 0. Not for complex numbers.
-template <value V>
-constexpr V prod_gradient(V dy, V x, std::int64_t mask) {
-  if (V::front_end::failed(x)) return x;
-  if (is_complex(x.type())) return detail::fail<ops::reduce_op<ops::prod>>(x, "has no gradient for complex numbers");
-  const int rank = x.rank();
-  attributes order, back;
-  tensor_shape rows;
-  int n = 0;
-  std::int64_t reduced = 1;
-  for (int d = 0; d < rank; ++d)
-    if ((mask >> d & 1) == 0) order.i[n++] = d, rows.push_back(x.shape()[d]);
-  const tensor_shape kept = rows;
-  for (int d = 0; d < rank; ++d)
-    if ((mask >> d & 1) != 0) order.i[n++] = d, reduced *= x.shape()[d];
-  for (int k = 0; k < rank; ++k) back.i[order.i[k]] = k;
-  if (kept.rank() == rank) return dy;
-  rows.push_back(reduced);
-  bool in_order = true;
-  for (int k = 0; k < rank; ++k) in_order = in_order && order.i[k] == k;
-  const V moved = in_order ? x : permute(x, order);
-  const V flat = reshape_to(moved, rows);
-  const V others = cumprod(flat, {-1, true, false}) * cumprod(flat, {-1, true, true}) * expand_dims(dy, -1);
-  const V g = reshape_to(others, moved.shape());
-  return in_order ? g : permute(g, back);
-}
-
-namespace detail {
-template <value V>
-struct product_gradient<V> {
-  static constexpr V of(const V& dy, const V& x, std::int64_t mask) { return prod_gradient(dy, x, mask); }
-};
-}  // namespace detail
-
 // ---- reductions ------------------------------------------------------------------------------------------------------
 
 /// log(sum(exp(x))) over axes, without overflow; -inf for no elements.

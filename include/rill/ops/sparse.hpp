@@ -582,6 +582,7 @@ constexpr V sparse_to_indicator(const sparse_value<V>& s, std::int64_t vocab_siz
   if (detail::refused<op>(s, bad)) return bad;
   if (s.rank() < 1 || !detail::is_index({s.type(), {}}))
     return detail::fail<op>(s.values, "needs ids of int32 or int64");
+  if (vocab_size < 0) return detail::fail<op>(s.values, "vocab_size is negative");
   int columns[max_rank] = {0, 1, 2, 3, 4, 5, 6, 7};
   const V rows = detail::sparse_columns(s.indices, s.dense_shape, columns, s.rank() - 1),
           ids = expand_dims(cast_to(s.values, dtype::int64), -1);

@@ -16,7 +16,7 @@
 
 #include "rill/core/error.hpp"
 #include "rill/io/filesystem.hpp"
-#include "rill/io/graph_def.hpp"
+#include "rill/io/graph_def_reader.hpp"
 #include "rill/io/record.hpp"
 #include "rill/io/wire.hpp"
 

@@ -23,18 +23,19 @@ namespace rill::summary {
 
 namespace detail {
 
-/// Right edges of the default buckets, ascending, the last one DBL_MAX.
+/// Right edges of the default buckets, ascending, the last one DBL_MAX. A plain function: compilers try to run a lambda
+/// that initialises a static, and give up after a tenth of a second.
+inline std::vector<double> make_histogram_edges() {
+  std::vector<double> positive;
+  for (double v = 1.0e-12; v < 1.0e20; v *= 1.1) positive.push_back(v);
+  positive.push_back(std::numeric_limits<double>::max());
+  const std::size_t n = positive.size();
+  std::vector<double> all(2 * n + 1);
+  for (std::size_t i = 0; i < n; ++i) all[n - 1 - i] = -positive[i], all[n + 1 + i] = positive[i];
+  return all;
+}
 inline const std::vector<double>& histogram_edges() {
-  static const std::vector<double> edges = [] {
-    std::vector<double> positive;
-    for (double v = 1.0e-12; v < 1.0e20; v *= 1.1) positive.push_back(v);
-    positive.push_back(std::numeric_limits<double>::max());
-    std::vector<double> all;
-    for (auto it = positive.rbegin(); it != positive.rend(); ++it) all.push_back(-*it);
-    all.push_back(0.0);
-    all.insert(all.end(), positive.begin(), positive.end());
-    return all;
-  }();
+  static const std::vector<double> edges = make_histogram_edges();
   return edges;
 }
 
