@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <rill/graph/step.hpp>
 #include <rill/graph/compile.hpp>
 #include <string>
 #include <vector>

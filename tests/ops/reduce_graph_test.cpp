@@ -23,7 +23,7 @@ struct times {
   constexpr auto operator()(auto a, auto b) const { return a * b; }
 };
 
-struct model {
+struct two_operands {
   constexpr auto operator()(symbol x, symbol place) const {
     const symbol lowest = graph::constant_of(x.g, dtype::float32, -1e30), none = graph::constant_of(x.g, dtype::int32, 1000000);
     const auto rows = xla::reduce<float, std::int32_t>(best{}, {1}, x, place, lowest, none);
@@ -37,7 +37,7 @@ struct model {
 }  // namespace
 
 TEST_CASE("graph: reductions of two operands by one function") {
-  graph::session<model, tensor<float, dyn, 5>, tensor<std::int32_t, dyn, 5>> s;
+  graph::session<two_operands, tensor<float, dyn, 5>, tensor<std::int32_t, dyn, 5>> s;
   for (const std::int64_t n : {1, 4, 7}) {
     tensor<float, dyn, 5> x({n, 5});
     tensor<std::int32_t, dyn, 5> place({n, 5});

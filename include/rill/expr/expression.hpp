@@ -88,7 +88,7 @@ struct binder {
   }
   /// An operand in row-major order.
   void dense(const void* p, std::size_t width, const tensor_shape& s, bool single) {
-    std::int64_t steps[max_rank];
+    std::int64_t steps[max_rank] = {};
     rill::detail::row_major_strides(s, steps);
     const auto at = reinterpret_cast<std::uintptr_t>(p);
     operand(p, width, s, steps, {at, at + static_cast<std::size_t>(s.num_elements()) * width}, single);

@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <string>
 
-#include "compile.hpp"
+#include "step.hpp"
 
 namespace rill::graph {
 

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "compile.hpp"
+#include "step.hpp"
 
 namespace rill::graph {
 

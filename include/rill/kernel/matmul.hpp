@@ -23,6 +23,7 @@
 ///                                               store_epilogue<float>{c, n});
 
 #include <rill/kernel/parallel.hpp>
+#include <rill/kernel/scratch.hpp>
 #include <rill/kernel/xsimd.hpp>
 
 #include <algorithm>
@@ -249,9 +250,9 @@ template <class T>
 class scratch_lease {
  public:
   explicit scratch_lease(std::size_t bytes) {
-    stack& s = local();
-    if (s.depth < max_depth) {
-      buffer& b = s.buffers[static_cast<std::size_t>(s.depth)];
+    scratch_memory& s = scratch_memory::current();
+    if (s.depth < scratch_memory::max_depth) {
+      scratch_memory::buffer& b = s.buffers[static_cast<std::size_t>(s.depth)];
       b.reserve(bytes);
       data_ = b.data;
     } else {
@@ -262,38 +263,11 @@ class scratch_lease {
   }
   scratch_lease(const scratch_lease&) = delete;
   scratch_lease& operator=(const scratch_lease&) = delete;
-  ~scratch_lease() { --local().depth; }
+  ~scratch_lease() { --scratch_memory::current().depth; }
   [[nodiscard]] std::byte* data() const { return data_; }
 
  private:
-  static constexpr int max_depth = 8;
-  static constexpr std::align_val_t alignment{64};
-  struct buffer {
-    std::byte* data = nullptr;
-    std::size_t size = 0;
-    buffer() = default;
-    buffer(const buffer&) = delete;
-    buffer& operator=(const buffer&) = delete;
-    ~buffer() { ::operator delete(data, alignment); }
-    void reserve(std::size_t bytes) {
-      if (bytes <= size) return;
-      ::operator delete(data, alignment);
-      data = nullptr;
-      size = 0;
-      data = static_cast<std::byte*>(::operator new(bytes, alignment));
-      size = bytes;
-    }
-  };
-  struct stack {
-    std::array<buffer, static_cast<std::size_t>(max_depth)> buffers;
-    int depth = 0;
-  };
-  static stack& local() {
-    static thread_local stack s;
-    return s;
-  }
-
-  buffer own_;
+  scratch_memory::buffer own_;
   std::byte* data_ = nullptr;
 };
 
@@ -305,15 +279,15 @@ class call_scratch {
   call_scratch(std::int64_t shared, std::int64_t per_task)
       : shared_(round_up(shared, line)),
         per_task_(round_up(per_task, line)),
-        slots_(std::max(2, oneapi::tbb::this_task_arena::max_concurrency()) + 1),
+        slots_(rill::detail::loop_slots()),
         lease_(static_cast<std::size_t>(shared_ + per_task_ * slots_) * sizeof(T)) {}
   [[nodiscard]] T* shared() const { return reinterpret_cast<T*>(lease_.data()); }
 
   /// Calls `f(T* scratch)` with the calling thread's own part.
   template <class F>
   void with_task_scratch(F&& f) const {
-    const int slot = oneapi::tbb::this_task_arena::current_thread_index();
-    if (slot < slots_) return f(shared() + shared_ + std::max(slot, 0) * per_task_);
+    const int slot = rill::detail::loop_slot();
+    if (slot < slots_) return f(shared() + shared_ + slot * per_task_);
     scratch_lease own(static_cast<std::size_t>(per_task_) * sizeof(T));
     f(reinterpret_cast<T*>(own.data()));
   }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The memory behind the kernels' scratch leases (kernel/matmul.hpp): every thread has some, which only grows; an object
+/// that must not allocate while it runs, on whatever thread, brings its own.
+///
+///   kernel::scratch_memory own;
+///   { const kernel::scratch_memory::scope use(own); run_kernels(); }   // grows `own`, once
+
+#include <array>
+#include <cstddef>
+#include <new>
+#include <utility>
+
+namespace rill::kernel {
+
+class scratch_memory {
+ public:
+  static constexpr int max_depth = 8;  ///< of leases inside leases
+  static constexpr std::align_val_t alignment{64};
+
+  struct buffer {
+    std::byte* data = nullptr;
+    std::size_t size = 0;
+    buffer() = default;
+    buffer(const buffer&) = delete;
+    buffer& operator=(const buffer&) = delete;
+    ~buffer() { ::operator delete(data, alignment); }
+    void reserve(std::size_t bytes) {
+      if (bytes <= size) return;
+      ::operator delete(data, alignment);
+      data = nullptr;
+      size = 0;
+      data = static_cast<std::byte*>(::operator new(bytes, alignment));
+      size = bytes;
+    }
+  };
+
+  /// What leases of this thread use now.
+  static scratch_memory& current() {
+    if (scratch_memory* given = brought()) return *given;
+    static thread_local scratch_memory own;
+    return own;
+  }
+
+  /// While it lives, leases of this thread use `m`.
+  class scope {
+   public:
+    explicit scope(scratch_memory& m) : before_(std::exchange(brought(), &m)) {}
+    scope(const scope&) = delete;
+    scope& operator=(const scope&) = delete;
+    ~scope() { brought() = before_; }
+
+   private:
+    scratch_memory* before_;
+  };
+
+  std::array<buffer, static_cast<std::size_t>(max_depth)> buffers;
+  int depth = 0;
+
+ private:
+  static scratch_memory*& brought() {
+    static thread_local scratch_memory* m = nullptr;
+    return m;
+  }
+};
+
+}  // namespace rill::kernel
