@@ -200,6 +200,13 @@ void run_root(const op_info* op, const attributes& a, const tensor_shape* shape,
       }
       out[at(i)] = in[0][at(from)];
     }
+  } else if (op == &info_of<ops::product_of_others_op>) {  // of the gradient of a product: [1, rows, n]
+    const std::int64_t n = shape[0][2];
+    for (std::int64_t i = 0; i < out_shape.num_elements(); ++i) {
+      out[at(i)] = 1;
+      for (std::int64_t j = 0; j < n; ++j)
+        if (j != i % n) out[at(i)] *= in[0][at(i / n * n + j)];
+    }
   } else {
     const bool largest = op == &info_of<graph::arg_reduce_op<ops::argmax>>;
     REQUIRE_MESSAGE((largest || op == &info_of<graph::arg_reduce_op<ops::argmin>>), "no loop for " << op->name);

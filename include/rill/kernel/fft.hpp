@@ -484,7 +484,7 @@ void real_forward(std::int64_t count, std::int64_t n, std::int64_t given, T midd
         const T wr = turn[static_cast<std::size_t>(2 * k)], wi = turn[static_cast<std::size_t>(2 * k + 1)];
         // s - i w d
         const T tr = wr * di + wi * dr, ti = wr * dr - wi * di;
-        out[2 * (h - k)] = sr - tr, out[2 * (h - k) + 1] = -si - ti;
+        out[2 * (h - k)] = sr - tr, out[2 * (h - k) + 1] = T(0) - (si + ti);  // 0, not -0
         out[2 * k] = sr + tr, out[2 * k + 1] = si - ti;
       }
     }
