@@ -11,130 +11,88 @@
 
 namespace rill::kernel::detail {
 
-/// Calls f(row) for the rows of a call: f gets the number of units, of lanes at hand, and reads through `at`.
-template <class T, class F>
-void over_gates(std::int64_t rows, std::int64_t units, const F& f) {
-  constexpr int W = rill::detail::native_lanes<T>;
-  parallel_for(rows, rows_per_task(units * 16), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r)
-      for (std::int64_t k = 0; k < units; k += W) f(r, k, units - k < W ? static_cast<int>(units - k) : W);
-  });
-}
-/// W numbers of a row, or as many as there are; the others are 0.
+/// Some units of one example: a register of each gate and state, or as many lanes of it as there are units left.
 template <class T>
-auto load_some(const T* p, int n) {
-  constexpr int W = rill::detail::native_lanes<T>;
-  return n == W ? pack<T, W>::load(p) : pack<T, W>::load(p, n);
-}
-template <class T, int W>
-void store_some(pack<T, W> v, T* p, int n) {
-  if (n == W) v.store(p);
-  else v.store(p, n);
-}
+struct lstm_units {
+  static constexpr int lanes = rill::detail::native_lanes<T>;
+  using numbers = pack<T, lanes>;
+  const operand_memory* in;
+  const result_memory& out;
+  std::int64_t units, row, first;
 
-/// f(T()) for the dtype of a gate tensor.
+  [[nodiscard]] std::int64_t left() const { return units - first; }
+  [[nodiscard]] numbers number(double v) const { return numbers(static_cast<T>(v)); }
+  /// Before its activation: 0 to 3 are i, j, f, o.
+  [[nodiscard]] numbers gate(int q) const { return load(in[0].as<T>() + row * 4 * units + q * units); }
+  /// Of operand k.
+  [[nodiscard]] numbers state(int k) const { return load(in[k].as<T>() + row * units); }
+  void give(numbers v) const { store(v, out.as<T>() + row * units); }
+  void give_gate(int q, numbers v) const { store(v, out.as<T>() + row * 4 * units + q * units); }
+
+ private:
+  numbers load(const T* p) const { return left() >= lanes ? numbers::load(p + first) : numbers::load(p + first, left()); }
+  void store(numbers v, T* p) const {
+    if (left() >= lanes) v.store(p + first);
+    else v.store(p + first, left());
+  }
+};
+
+/// Calls f(lstm_units) for all of them; operand 1 is a state.
 template <class F>
-void with_gates(const operand_memory& z, const F& f) {
-  if (z.type == dtype::float32) f(float());
-  else f(double());
+void for_units(const operand_memory* in, const result_memory& out, const F& f) {
+  const auto run = [&]<class T>(T) {
+    const std::int64_t rows = in[1].shape[0], units = in[1].shape[1];
+    parallel_for(rows, rows_per_task(units * 16), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r)
+        for (std::int64_t k = 0; k < units; k += lstm_units<T>::lanes) f(lstm_units<T>{in, out, units, r, k});
+    });
+  };
+  if (in[0].type == dtype::float32) run(float());
+  else run(double());
 }
 
 }  // namespace rill::kernel::detail
 
 namespace rill::ops {
 
-// z's quarters are i, j, f, o.
-
 template <class>
 void lstm_state_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  kernel::detail::with_gates(in[0], [&]<class T>(T) {
-    using namespace kernel::detail;
-    const std::int64_t u = in[1].shape[1];
-    const T *z = in[0].as<T>(), *c = in[1].as<T>();
-    T* y = out.as<T>();
-    const pack<T, rill::detail::native_lanes<T>> bias(static_cast<T>(at.f[0]));
-    over_gates<T>(in[1].shape[0], u, [&](std::int64_t r, std::int64_t k, int n) {
-      const T* g = z + r * 4 * u + k;
-      const auto i = sigmoid::eval(load_some(g, n)), j = tanh::eval(load_some(g + u, n)), f = sigmoid::eval(load_some(g + 2 * u, n) + bias);
-      store_some(load_some(c + r * u + k, n) * f + i * j, y + r * u + k, n);
-    });
+  kernel::detail::for_units(in, out, [&](const auto& c) {
+    c.give(c.state(1) * sigmoid::eval(c.gate(2) + c.number(at.f[0])) + sigmoid::eval(c.gate(0)) * tanh::eval(c.gate(1)));
   });
 }
 template <class>
 void lstm_state_grad_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  kernel::detail::with_gates(in[0], [&]<class T>(T) {
-    using namespace kernel::detail;
-    const std::int64_t u = in[1].shape[1];
-    const T *z = in[0].as<T>(), *c = in[1].as<T>(), *dy = in[2].as<T>();
-    T* dz = out.as<T>();
-    using P = pack<T, rill::detail::native_lanes<T>>;
-    const P bias(static_cast<T>(at.f[0])), one(T(1)), zero(T(0));
-    over_gates<T>(in[1].shape[0], u, [&](std::int64_t r, std::int64_t k, int n) {
-      const T* g = z + r * 4 * u + k;
-      T* to = dz + r * 4 * u + k;
-      const auto i = sigmoid::eval(load_some(g, n)), j = tanh::eval(load_some(g + u, n)), f = sigmoid::eval(load_some(g + 2 * u, n) + bias);
-      const auto d = load_some(dy + r * u + k, n);
-      store_some(d * j * i * (one - i), to, n);
-      store_some(d * i * (one - j * j), to + u, n);
-      store_some(d * load_some(c + r * u + k, n) * f * (one - f), to + 2 * u, n);
-      store_some(zero, to + 3 * u, n);
-    });
+  kernel::detail::for_units(in, out, [&](const auto& c) {
+    const auto one = c.number(1), i = sigmoid::eval(c.gate(0)), j = tanh::eval(c.gate(1)), f = sigmoid::eval(c.gate(2) + c.number(at.f[0]));
+    const auto d = c.state(2);
+    c.give_gate(0, d * j * i * (one - i));
+    c.give_gate(1, d * i * (one - j * j));
+    c.give_gate(2, d * c.state(1) * f * (one - f));
+    c.give_gate(3, c.number(0));
   });
 }
 template <class>
 void lstm_forget_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  kernel::detail::with_gates(in[0], [&]<class T>(T) {
-    using namespace kernel::detail;
-    const std::int64_t u = in[1].shape[1];
-    const T *z = in[0].as<T>(), *dy = in[1].as<T>();
-    T* y = out.as<T>();
-    const pack<T, rill::detail::native_lanes<T>> bias(static_cast<T>(at.f[0]));
-    over_gates<T>(in[1].shape[0], u, [&](std::int64_t r, std::int64_t k, int n) {
-      store_some(load_some(dy + r * u + k, n) * sigmoid::eval(load_some(z + r * 4 * u + 2 * u + k, n) + bias), y + r * u + k, n);
-    });
-  });
+  kernel::detail::for_units(in, out, [&](const auto& c) { c.give(c.state(1) * sigmoid::eval(c.gate(2) + c.number(at.f[0]))); });
 }
 template <class>
 void lstm_output_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  kernel::detail::with_gates(in[0], [&]<class T>(T) {
-    using namespace kernel::detail;
-    const std::int64_t u = in[1].shape[1];
-    const T *z = in[0].as<T>(), *c = in[1].as<T>();
-    T* y = out.as<T>();
-    over_gates<T>(in[1].shape[0], u, [&](std::int64_t r, std::int64_t k, int n) {
-      store_some(tanh::eval(load_some(c + r * u + k, n)) * sigmoid::eval(load_some(z + r * 4 * u + 3 * u + k, n)), y + r * u + k, n);
-    });
-  });
+  kernel::detail::for_units(in, out, [](const auto& c) { c.give(tanh::eval(c.state(1)) * sigmoid::eval(c.gate(3))); });
 }
 template <class>
 void lstm_output_grad_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  kernel::detail::with_gates(in[0], [&]<class T>(T) {
-    using namespace kernel::detail;
-    const std::int64_t u = in[1].shape[1];
-    const T *z = in[0].as<T>(), *c = in[1].as<T>(), *dy = in[2].as<T>();
-    T* dz = out.as<T>();
-    using P = pack<T, rill::detail::native_lanes<T>>;
-    const P one(T(1)), zero(T(0));
-    over_gates<T>(in[1].shape[0], u, [&](std::int64_t r, std::int64_t k, int n) {
-      T* to = dz + r * 4 * u + k;
-      const auto o = sigmoid::eval(load_some(z + r * 4 * u + 3 * u + k, n));
-      for (int q = 0; q < 3; ++q) store_some(zero, to + q * u, n);
-      store_some(load_some(dy + r * u + k, n) * tanh::eval(load_some(c + r * u + k, n)) * o * (one - o), to + 3 * u, n);
-    });
+  kernel::detail::for_units(in, out, [](const auto& c) {
+    const auto o = sigmoid::eval(c.gate(3));
+    for (int q = 0; q < 3; ++q) c.give_gate(q, c.number(0));
+    c.give_gate(3, c.state(2) * tanh::eval(c.state(1)) * o * (c.number(1) - o));
   });
 }
 template <class>
 void lstm_output_state_grad_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  kernel::detail::with_gates(in[0], [&]<class T>(T) {
-    using namespace kernel::detail;
-    const std::int64_t u = in[1].shape[1];
-    const T *z = in[0].as<T>(), *c = in[1].as<T>(), *dy = in[2].as<T>();
-    T* dc = out.as<T>();
-    const pack<T, rill::detail::native_lanes<T>> one(T(1));
-    over_gates<T>(in[1].shape[0], u, [&](std::int64_t r, std::int64_t k, int n) {
-      const auto t = tanh::eval(load_some(c + r * u + k, n));
-      store_some(load_some(dy + r * u + k, n) * sigmoid::eval(load_some(z + r * 4 * u + 3 * u + k, n)) * (one - t * t), dc + r * u + k, n);
-    });
+  kernel::detail::for_units(in, out, [](const auto& c) {
+    const auto t = tanh::eval(c.state(1));
+    c.give(c.state(2) * sigmoid::eval(c.gate(3)) * (c.number(1) - t * t));
   });
 }
 

@@ -16,51 +16,38 @@ namespace rill {
 namespace ops {
 
 namespace rnn {
-/// Gates [b, 4u] beside states [b, u].
-constexpr bool fits(const signature* in, int states, failure& f) {
-  const tensor_shape &z = in[0].shape, &c = in[1].shape;
-  if (!(in[0].type == dtype::float32 || in[0].type == dtype::float64)) f.set("gates must be float32 or float64", "cast them", in[0]);
-  else if (z.rank() != 2 || c.rank() != 2 || z[0] != c[0] || z[1] != 4 * c[1] || in[0].type != in[1].type)
-    f.set("needs gates [batch, 4 units] and states [batch, units]", "", in[0], in[1]);
-  for (int k = 2; k <= states; ++k)
-    if (!(in[k].shape == c) || in[k].type != in[0].type) f.set("states differ", "", in[1], in[k]);
-  return !f;
-}
+/// What the ops share: gates [b, 4u], then `States` tensors [b, u]; the result is like the gates or like a state.
+template <int States, bool GivesGates, int Cost>
+struct gate_op {
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = Cost;
+  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
+    const tensor_shape &z = in[0].shape, &c = in[1].shape;
+    if (!(in[0].type == dtype::float32 || in[0].type == dtype::float64)) f.set("gates must be float32 or float64", "cast them", in[0]);
+    else if (z.rank() != 2 || c.rank() != 2 || z[0] != c[0] || z[1] != 4 * c[1] || in[0].type != in[1].type)
+      f.set("needs gates [batch, 4 units] and states [batch, units]", "", in[0], in[1]);
+    for (int k = 2; k <= States; ++k)
+      if (!(in[k].shape == c) || in[k].type != in[0].type) f.set("states differ", "", in[1], in[k]);
+    return in[GivesGates ? 0 : 1];
+  }
+};
 }  // namespace rnn
 
 /// The gates' share of lstm_state's gradient: operands z, c and the result's gradient.
-struct lstm_state_grad_op {
+struct lstm_state_grad_op : rnn::gate_op<2, true, 40> {
   static constexpr auto name = "LSTMStateGrad";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 40;
-  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
-    rnn::fits(in, 2, f);
-    return in[0];
-  }
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// dy * sigmoid(f + forget_bias): operands z, dy.
-struct lstm_forget_op {
+struct lstm_forget_op : rnn::gate_op<1, false, 20> {
   static constexpr auto name = "LSTMForget";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 20;
-  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
-    rnn::fits(in, 1, f);
-    return in[1];
-  }
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// f[0]: the forget bias.
-struct lstm_state_op {
+struct lstm_state_op : rnn::gate_op<1, false, 40> {
   static constexpr auto name = "LSTMState";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 40;
-  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
-    rnn::fits(in, 1, f);
-    return in[1];
-  }
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto z, auto c) {
@@ -69,37 +56,19 @@ struct lstm_state_op {
 };
 
 /// The gates' share of lstm_output's gradient: operands z, c and the result's gradient.
-struct lstm_output_grad_op {
+struct lstm_output_grad_op : rnn::gate_op<2, true, 40> {
   static constexpr auto name = "LSTMOutputGrad";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 40;
-  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
-    rnn::fits(in, 2, f);
-    return in[0];
-  }
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// The state's share: dy * sigmoid(o) * (1 - tanh(c)^2).
-struct lstm_output_state_grad_op {
+struct lstm_output_state_grad_op : rnn::gate_op<2, false, 40> {
   static constexpr auto name = "LSTMOutputStateGrad";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 40;
-  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
-    rnn::fits(in, 2, f);
-    return in[1];
-  }
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
-struct lstm_output_op {
+struct lstm_output_op : rnn::gate_op<1, false, 40> {
   static constexpr auto name = "LSTMOutput";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 40;
-  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
-    rnn::fits(in, 1, f);
-    return in[1];
-  }
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto z, auto c) {
