@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <rill/eager/loops.hpp>
+#include <rill/eager/module.hpp>
 #include <rill/graph/control_flow.hpp>
 #include <rill/graph/session.hpp>
 #include <rill/kernel/indexing.hpp>
@@ -49,4 +50,8 @@ TEST_CASE("the README's recurrent network") {
   const auto logits = s.run(tensor<std::int32_t, dyn, 7>({3, 7}));
   CHECK(logits.extent(0) == 21);
   CHECK(logits.extent(1) == 100);
+  eager::module<language_model> at_once;  // the same weights: they follow from seed and names
+  const dynamic_tensor eager_logits = at_once(dynamic_tensor(tensor<std::int32_t, 3, 7>{}));
+  REQUIRE(eager_logits.shape() == tensor_shape{21, 100});
+  for (std::int64_t k = 0; k < eager_logits.size(); ++k) CHECK(static_cast<const float*>(eager_logits.data())[k] == doctest::Approx(logits.data()[k]).epsilon(1e-5).scale(1));
 }
