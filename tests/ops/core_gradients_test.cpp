@@ -13,19 +13,10 @@ namespace {
 
 using V = const dynamic_tensor&;
 
-/// Different numbers of [-1, 1], none next to another.
-dynamic_tensor spread(const tensor_shape& s, std::int64_t seed) {
-  dynamic_tensor t = dynamic_tensor::uninitialized(dtype::float64, s);
-  auto* p = static_cast<double*>(t.mutable_data());
-  const std::int64_t n = t.size();
-  for (std::int64_t k = 0; k < n; ++k) p[k] = static_cast<double>((k * 37 + seed * 11) % 101) / 50 - 1;
-  return t;
-}
-
 }  // namespace
 
 TEST_CASE("derivatives: reductions") {
-  const dynamic_tensor x = spread({3, 2, 4}, 3);
+  const dynamic_tensor x = test::spread({3, 2, 4}, 3);
   for (const axis_list& axes : {axis_list{}, axis_list{0}, axis_list{-1}, axis_list{0, 2}}) {
     check_derivatives("reduce_sum", [&](V a) { return square(reduce_sum(a, {axes})); }, {x});
     check_derivatives("reduce_mean", [&](V a) { return square(reduce_mean(a, {axes, true})); }, {x});
@@ -40,10 +31,10 @@ TEST_CASE("derivatives: reductions") {
 }
 
 TEST_CASE("derivatives: products, choices, shapes") {
-  const dynamic_tensor a = spread({3, 4}, 4), b = spread({4, 2}, 5), batch = spread({2, 3, 4}, 6);
+  const dynamic_tensor a = test::spread({3, 4}, 4), b = test::spread({4, 2}, 5), batch = test::spread({2, 3, 4}, 6);
   check_derivatives("matmul", [](V x, V y) { return square(matmul(x, y)); }, {a, b});
-  check_derivatives("select", [](V x, V y) { return square(select(less(x, 0.1), x * y, y)); }, {a, spread({3, 4}, 10)});
-  check_derivatives("maximum, minimum", [](V x, V y) { return square(maximum(x, y)) * minimum(x, y); }, {a, spread({1, 4}, 12)});
+  check_derivatives("select", [](V x, V y) { return square(select(less(x, 0.1), x * y, y)); }, {a, test::spread({3, 4}, 10)});
+  check_derivatives("maximum, minimum", [](V x, V y) { return square(maximum(x, y)) * minimum(x, y); }, {a, test::spread({1, 4}, 12)});
   check_derivatives("transpose", [](V x) { return square(transpose(x, {2, 0, 1})); }, {batch});
   check_derivatives("broadcast", [](V x) { return square(broadcast_to(reshape(x, {3, 1, 4}), {3, 2, 4})); }, {a});
 }

@@ -26,4 +26,13 @@ inline void check_derivatives(const char* what, const function2& f, const dynami
   CHECK(c.ok);
 }
 
+/// Different numbers of [-1, 1], none next to another.
+inline dynamic_tensor spread(const tensor_shape& s, std::int64_t seed) {
+  dynamic_tensor t = dynamic_tensor::uninitialized(dtype::float64, s);
+  auto* p = static_cast<double*>(t.mutable_data());
+  const std::int64_t n = t.size();
+  for (std::int64_t k = 0; k < n; ++k) p[k] = static_cast<double>((k * 37 + seed * 11) % 101) / 50 - 1;
+  return t;
+}
+
 }  // namespace rill::test

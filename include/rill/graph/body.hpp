@@ -179,6 +179,31 @@ constexpr symbol add_result(builder& b, int control, int k) {
   return b.add(&info_of<op::result>, {v.type, s}, &control, 1, at);
 }
 
+/// Writes what the states of a loop, all variables so far, become in an iteration; false where that does not fit them. The
+/// first `hidden` ones are not the program's.
+template <class = void>
+constexpr bool write_states(builder& outer, body_trace& t, const std::vector<symbol>& next, std::size_t hidden = 0) {
+  failure f;
+  if (next.size() != t.b.variables.size()) {
+    const auto count = [&](std::size_t n) { return signature{dtype::int64, {static_cast<std::int64_t>(n - hidden)}}; };
+    f.set("the body must give as many values as it takes", "", count(t.b.variables.size()), count(next.size()));
+    outer.fail(&info_of<op::loop>, f);
+    return false;
+  }
+  for (std::size_t k = 0; k < next.size(); ++k) {
+    const symbol v = t.b.local(next[k]);
+    const signature state{t.b.variables[k].type, t.b.variables[k].shape};
+    if (v.id < 0) return false;
+    if (!(v.type() == state.type && v.shape() == state.shape)) {
+      f.set("the body must give each state in its dtype and shape", "cast or reshape it", state, {v.type(), v.shape()});
+      outer.fail(&info_of<op::loop>, f);
+      return false;
+    }
+    t.write(static_cast<int>(k), v);
+  }
+  return true;
+}
+
 }  // namespace detail
 
 /// What a loop leaves behind: its states, and the rows that its iterations wrote, stacked.
@@ -217,18 +242,7 @@ constexpr loop_results trace_loop(builder& outer, const loop_extent& e, const st
       items.push_back(t.b.add_input({s.type(), shape}, s.id, true));
     }
     body(states, items, next, stacked);
-    for (std::size_t k = 0; k < next.size(); ++k) {
-      const symbol v = t.b.local(next[k]);
-      if (v.id < 0) return r;
-      if (!(v.type() == init[k].type() && v.shape() == init[k].shape())) {
-        failure f;
-        f.set("the body must give each state in its dtype and shape", "cast or reshape it", {init[k].type(), init[k].shape()},
-              {v.type(), v.shape()});
-        outer.fail(&info_of<op::loop>, f);
-        return r;
-      }
-      t.write(static_cast<int>(k), v);
-    }
+    if (!detail::write_states(outer, t, next)) return r;
     for (const symbol& y : stacked) {
       const symbol v = t.b.local(y);
       if (v.id < 0) return r;

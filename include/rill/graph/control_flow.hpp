@@ -161,23 +161,7 @@ constexpr auto trace_while(C& condition, F& body, const T& init, std::int64_t at
     next.push_back(states[0] + 1);
     std::size_t k = 1;
     flatten(t.b, call_with(body, rebuild<T>(t.b, states, k)), next);
-    failure why;
-    if (next.size() != states.size()) {
-      why.set("the body must give as many values as it takes", "", {dtype::int64, {static_cast<std::int64_t>(states.size()) - 1}},
-              {dtype::int64, {static_cast<std::int64_t>(next.size()) - 1}});
-      outer.fail(&info_of<op::loop>, why);
-      return result();
-    }
-    for (std::size_t s = 0; s < next.size(); ++s) {
-      if (next[s].id < 0) return result();
-      if (!(next[s].type() == states[s].type() && next[s].shape() == states[s].shape())) {
-        why.set("the body must give each state in its dtype and shape", "cast or reshape it",
-                {states[s].type(), states[s].shape()}, {next[s].type(), next[s].shape()});
-        outer.fail(&info_of<op::loop>, why);
-        return result();
-      }
-      t.write(static_cast<int>(s), next[s]);
-    }
+    if (!write_states(outer, t, next, 1)) return result();
     at.i[0] = attach(outer, t, operands);
   }
   {

@@ -27,13 +27,13 @@ constexpr V zero_rows(V x, std::int64_t units) {
   if (V::front_end::failed(x)) return x;
   return broadcast_to(V::front_end::constant(x, x.type(), 0), {x.shape()[0], units});
 }
-/// Checks a cell's input [batch, depth].
-template <class Op, value V>
-constexpr bool is_matrix(V x) {
-  if (V::front_end::failed(x)) return false;
-  if (x.rank() == 2) return true;
-  rill::detail::fail<Op>(x, "a cell needs [batch, depth]", "use dynamic_rnn for [batch, time, depth]");
-  return false;
+/// One time step: the cell's input is [batch, depth].
+template <class Cell, value V, class State>
+constexpr std::pair<V, State> apply_cell(const Cell& cell, V x, const State& state) {
+  if (V::front_end::failed(x)) return {x, state};
+  if (x.rank() != 2) return {rill::detail::fail<ops::matmul_op>(x, "a cell needs [batch, depth]", "use dynamic_rnn for [batch, time, depth]"), state};
+  const auto bound = cell.bind(x, x.shape()[1]);
+  return bound.step(bound.project(x), state);
 }
 }  // namespace detail
 
@@ -67,9 +67,7 @@ struct basic_rnn_cell {
   }
   template <value V>
   constexpr std::pair<V, V> operator()(V x, V h) const {
-    if (!detail::is_matrix<ops::matmul_op>(x)) return {x, x};
-    const auto cell = bind(x, x.shape()[1]);
-    return cell.step(cell.project(x), h);
+    return detail::apply_cell(*this, x, h);
   }
 };
 
@@ -106,9 +104,7 @@ struct basic_lstm_cell {
   }
   template <value V>
   constexpr std::pair<V, std::tuple<V, V>> operator()(V x, const std::tuple<V, V>& state) const {
-    if (!detail::is_matrix<ops::matmul_op>(x)) return {x, state};
-    const auto cell = bind(x, x.shape()[1]);
-    return cell.step(cell.project(x), state);
+    return detail::apply_cell(*this, x, state);
   }
 };
 
@@ -154,9 +150,7 @@ struct gru_cell {
   }
   template <value V>
   constexpr std::pair<V, V> operator()(V x, V h) const {
-    if (!detail::is_matrix<ops::matmul_op>(x)) return {x, x};
-    const auto cell = bind(x, x.shape()[1]);
-    return cell.step(cell.project(x), h);
+    return detail::apply_cell(*this, x, h);
   }
 };
 

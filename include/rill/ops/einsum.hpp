@@ -31,22 +31,19 @@ struct dot_dimension_numbers {
 };
 
 namespace ops {
-// Names for the messages of functions that are no ops of their own.
-struct einsum_rule {
+struct einsum_rule : function_name {
   static constexpr auto name = "Einsum";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 0;
 };
-struct tensordot_rule : einsum_rule {
+struct tensordot_rule : function_name {
   static constexpr auto name = "Tensordot";
 };
-struct dot_rule : einsum_rule {
+struct dot_rule : function_name {
   static constexpr auto name = "Dot";
 };
-struct dot_general_rule : einsum_rule {
+struct dot_general_rule : function_name {
   static constexpr auto name = "DotGeneral";
 };
-struct kron_rule : einsum_rule {
+struct kron_rule : function_name {
   static constexpr auto name = "Kron";
 };
 }  // namespace ops

@@ -291,26 +291,27 @@ template <wide V>
 
 // ---- floats by way of double -----------------------------------------------------------------------------------------
 
+namespace detail {
+/// log(x) times 1 / log(base); `exact` takes the numbers that are not positive and finite.
+template <class V>
+[[gnu::always_inline]] inline V log_to_base(V x, double factor, float (*exact)(float)) {
+  using o = lane_ops<V>;
+  const V y = o::widened(x, [&](const auto& d) __attribute__((always_inline)) {
+    using D = std::remove_cvref_t<decltype(d)>;
+    return wide_log(d) * D(factor);
+  });
+  return o::patch(x, 0.0F, std::numeric_limits<float>::infinity(), y, exact);
+}
+}  // namespace detail
+
 template <class V>
 [[gnu::always_inline]] inline V log2(V x) {
-  using o = lane_ops<V>;
-  const V y = o::widened(x, [](const auto& d) __attribute__((always_inline)) {
-    using D = std::remove_cvref_t<decltype(d)>;
-    return detail::wide_log(d) * D(1.44269504088896340736);
-  });
-  return o::patch(x, 0.0F, std::numeric_limits<float>::infinity(), y,
-                  [](float v) { return static_cast<float>(std::log2(static_cast<double>(v))); });
+  return detail::log_to_base(x, 1.44269504088896340736, [](float v) { return static_cast<float>(std::log2(static_cast<double>(v))); });
 }
 
 template <class V>
 [[gnu::always_inline]] inline V log10(V x) {
-  using o = lane_ops<V>;
-  const V y = o::widened(x, [](const auto& d) __attribute__((always_inline)) {
-    using D = std::remove_cvref_t<decltype(d)>;
-    return detail::wide_log(d) * D(0.43429448190325182765);
-  });
-  return o::patch(x, 0.0F, std::numeric_limits<float>::infinity(), y,
-                  [](float v) { return static_cast<float>(std::log10(static_cast<double>(v))); });
+  return detail::log_to_base(x, 0.43429448190325182765, [](float v) { return static_cast<float>(std::log10(static_cast<double>(v))); });
 }
 
 template <class V>
