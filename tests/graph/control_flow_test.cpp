@@ -256,6 +256,17 @@ struct uneven {
     return map_fn([](const auto& r) { return std::get<0>(r); }, std::tuple(x, concat({x, x}, {.axis = 0})));
   }
 };
+struct miscounts {
+  constexpr auto operator()(symbol x) const {
+    return loop_over([](symbol s, symbol r) { return std::pair(std::tuple(s + r, r), r); }, 0.f, x).first;
+  }
+};
+struct gives_nothing {  // in one of its branches
+  constexpr auto operator()(symbol x) const {
+    cond(greater(reduce_sum(x), 0.f), [&] { return std::tuple(x); }, [&] { return std::tuple<>(); });
+    return x;
+  }
+};
 template <class M>
 std::string complaint() {
   const graph::builder b = graph::trace<M, tensor<float, 3>>();
@@ -270,5 +281,7 @@ TEST_CASE("control flow that does not fit is named with its shapes") {
   CHECK(complaint<disagrees>() == "Case: the branches must give values of the same dtypes and shapes: got float32[3] and float64[3]; cast, reshape or broadcast one");
   CHECK(complaint<no_truth>() == "Case: the predicate must be a scalar of dtype bool: got float32[]; compare, or reduce_all");
   CHECK(complaint<writes_inside>() == "Assign: a loop or branch cannot write a variable: got float32[3]; return the value from it and assign it outside");
+  CHECK(complaint<miscounts>() == "While: the body must give as many values as it takes: got int64[1] and int64[2]");
+  CHECK(complaint<gives_nothing>() == "Case: the branches must give values of the same dtypes and shapes: got float32[3] and invalid[]; cast, reshape or broadcast one");
   CHECK(complaint<uneven>() == "While: first axes differ: got float32[3] and float32[6]; they are looped over together");
 }

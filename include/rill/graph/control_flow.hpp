@@ -102,12 +102,12 @@ constexpr auto trace_branches(symbol which, F&... functions) {
     flatten(t.b, f(), values);
     if (bodies.empty())
       for (const symbol& v : values) results.push_back({v.type(), v.shape()});
-    for (std::size_t k = 0; k < values.size(); ++k) {
-      if (values[k].id < 0) {
+    for (std::size_t k = 0; k < values.size() || k < results.size(); ++k) {
+      if (k < values.size() && values[k].id < 0) {
         ok = false;
         return;
       }
-      const signature s{values[k].type(), values[k].shape()};
+      const signature s = k < values.size() ? signature{values[k].type(), values[k].shape()} : signature{};
       if (k >= results.size() || values.size() != results.size() || !(s.type == results[k].type && s.shape == results[k].shape)) {
         failure why;
         why.set("the branches must give values of the same dtypes and shapes", "cast, reshape or broadcast one",
