@@ -73,7 +73,55 @@ struct columns {
   }
 };
 
+/// Variables of several sizes under Momentum; the last one's new value is made of what another one was.
+struct many_updates {
+  constexpr auto operator()(symbol x) const {
+    symbol loss = x * 0;
+    const auto vector = [&](const char* name, std::int64_t n) {
+      return variable(x, {.name = name, .shape = {n}, .initializer = constant(0.5), .type = dtype::float64});
+    };
+    symbol first = vector("a", 3), follows = variable(x, {.name = "follows", .shape = {3}, .initializer = constant(7.), .trainable = false, .type = dtype::float64});
+    for (symbol v : {first, vector("b", 17), vector("c", 4000), vector("d", 1), vector("big", 20000)})
+      loss = loss + reduce_sum(square(rill::broadcast_to(v, {4, v.shape()[0]})) * x);
+    assign(follows, first * 2 + follows);
+    return outputs(fetch("loss", loss), fetch("train", optimizers::momentum{0.1}.minimize(loss)));
+  }
+};
+
 }  // namespace
+
+TEST_CASE("small updates that do the same are one kernel, and what they do is unchanged") {
+  const auto im = passes<many_updates, tensor<double>>();
+  REQUIRE_FALSE(im.b.first_failure);
+  std::vector<int> parts;
+  for (const auto& s : im.l.steps)
+    if (s.parts > 1) {
+      parts.push_back(s.parts);
+      CHECK(s.program.outputs.size() == static_cast<std::size_t>(2 * s.parts));
+      std::int64_t elements = 0;
+      for (const auto& o : s.program.outputs) elements += o.elements;
+      CHECK(elements == 2 * (17 + 4000));
+    }
+  REQUIRE(parts.size() == 1);
+  CHECK(parts[0] == 2);  // "a" is read afterwards, "d" has no loop, "big" a kernel of its own
+  graph::variable_store store;
+  graph::session<many_updates, tensor<double>> s(store);
+  double v = 0.5, m = 0, follows = 7;
+  for (int step = 0; step < 3; ++step) {
+    s.run(tensor<double>(0.25));
+    follows += 2 * v;
+    m = 0.9 * m + 0.25 * 4 * 2 * v;
+    v -= 0.1 * m;
+    for (const auto& held : store.variables()) {
+      if (held->type != dtype::float64) continue;
+      const bool slot = held->name.ends_with("Momentum");
+      const double wanted = held->name == "follows" ? follows : slot ? m : v;
+      const auto* p = static_cast<const double*>(held->data);
+      for (std::int64_t k = 0; k < held->shape.num_elements(); ++k)
+        if (std::abs(p[k] - wanted) > 1e-12) FAIL(held->name << " is off by " << p[k] - wanted << " at " << k << " in step " << step << ": " << p[k] << ", wanted " << wanted);
+    }
+  }
+}
 
 TEST_CASE("element-wise consumers run in the epilogue of what they follow, updates in that of the weight gradient") {
   const auto im = passes<conv_step, tensor<float, dyn, 6, 6, 2>, tensor<int, dyn>>();

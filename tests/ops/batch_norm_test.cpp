@@ -113,17 +113,35 @@ TEST_CASE("XLA's batch normalization by its formulas, every feature index") {
 }
 
 TEST_CASE("neighbouring channels, examples") {
-  for (const std::int64_t channels : {1, 2, 5, 17, 40})
-    for (const std::int64_t radius : {0, 1, 5, 50}) {
-      const dynamic_tensor x = noise({2, 1, 2, channels});
-      const dynamic_tensor y = lrn(x, {.depth_radius = radius, .bias = 2, .alpha = 0.5, .beta = 1.0});
-      for (std::int64_t k = 0; k < x.size(); ++k) {
-        double sum = 0;
-        for (std::int64_t j = 0; j < channels; ++j)
-          if (std::abs(j - k % channels) <= radius) sum += at(x, k - k % channels + j) * at(x, k - k % channels + j);
-        CHECK(at(y, k) == doctest::Approx(at(x, k) / (2 + 0.5 * sum)).epsilon(1e-13));
+  for (const std::int64_t channels : {1, 5, 16, 17, 40})
+    for (const std::int64_t radius : {0, 1, 4, 5, 50})
+      for (const double beta : {0.75, 0.5, 1.0, 0.6}) {
+        CAPTURE(channels);
+        CAPTURE(radius);
+        CAPTURE(beta);
+        const local_response_options o{.depth_radius = radius, .bias = 2, .alpha = 0.5, .beta = beta};
+        const dynamic_tensor x = noise({2, 1, 3, channels}), dy = noise(x.shape(), 4);
+        const auto near = [&](std::int64_t k, auto&& f) {
+          double sum = 0;
+          for (std::int64_t j = k - k % channels; j < k - k % channels + channels; ++j)
+            if (std::abs(j - k) <= radius) sum += f(j);
+          return sum;
+        };
+        const auto energy = [&](std::int64_t k) { return 2 + 0.5 * near(k, [&](std::int64_t j) { return at(x, j) * at(x, j); }); };
+        const auto gradient = [&](const dynamic_tensor& v, const dynamic_tensor& g) { return detail::emit<ops::lrn_grad_op>({v, g}, ops::lrn_attributes::make(o)); };
+        const dynamic_tensor y = lrn(x, o), dx = gradient(x, dy);
+        const dynamic_tensor x4 = cast_to(x, dtype::float32);
+        const dynamic_tensor y4 = cast_to(lrn(x4, o), dtype::float64), dx4 = cast_to(gradient(x4, cast_to(dy, dtype::float32)), dtype::float64);
+        for (std::int64_t k = 0; k < x.size(); ++k) {
+          const double want = at(x, k) * std::pow(energy(k), -beta);
+          CHECK(at(y, k) == doctest::Approx(want).epsilon(1e-13));
+          CHECK(at(y4, k) == doctest::Approx(want).epsilon(1e-6));
+          const double want_dx = at(dy, k) * std::pow(energy(k), -beta) -
+                                 beta * at(x, k) * near(k, [&](std::int64_t j) { return at(x, j) * at(dy, j) * std::pow(energy(j), -beta - 1); });
+          CHECK(std::abs(at(dx, k) - want_dx) < 1e-13);
+          CHECK(std::abs(at(dx4, k) - want_dx) < 1e-6);
+        }
       }
-    }
   const dynamic_tensor x = noise({2, 3, 4}), ones = ones_like(noise({4})), zeros = zeros_like(ones);
   const dynamic_tensor y = layer_normalization(x, ones, zeros);
   const auto [mean, variance] = moments(reshape(y, {2, 12}), {1});
@@ -148,6 +166,11 @@ TEST_CASE("gradients") {
   const dynamic_tensor mean = noise({3}, 5), variance = noise({3}, 6) + 2.0;
   check_derivatives("given", [&](const dynamic_tensor& m, const dynamic_tensor& v) { return square(batch_normalization(x, m, v, offset, scale, 0.1)); }, {mean, variance});
   check_derivatives("grad", [&](const dynamic_tensor& v, const dynamic_tensor& g) { return xla::batch_norm_grad(v, scale, mean, variance, g, 0.1, 3).grad_operand; }, {x, noise(x.shape(), 7)});
+  check_derivatives("moments", [&](const dynamic_tensor& v) {
+    const auto r = xla::batch_norm_training(v, scale, offset, 0.1, 1);
+    return square(r.output) * reshape(r.batch_mean * r.batch_var, {1, 3, 1});
+  }, {noise({2, 3, 2})});
+  check_derivatives("layer's offset", [&](const dynamic_tensor& v, const dynamic_tensor& b) { return square(layer_normalization(v, scale, b, {.begin_norm_axis = 3, .epsilon = 0.1})); }, {x, offset});
   check_derivatives("layer", [&](const dynamic_tensor& v, const dynamic_tensor& s) { return layer_normalization(v, s, offset, {.epsilon = 0.1}); }, {x, scale});
   check_derivatives("instance", [&](const dynamic_tensor& v) { return instance_normalization(v, scale, offset, {0.1}); }, {noise({2, 3, 3})});
   check_derivatives("lrn", [](const dynamic_tensor& v) { return lrn(v, {1, 1.5, 0.4, 0.75}); }, {x});

@@ -31,6 +31,12 @@ template <expr::eager A, expr::eager B>
 auto matmul(const A& a, const B& b, matmul_options o) {
   return eager::lift([&](const auto& x, const auto& y) { return matmul(x, y, o); }, a, b);
 }
+/// The same with a result of R: float for operands of half or bfloat16.
+template <element R, expr::eager A, expr::eager B>
+tensor<R, any_rank> matmul(const A& a, const B& b, matmul_options o = {}) {
+  o.output_type = dtype_v<R>;
+  return eager::lift_as<R>([&](const auto& x, const auto& y) { return matmul(x, y, o); }, a, b);
+}
 template <expr::eager A, expr::eager B>
 auto matvec(const A& a, const B& b, matvec_options o = {}) {
   return eager::lift([&](const auto& x, const auto& y) { return matvec(x, y, o); }, a, b);

@@ -264,6 +264,41 @@ struct front_end {
                             static_cast<int>(in.size()), at);
   }
 
+  /// Op's result, then the further ones, all from one call of its kernel.
+  template <class Op, class... Further>
+  static std::array<dynamic_tensor, 1 + sizeof...(Further)> emit_all(std::initializer_list<dynamic_tensor> in, const attributes& at) {
+    const auto infer = [](const attributes& a, const signature* s, failure& f) { return signature(Op::infer(a, s, f)); };
+    const int n = static_cast<int>(in.size());
+    const signature out = detail::infer_as(infer, Op::name, in.begin(), n, at);
+    signature s[max_recorded_operands];
+    operand_memory x[max_recorded_operands];
+    for (int k = 0; k < n; ++k) {
+      const dynamic_tensor& t = in.begin()[k];
+      s[k] = detail::signature_of(t), x[k] = {t.type(), t.shape(), t.data()};
+    }
+    std::array<dynamic_tensor, 1 + sizeof...(Further)> all;
+    all[0] = dynamic_tensor::uninitialized(out.type, out.shape);
+    result_memory to{out.type, out.shape, all[0].mutable_data()};
+    std::size_t next = 1;
+    const auto room = [&](const signature& of) {
+      all[next] = dynamic_tensor::uninitialized(of.type, of.shape);
+      to.more[next - 1] = all[next].mutable_data();
+      ++next;
+    };
+    (room(Further::infer(at, s)), ...);
+    Op::run(at, x, to);
+    detail::remember_as(&detail::entry_vjp<Op>, Op::name, in.begin(), n, all[0], at);
+    next = 1;
+    const auto remember = [&]<class F>(F) {
+      dynamic_tensor operands[max_recorded_operands] = {all[0]};
+      int count = 1;
+      for (int o : F::operands) operands[count++] = in.begin()[o];
+      detail::remember_as(&detail::entry_vjp<F>, F::name, operands, count, all[next++], at);
+    };
+    (remember(Further{}), ...);
+    return all;
+  }
+
   template <class Op>
   static dynamic_tensor fail(const failure& f, const dynamic_tensor&) {
     throw invalid_argument(to_string(f, Op::name));

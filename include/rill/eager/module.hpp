@@ -149,6 +149,17 @@ dynamic_tensor variable(const V&, const variable_options& o) {
   return found->second.value();
 }
 
+/// Gives a variable that no optimizer touches, as `variable` returned it in this call, another value.
+template <std::same_as<dynamic_tensor> V>
+dynamic_tensor assign(const V& variable, const V& value) {
+  for (const eager::variable& v : eager::detail::module_state::current("assign").variables)
+    if (!v.trainable() && v.value().id() == variable.id()) {
+      v.assign(value);
+      return v.value();
+    }
+  throw invalid_argument("assign: the tensor is no variable of the module that optimizers leave alone");
+}
+
 /// Whether the module is applied for training.
 template <std::same_as<dynamic_tensor> V>
 bool training(const V&) {

@@ -176,6 +176,11 @@ template <expr::eager X>
 tensor<float, any_rank> dequantize(const X& input, double min_range, double max_range) {
   return eager::lift_as<float>([&](const auto& v) { return dequantize(v, min_range, max_range); }, input);
 }
+/// Matrices of int8 or uint8, as int32.
+template <expr::eager A, expr::eager B>
+tensor<std::int32_t, any_rank> matmul_integer(const A& a, const B& b, matmul_options o = {}) {
+  return eager::lift_as<std::int32_t>([&](const auto& x, const auto& y) { return matmul_integer(x, y, o); }, a, b);
+}
 
 namespace xla {
 template <expr::eager X>

@@ -20,6 +20,8 @@
 #include "../ops/unary.hpp"
 #include "differentiate.hpp"
 #include "plan.hpp"
+#include "schedule.hpp"
+#include "sparse_update.hpp"
 
 namespace rill::graph {
 
@@ -169,13 +171,15 @@ struct image {
   lowered l;
 };
 template <class = void>
-constexpr image run_passes(builder b) {
+constexpr image run_passes(builder b, double shortest_of_pair = shortest_side) {
   image i;
   i.b = std::move(b);
   if (i.b.first_failure) return i;
   simplify(i.b);
   i.f = fuse(i.b);
   i.l = lower(i.b, i.f);
+  update_rows_only(i.l);
+  schedule(i.l, shortest_of_pair);
   plan(i.l);
   return i;
 }
@@ -210,8 +214,12 @@ struct frozen_step {
   int rank = 0;
   std::int64_t extents[max_rank] = {};
   unsigned reduced = 0;
+  int parts = 1;
   frozen_program program, prologue_a, prologue_b;
   bool has_prologue_a = false, has_prologue_b = false;
+  bool beside = false;            ///< may run at the same time as the next one
+  work_estimate work;
+  bool deferred = false;          ///< not run: what reads it does with its operands
 };
 /// A node for files and pictures: what an op is, without what the compiler does with it. (A pointer to its op_info would
 /// put all gradients into the program.)
@@ -356,12 +364,13 @@ constexpr table<N> freeze(const image& im) {
     r.control = d.control;
     r.attr = d.attr, r.type = d.type, r.out = d.out;
     for (int k = 0; k < max_operands; ++k) r.in[k] = d.in[k], r.operands[k] = d.operands[k];
-    r.rank = d.rank, r.reduced = d.reduced;
+    r.rank = d.rank, r.reduced = d.reduced, r.parts = d.parts;
     for (int k = 0; k < max_rank; ++k) r.extents[k] = d.extents[k];
     r.program = freeze_program(d.program);
     r.prologue_a = freeze_program(d.prologue_a);
     r.prologue_b = freeze_program(d.prologue_b);
-    r.has_prologue_a = d.has_prologue_a, r.has_prologue_b = d.has_prologue_b;
+    r.has_prologue_a = d.has_prologue_a, r.has_prologue_b = d.has_prologue_b, r.deferred = d.deferred;
+    r.beside = d.beside, r.work = d.work;
   }
   for (std::size_t k = 0; k < n.scalars; ++k) t.scalars[k] = im.l.scalars[k];
   for (std::size_t k = 0; k < n.ranges; ++k) t.ranges[k] = im.l.ranges[k];
@@ -394,8 +403,9 @@ constexpr table<N> freeze(const image& im) {
   return t;
 }
 
-/// Room for the tables of most models, so that one run of the passes gives sizes and contents.
-inline constexpr table_sizes roomy{64, 320, 256, 128, 48, 8, 128, 64, 16, 320, 48, 4, 8, 16, 4, 8, 4};
+/// Room for the tables of all but the largest models (some 3,000 nodes), so that one run of the passes gives sizes and
+/// contents: room that is not used costs the compilers nothing, a second run as much as the first.
+inline constexpr table_sizes roomy{512, 2560, 2048, 1024, 384, 16, 1024, 640, 32, 4096, 512, 16, 32, 64, 16, 32, 16};
 
 constexpr bool fits_in(const table_sizes& n, const table_sizes& room) {
   return n.steps <= room.steps && n.inputs <= room.inputs && n.lets <= room.lets && n.outputs <= room.outputs &&
@@ -535,10 +545,16 @@ struct compiled {
   }
 
   static constexpr std::size_t loop_count = summary_.sizes.loops;
-  static constexpr auto tables = [] {
+
+ private:
+  static constexpr auto frozen_ = [] {
     if constexpr (detail::fits_in(summary_.sizes, detail::roomy)) return detail::shrink<summary_.sizes>(summary_.contents);
     else return detail::freeze<ops, summary_.sizes>(run_passes(trace<Model, Inputs...>()));
   }();
+
+ public:
+  /// A reference: clang writes a static member's constant once for each place that names it.
+  static constexpr const auto& tables = frozen_;
 };
 
 // ---- canonical program types --------------------------------------------------------------------------------------------

@@ -275,7 +275,7 @@ class loop_gradient {
       if (n.op->kind == op_kind::assign) live[id] = 1;
       if (!live[id]) continue;
       const bool computed = n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction || n.op->kind == op_kind::elementwise ||
-                            (n.op->id == id_of<op::result> && n.attr.i[1] == 0);
+                            n.op->further != 0 || (n.op->id == id_of<op::result> && n.attr.i[1] == 0);
       const bool is_dear = n.op->kind == op_kind::opaque || n.op->kind == op_kind::alias || n.op->kind == op_kind::reduction || n.op->cost >= dear;
       if (original[id] >= 0 && computed && is_dear) read_back(to, static_cast<int>(id), stack_of(copy.from, original[id]));
       else

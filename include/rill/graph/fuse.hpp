@@ -7,6 +7,8 @@
 /// update in that of the weight gradient. Views (reshape, broadcast) are never computed: they become strides. What a later
 /// group reads is stored, and nothing else is.
 
+#include <utility>
+#include <utility>
 #include <vector>
 
 #include "body.hpp"
@@ -17,12 +19,16 @@ namespace rill::graph {
 /// Loads and results of one kernel, at most: the limit of kernel::map and kernel::reduce.
 inline constexpr int max_kernel_operands = 40;
 
+/// Elements of an update that shares its kernel with others; larger ones keep a core busy, and have their gradient at hand.
+inline constexpr std::int64_t small_update = 16384;
+
 enum class group_kind : std::uint8_t {
   map,     ///< an element-wise program over a space
   reduce,  ///< a program, then a reduction over some axes of its space
   tile,    ///< a contraction, convolution or pooling with a program on its result
   opaque,  ///< a kernel that stands alone (softmax, cross-entropy, transpose, argmax)
-  control  ///< a loop or branch: runs steps of its own
+  control, ///< a loop or branch: runs steps of its own
+  rows     ///< a map of which only the rows that lookups named are computed (sparse_update.hpp)
 };
 
 /// Where a kernel reads an operand, and how it walks over the group's space (element strides per axis; `-k` is k times
@@ -107,9 +113,11 @@ class fuser {
     for (const auto& fe : b_.fetches)
       if (fe.node >= 0) settle(contiguous_base(fe.node));
     merge_prologues();
+    const std::size_t late = f_.groups.size();
     place_assigns();
     collect_stores();
-    return f_;
+    gather_updates(late);
+    return std::move(f_);
   }
 
  private:
@@ -347,7 +355,7 @@ class fuser {
         return;
       }
       case op_kind::alias:
-        if (n.op->id == id_of<ops::softmax_cross_entropy_backprop_op> || n.op->id == id_of<op::result>)
+        if (n.op->further != 0 || n.op->id == id_of<op::result>)
           f_.group_of[static_cast<std::size_t>(id)] = group_of(n.in[0]);
         return;
       case op_kind::broadcast:
@@ -411,12 +419,7 @@ class fuser {
       if (!has_room(scalars_, arriving)) scalars_ = open_group({});
       target = scalars_;
     } else if (latest > 0) {
-      target = latest;
-      for (int a : arriving) {
-        if (!can_join(f_.groups[static_cast<std::size_t>(latest)], latest, a)) target = -1;
-        if (a != id && !(at(a).shape == f_.groups[static_cast<std::size_t>(latest)].space)) target = -1;
-      }
-      if (target > 0 && !has_room(target, arriving)) target = -1;
+      target = can_take(latest, arriving) ? latest : update_beside(latest, arriving);
     }
     if (target < 0) {
       if (!has_room(-1, arriving)) {  // too much for one kernel: what floats is computed by others
@@ -426,6 +429,31 @@ class fuser {
       target = open_group(n.shape);
     }
     for (int a : arriving) join(a, target);
+  }
+  /// Whether a group can compute these as well, the last of which need not have the shape of its space.
+  [[nodiscard]] constexpr bool can_take(int target, const std::vector<int>& arriving) const {
+    const group& g = f_.groups[static_cast<std::size_t>(target)];
+    for (int a : arriving)
+      if (!can_join(g, target, a) || (a != arriving.back() && !(at(a).shape == g.space))) return false;
+    return has_room(target, arriving);
+  }
+  /// A group after `latest` that reads the same memory and computes what is assigned, or -1: an optimizer's formula reads a
+  /// gradient in several places, and is one kernel nevertheless. What reads the gradient of a lookup always is an update,
+  /// which as one kernel may be one of a few rows (sparse_update.hpp).
+  [[nodiscard]] constexpr int update_beside(int latest, const std::vector<int>& arriving) const {
+    for (int a : arriving)
+      for (int k = 0; k < reads_of(a); ++k) {
+        const int base = operand(a, k).base;
+        if (is_scalar(base)) continue;
+        for (int r = first_read_[static_cast<std::size_t>(base)]; r >= 0; r = read_at(r).next) {
+          const int g = group_of(read_at(r).user);
+          if (g <= latest || f_.groups[static_cast<std::size_t>(g)].kind != group_kind::map) continue;
+          bool updates = at(base).op->adds_rows;
+          for (int m : f_.groups[static_cast<std::size_t>(g)].members) updates = updates || assigns_of_[static_cast<std::size_t>(m)] > 0;
+          if (updates && can_take(g, arriving)) return g;
+        }
+      }
+    return -1;
   }
   /// The group after which a value can be computed or read.
   [[nodiscard]] constexpr int ready(int id) const {
@@ -448,7 +476,9 @@ class fuser {
     if (group_of(id) != floating) return;
     std::vector<int> arriving;
     gather(id, arriving);
-    const int target = open_group(at(id).shape);
+    const int latest = ready(id);
+    int target = latest > 0 && assigns_of_[static_cast<std::size_t>(id)] > 0 && can_take(latest, arriving) ? latest : -1;
+    if (target < 0) target = open_group(at(id).shape);
     for (int a : arriving) join(a, target);
   }
 
@@ -589,6 +619,57 @@ class fuser {
       const bool root_without_program = static_cast<int>(id) == gr.root && gr.kind != group_kind::tile;
       if (stored[id] || root_without_program) gr.stores.push_back(static_cast<int>(id));
     }
+  }
+
+  /// Small updates of variables that nobody reads afterwards go side by side, alike by alike, before the assignments that
+  /// had to wait for the end (groups from `late` on): lowering makes one kernel of those that do the same.
+  constexpr void gather_updates(std::size_t late) {
+    constexpr int nobody = -1, several = -2;
+    std::vector<int> writer(b_.variables.size(), nobody);
+    for (std::size_t g = 0; g < f_.groups.size(); ++g)
+      for (int a : f_.groups[g].assigns) {
+        int& w = writer[static_cast<std::size_t>(at(a).attr.i[0])];
+        w = w == nobody ? static_cast<int>(g) : several;
+      }
+    std::vector<int> order, updates;
+    for (std::size_t k = 0; k < late; ++k) {
+      const group& g = f_.groups[k];
+      const std::int64_t n = g.space.num_elements();
+      bool moves = g.kind == group_kind::map && !g.members.empty() && g.stores.empty() && !g.assigns.empty() && n > 0 && n <= small_update;
+      for (std::size_t m = 0; moves && m < g.members.size(); ++m)
+        for (int r = 0; r < reads_of(g.members[m]); ++r) {
+          const node& base = at(operand(g.members[m], r).base);
+          if (base.op->id != id_of<source::variable>) continue;
+          const int w = writer[static_cast<std::size_t>(base.attr.i[0])];
+          moves = moves && (w == nobody || w == static_cast<int>(k) || w >= static_cast<int>(late));
+        }
+      (moves ? updates : order).push_back(static_cast<int>(k));
+    }
+    if (updates.size() < 2) return;
+    for (std::size_t k = 0; k < updates.size(); ++k) {
+      if (updates[k] < 0) continue;
+      const int first = updates[k];
+      order.push_back(first);
+      for (std::size_t j = k + 1; j < updates.size(); ++j)
+        if (updates[j] >= 0 && alike(first, updates[j])) order.push_back(std::exchange(updates[j], -1));
+    }
+    for (std::size_t k = late; k < f_.groups.size(); ++k) order.push_back(static_cast<int>(k));
+    std::vector<group> ordered;
+    std::vector<int> place(f_.groups.size(), -1);
+    for (int k : order) {
+      place[static_cast<std::size_t>(k)] = static_cast<int>(ordered.size());
+      ordered.push_back(std::move(f_.groups[static_cast<std::size_t>(k)]));
+    }
+    f_.groups = std::move(ordered);
+    for (int& g : f_.group_of)
+      if (g >= 0) g = place[static_cast<std::size_t>(g)];
+  }
+  [[nodiscard]] constexpr bool alike(int g, int h) const {
+    const auto& a = f_.groups[static_cast<std::size_t>(g)].members;
+    const auto& b = f_.groups[static_cast<std::size_t>(h)].members;
+    bool same = a.size() == b.size();
+    for (std::size_t k = 0; same && k < a.size(); ++k) same = at(a[k]).op->id == at(b[k]).op->id && at(a[k]).type == at(b[k]).type;
+    return same;
   }
 
   builder& b_;

@@ -91,8 +91,18 @@ inline std::int64_t bytes_at(const graph_view& g, const memory_ref& m, std::int6
     case memory_ref::scalar: return static_cast<std::int64_t>(size_of(g.scalars[k].type));
     case memory_ref::range: return g.ranges[k].extent * static_cast<std::int64_t>(size_of(g.ranges[k].type));
     case memory_ref::row: return for_batch(g.rows[k].bytes, batch);
+    case memory_ref::deferred: return bytes_of(g.steps[k].in[0].shape, g.steps[k].type, batch);
     default: return 0;
   }
+}
+/// The same of what a step reads or writes: of a variable whose rows lookups name no more than as many of them.
+inline std::int64_t bytes_touched(const graph_view& g, const frozen_step& s, const memory_ref& m, std::int64_t batch) {
+  const std::int64_t whole = bytes_at(g, m, batch);
+  if (s.kind != group_kind::rows || m.kind != memory_ref::variable) return whole;
+  std::int64_t named = 0;
+  for (int k = 0; k < s.program.inputs; ++k)
+    if (const memory_ref& i = g.inputs[static_cast<std::size_t>(s.program.input + k)].memory; i.kind == memory_ref::deferred) named += bytes_at(g, i, batch);
+  return named < whole ? named : whole;
 }
 
 /// What a step reads, each memory once.
@@ -103,8 +113,9 @@ inline std::int64_t bytes_read_by(const graph_view& g, const frozen_step& s, std
     for (const memory_ref& o : seen)
       if (m.kind == o.kind && m.index == o.index) return;
     seen.push_back(m);
-    total += bytes_at(g, m, batch);
+    total += bytes_touched(g, s, m, batch);
   };
+  if (s.deferred) return 0;
   for (const frozen_program* p : {&s.program, &s.prologue_a, &s.prologue_b})
     for (int k = 0; k < p->inputs; ++k) add(g.inputs[static_cast<std::size_t>(p->input + k)].memory);
   for (int k = 0; k < s.arity && k < max_operands; ++k) {
@@ -155,7 +166,7 @@ inline memory_plan plan_of(const graph_view& g, std::int64_t batch) {
   p.live.assign(g.own_steps + 1, 0);
   const std::vector<std::string> names = node_names(g);
   for (const slot_desc& s : g.slots) {
-    if (s.first >= static_cast<int>(g.own_steps)) continue;
+    if (s.first >= static_cast<int>(g.own_steps) || s.bytes == 0) continue;
     planned_buffer b{s.node, s.node < 0 ? "(within the kernel)" : names[static_cast<std::size_t>(s.node)],
                      detail::offset_of(g, s, batch), detail::allocated_by(s, batch), s.first, s.last};
     for (const slot_desc& o : g.slots)  // two that meet in one kernel at one address: the later one is written in place
@@ -212,7 +223,7 @@ inline std::vector<kernel_info> kernels_of(const graph_view& g, std::int64_t bat
       for (std::size_t id = 0; id < g.nodes.size(); ++id)
         if (g.nodes[id].id == id_of<op::assign> && g.nodes[id].i == m.index) assignment = static_cast<int>(id);
       if (assignment >= 0) k.nodes.push_back(assignment);
-      k.results.push_back({assignment, detail::bytes_at(g, m, batch), 0, -1});
+      k.results.push_back({assignment, detail::bytes_touched(g, s, m, batch), 0, -1});
       const std::string_view name = g.variables[static_cast<std::size_t>(m.index)].name.view();
       if (updated.empty() || name.size() < updated.size()) updated = name;
     }

@@ -12,9 +12,9 @@ namespace rill::graph {
 
 /// Memory of a node or a variable, as a step sees it.
 struct memory_ref {
-  enum kind_type : std::uint8_t { none, slot, variable, feed, scalar, range, row, stack };
+  enum kind_type : std::uint8_t { none, slot, variable, feed, scalar, range, row, stack, deferred };
   kind_type kind = none;
-  int index = -1;  ///< slot, variable, feed, scalar, range, row or stack number
+  int index = -1;  ///< slot, variable, feed, scalar, range, row or stack number; of `deferred` the step that would give it
 };
 
 struct input_desc {
@@ -37,6 +37,8 @@ struct output_desc {
   memory_ref memory;
   dtype type = dtype::invalid;
   int value = 0;
+  std::int64_t elements = 0;  ///< of this part of a step with several
+  int further = 0;            ///< k > 0: the k-th further result of an op's own kernel
 };
 
 struct program_desc {
@@ -44,6 +46,15 @@ struct program_desc {
   std::vector<let_desc> lets;
   std::vector<output_desc> outputs;
 };
+
+/// Nanoseconds that a step takes on one core, about: so much, and so much per row of the batch.
+struct work_estimate {
+  double fixed = 0, per_row = 0;
+  [[nodiscard]] constexpr double at(std::int64_t batch) const { return fixed + per_row * static_cast<double>(batch); }
+};
+
+/// Parts of a step, at most.
+inline constexpr int max_parts = 64;
 
 struct step_desc {
   group_kind kind = group_kind::map;
@@ -57,11 +68,15 @@ struct step_desc {
   input_desc operands[max_operands];        ///< memory of the root's operands
   int n_operands = 0;
   int control = -1;                         ///< number of the loop or branch
+  int parts = 1;                            ///< ranges of memory that the program runs over, each with its inputs and outputs
   int rank = 0;                             ///< merged axes
   std::int64_t extents[max_rank] = {};
   unsigned reduced = 0;                     ///< merged axes that a reduction removes, as bits
   program_desc program, prologue_a, prologue_b;
   bool has_prologue_a = false, has_prologue_b = false;
+  bool beside = false;                      ///< may run at the same time as the next one
+  work_estimate work;                       ///< of a step that has another one beside it
+  bool deferred = false;                    ///< not run: what reads it does with its operands
 };
 
 /// Scalars that a step may read: constants and parameters, one cell each.
@@ -179,7 +194,7 @@ class lowering {
       out_.fetch_operand.push_back(d);
       out_.fetch_memory.push_back(d.memory);
     }
-    return out_;
+    return std::move(out_);
   }
 
  private:
@@ -412,6 +427,7 @@ class lowering {
       output_desc o;
       o.node = id;
       o.type = at(id).type;
+      o.further = at(id).op->further;
       o.memory = {memory_ref::slot, slot(id)};
       if (own_program && !(runs_program_first && id == g.root)) o.value = value_of[static_cast<std::size_t>(id)];
       if (runs_program_first) {
@@ -442,7 +458,54 @@ class lowering {
     for (int m : g.members) value_of[static_cast<std::size_t>(m)] = unset;
     if (g.kind == group_kind::tile) rows_and_columns(s, g.space);
     else if (own_program) merge_axes(s, g);
-    out_.steps.push_back(s);
+    if (!joins_last(s)) {
+      out_.steps.push_back(std::move(s));
+      return;
+    }
+    step_desc& whole = out_.steps.back();
+    ++whole.parts;
+    for (input_desc& d : s.program.inputs) {
+      if (d.memory.kind == memory_ref::slot) out_.slots[static_cast<std::size_t>(d.memory.index)].last = step - 1;
+      whole.program.inputs.push_back(d);
+    }
+    for (output_desc& d : s.program.outputs) whole.program.outputs.push_back(d);
+    for (int& of : f_.group_of)
+      if (of == index) of = whole.group;
+  }
+
+  /// Whether a step that updates variables does the same to them as the one before it does to others: then it is one more
+  /// part of that kernel.
+  constexpr bool joins_last(step_desc& s) {
+    const auto updates = [](const step_desc& d) {
+      bool yes = d.kind == group_kind::map && d.rank == 1 && d.extents[0] > 0 && !d.program.outputs.empty();
+      for (const input_desc& i : d.program.inputs) yes = yes && (i.strides[0] == 0 || i.strides[0] == 1);
+      for (const output_desc& o : d.program.outputs) yes = yes && o.memory.kind == memory_ref::variable;
+      return yes;
+    };
+    if (!updates(s)) return false;
+    for (output_desc& o : s.program.outputs) o.elements = s.extents[0];
+    if (out_.steps.empty() || s.extents[0] > small_update) return false;
+    const step_desc& last = out_.steps.back();
+    const program_desc &p = s.program, &q = last.program;
+    const auto parts = static_cast<std::size_t>(last.parts);
+    if (!updates(last) || last.extents[0] > small_update || last.parts == max_parts || q.lets.size() != p.lets.size() ||
+        q.inputs.size() != parts * p.inputs.size() || q.outputs.size() != parts * p.outputs.size())
+      return false;
+    bool same = true;
+    for (std::size_t k = 0; k < p.lets.size(); ++k) {
+      const let_desc &a = p.lets[k], &b = q.lets[k];
+      same = same && a.op->id == b.op->id && a.type == b.type && a.arity == b.arity;
+      for (int j = 0; j < a.arity; ++j) same = same && a.args[j] == b.args[j];
+    }
+    for (std::size_t k = 0; k < p.inputs.size(); ++k)
+      same = same && p.inputs[k].type == q.inputs[k].type && p.inputs[k].strides[0] == q.inputs[k].strides[0];
+    for (std::size_t k = 0; k < p.outputs.size(); ++k)
+      same = same && p.outputs[k].type == q.outputs[k].type && p.outputs[k].value == q.outputs[k].value;
+    for (const input_desc& i : p.inputs)  // a part may not read what another part writes
+      for (const output_desc& o : q.outputs) same = same && !(i.memory.kind == o.memory.kind && i.memory.index == o.memory.index);
+    for (const output_desc& o : p.outputs)
+      for (const input_desc& i : q.inputs) same = same && !(i.memory.kind == o.memory.kind && i.memory.index == o.memory.index);
+    return same;
   }
 
   constexpr void rows_and_columns(step_desc& s, const tensor_shape& space) {
@@ -583,7 +646,7 @@ constexpr void lowering<V>::lower_control(int index, const group& g) {
     for (int k = 0; k < c.branches; ++k) add_body(body(n.attr.i[0] + k), false);
   }
   out_.controls.push_back(c);
-  out_.steps.push_back(s);
+  out_.steps.push_back(std::move(s));
 }
 
 }  // namespace detail

@@ -65,7 +65,9 @@ struct op_info {
   op_kind kind = op_kind::source;
   int cost = 0;
   bool identity = false;  ///< the first operand, under another name or gradient
+  int further = 0;        ///< k > 0: the k-th further result of the kernel that computes its first operand
   bool effect = false;    ///< runs for what it does besides giving a value: never dropped or merged
+  bool adds_rows = false; ///< zeros but for the rows of operand 0, added up at the indices that operand 1 holds
   std::int64_t (*flops)(const attributes&, const signature*) = nullptr;
   /// Appends the gradient node of each operand (-1: none) of node `id` to the graph, given that of its result; false for
   /// an op without gradients.

@@ -85,7 +85,8 @@ class linker {
         case memory_ref::stack: m.index += o.stacks; break;
         case memory_ref::feed: m = in.feeds[static_cast<std::size_t>(m.index)]; break;
         case memory_ref::variable: m = in.variables[static_cast<std::size_t>(m.index)]; break;
-        case memory_ref::none: break;
+        case memory_ref::none:
+        case memory_ref::deferred: break;
       }
     };
     own = {steps, in.l.own_steps};

@@ -60,6 +60,7 @@ struct session_core {
   const void** outputs;
   loop_state* loops;
   stack_state* stacks;
+  kernel::scratch_memory sides[2] = {};
   arena fixed = {}, rows = {};
   const std::int64_t* global_step = nullptr;
   std::int64_t batch = 1, capacity = 0, steps_run = 0;
@@ -122,7 +123,7 @@ struct session_core {
     reserve(rows_given);
     batch = rows_given;
     set_parameters(hyper);
-    const step_context c{feeds, variables, scalars, ranges, fixed.get(), rows.get(), batch, &tables, trace, loops, stacks};
+    const step_context c{feeds, variables, scalars, ranges, fixed.get(), rows.get(), batch, &tables, trace, loops, stacks, sides};
     run(c);
     for (std::size_t k = 0; k < tables.fetches.size(); ++k) outputs[k] = address(c, tables.fetches[k].memory);
     ++steps_run;

@@ -5,6 +5,7 @@
 /// folding, scalars computed once before they spread, views of views, transposes into matmul), shares equal nodes, and
 /// drops what no output, assignment or effect needs; then the same in the bodies of loops and branches.
 
+#include <utility>
 #include <vector>
 
 #include "../ops/unary.hpp"
@@ -18,10 +19,12 @@ namespace detail {
 template <class = void>
 class simplifier {
  public:
-  constexpr explicit simplifier(builder& b) : b_(b), old_(b.nodes) {}
+  constexpr explicit simplifier(builder& b) : b_(b), old_(std::move(b.nodes)) {}
 
   constexpr void run() {
     b_.nodes.clear();
+    b_.nodes.reserve(old_.size());
+    next_.reserve(old_.size());
     buckets_.assign(table_size, -1);
     map_.assign(old_.size(), -1);
     for (std::size_t id = 0; id < old_.size(); ++id) {
@@ -185,6 +188,7 @@ class simplifier {
 
     std::vector<int> moved(b_.nodes.size(), -1), copies(b_.nodes.size(), -1);
     std::vector<node> kept;
+    kept.reserve(b_.nodes.size());
     const auto value = [&](int id) {
       const auto k = static_cast<std::size_t>(id);
       return copies[k] >= 0 ? copies[k] : moved[k];
@@ -204,9 +208,9 @@ class simplifier {
         kept.push_back(c);
       }
     }
-    b_.nodes = kept;
-    for (std::size_t id = 0; id < kept.size() && !b_.inputs.empty(); ++id)
-      if (kept[id].op->id == id_of<source::input>) b_.inputs[static_cast<std::size_t>(kept[id].attr.i[0])] = static_cast<int>(id);
+    b_.nodes = std::move(kept);
+    for (std::size_t id = 0; id < b_.nodes.size() && !b_.inputs.empty(); ++id)
+      if (const node& n = b_.nodes[id]; n.op->id == id_of<source::input>) b_.inputs[static_cast<std::size_t>(n.attr.i[0])] = static_cast<int>(id);
     const auto follow = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(id)]; };
     for (auto& v : b_.variables) v.node = follow(v.node);
     for (auto& l : b_.layers) l.node = follow(l.node);

@@ -15,6 +15,7 @@
 #include "../kernel/matmul.hpp"
 #include "../kernel/pooling.hpp"
 #include "../kernel/reduce.hpp"
+#include "../kernel/row_update.hpp"
 #include "../kernel/softmax.hpp"
 #include "../kernel/tile.hpp"
 #include "compile.hpp"
@@ -86,6 +87,7 @@ struct step_context {
   trace_log* trace = nullptr;  ///< what listens, in a traced run
   loop_state* loops = nullptr;
   stack_state* stacks = nullptr;
+  kernel::scratch_memory* sides = nullptr;  ///< of two kernels that run at the same time; none: they never do
 
   [[nodiscard]] std::int64_t extent(std::int64_t n) const { return n < 0 ? -n * batch : n; }
 };
@@ -265,6 +267,24 @@ void run_flat(const step_context& c, const frozen_step& s) {
   kernel::map_flat<P>(c.extent(s.extents[0]), in, out);
 }
 
+/// The same over several ranges, each with operands of its own.
+template <class P>
+void run_parts(const step_context& c, const frozen_step& s) {
+  std::int64_t lengths[max_parts];
+  for (int k = 0; k < s.parts; ++k)
+    lengths[k] = c.tables->outputs[static_cast<std::size_t>(s.program.output + k * P::outputs::size)].elements;
+  kernel::map_flat_ranges<P>(s.parts, lengths, [&](int part, const void** in, void** out) {
+    for (int k = 0; k < P::inputs::size; ++k) in[k] = input_of(c, s, part * P::inputs::size + k);
+    for (int k = 0; k < P::outputs::size; ++k) out[k] = result_of(c, s, part * P::outputs::size + k);
+  });
+}
+/// The program of one part.
+constexpr frozen_program part_of(const frozen_step& s) {
+  frozen_program p = s.program;
+  p.inputs /= s.parts, p.outputs /= s.parts;
+  return p;
+}
+
 template <class P>
 void run_map(const step_context& c, const frozen_step& s) {
   kernel::nest<kernel::operands_v<P>> n;
@@ -277,6 +297,32 @@ void run_map(const step_context& c, const frozen_step& s) {
     bind_output(s.rank, 0, n.extents, n.strides[P::inputs::size + k]);
   }
   kernel::map<P>(n, in, out);
+}
+
+/// A map over the rows that the deferred scatters among its inputs name.
+template <class P>
+void run_rows(const step_context& c, const frozen_step& s, const frozen_step* steps) {
+  const void* in[static_cast<std::size_t>(P::inputs::size) + 1];
+  void* out[static_cast<std::size_t>(P::outputs::size) + 1];
+  kernel::row_gradient gradients[static_cast<std::size_t>(P::inputs::size) + 1];
+  const frozen_step* scatters[static_cast<std::size_t>(P::inputs::size) + 1];
+  int n = 0;
+  for (int k = 0; k < P::inputs::size; ++k) {
+    const memory_ref& m = c.tables->inputs[static_cast<std::size_t>(s.program.input + k)].memory;
+    in[k] = address(c, m);
+    if (m.kind != memory_ref::deferred) continue;
+    const frozen_step& from = *(scatters[n] = steps + m.index);
+    gradients[n++] = {k, from.type, address(c, from.operands[0].memory), address(c, from.operands[1].memory), from.in[1].type,
+                      from.in[1].shape.with_batch(c.batch).num_elements()};
+  }
+  for (int k = 0; k < P::outputs::size; ++k) out[k] = result_of(c, s, k);
+  const std::int64_t rows = scatters[0]->out.shape[0];
+  const int outside = kernel::update_rows<P>(rows, s.extents[0] / rows, gradients, n, in, out);
+  if (outside < 0) return;
+  const frozen_step& from = *scatters[outside];  // which says what is wrong, before it writes anything
+  operand_memory x[max_operands];
+  for (int k = 0; k < from.arity; ++k) x[k] = {from.in[k].type, from.in[k].shape.with_batch(c.batch), address(c, from.operands[k].memory)};
+  from.run(from.attr, x, {from.out.type, from.out.shape, nullptr});
 }
 
 template <class R>
@@ -300,7 +346,12 @@ void run_reduce(const step_context& c, const frozen_step& s) {
 inline void run_kernel(const step_context& c, const frozen_step& s) {
   operand_memory x[max_operands];
   for (int k = 0; k < s.arity; ++k) x[k] = {s.in[k].type, s.in[k].shape.with_batch(c.batch), address(c, s.operands[k].memory)};
-  s.run(s.attr, x, {s.out.type, s.out.shape.with_batch(c.batch), result_of(c, s, 0)});
+  result_memory out{s.out.type, s.out.shape.with_batch(c.batch), nullptr};
+  for (int k = 0; k < s.program.outputs; ++k) {
+    const int further = c.tables->outputs[static_cast<std::size_t>(s.program.output + k)].further;
+    (further == 0 ? out.data : out.more[further - 1]) = result_of(c, s, k);
+  }
+  s.run(s.attr, x, out);
 }
 
 template <class T>
@@ -317,7 +368,7 @@ void run_sparse_softmax_cross_entropy(const step_context& c, const frozen_step& 
   T* loss = nullptr;
   T* backprop = nullptr;
   for (int k = 0; k < s.program.outputs; ++k)
-    (c.tables->outputs[static_cast<std::size_t>(s.program.output + k)].node == s.root ? loss : backprop) = static_cast<T*>(result_of(c, s, k));
+    (c.tables->outputs[static_cast<std::size_t>(s.program.output + k)].further == 0 ? loss : backprop) = static_cast<T*>(result_of(c, s, k));
   kernel::sparse_softmax_cross_entropy<T, L>(in[0], in[1], static_cast<const T*>(address(c, s.operands[0].memory)),
                                              static_cast<const L*>(address(c, s.operands[1].memory)), loss, backprop);
 }
@@ -417,10 +468,33 @@ namespace detail {
 template <class C, std::size_t S>
 void run_step_traced(const step_context& c);
 
+using step_function = void (*)(const step_context&);
+
+/// Two steps that do not depend on each other.
+inline void run_pair(const step_context& c, step_function a, step_function b, const work_estimate& work_a, const work_estimate& work_b) {
+  if (c.sides != nullptr && worth_a_fork(work_a, work_b, c.batch)) {
+    const auto on_side = [&](int side, step_function f) {
+      const kernel::scratch_memory::scope use(c.sides[side]);
+      f(c);
+    };
+    side_by_side([&] { on_side(0, a); }, [&] { on_side(1, b); });
+  } else {
+    a(c);
+    b(c);
+  }
+}
+/// Step S, with the one that runs beside it; that one has run already.
+template <class C, std::size_t S>
+void run_in_turn(const step_context& c) {
+  if constexpr (step_of<C, S>.beside) run_pair(c, &run_step<C, S>, &run_step<C, S + 1>, step_of<C, S>.work, step_of<C, S + 1>.work);
+  else if constexpr (S == 0) run_step<C, S>(c);
+  else if constexpr (!step_of<C, S - 1>.beside) run_step<C, S>(c);
+}
+
 template <class C, std::size_t First, bool Traced, std::size_t... S>
 void run_steps_from(const step_context& c, std::index_sequence<S...>) {
   if constexpr (Traced) (run_step_traced<C, First + S>(c), ...);
-  else (run_step<C, First + S>(c), ...);
+  else (run_in_turn<C, First + S>(c), ...);
 }
 template <class C, int Region, bool Traced>
 void run_region(const step_context& c) {
@@ -452,9 +526,14 @@ void run_step(const step_context& c) {
   if constexpr (s.kind == group_kind::control) {
     detail::run_control<C, s.control, false>(c);
   } else if constexpr (s.kind == group_kind::map) {
-    using program = typename detail::program_type<C, s.program, group_kind::map, s.rank>::type;
-    if constexpr (s.rank == 1 && !kernel::detail::any_strided<typename program::inputs>) detail::run_flat<program>(c, s);
+    using program = typename detail::program_type<C, detail::part_of(s), group_kind::map, s.rank>::type;
+    if constexpr (s.parts > 1) detail::run_parts<program>(c, s);
+    else if constexpr (s.rank == 1 && !kernel::detail::any_strided<typename program::inputs>) detail::run_flat<program>(c, s);
     else detail::run_map<program>(c, s);
+  } else if constexpr (s.kind == group_kind::rows) {
+    detail::run_rows<typename detail::program_type<C, s.program, group_kind::map, 1>::type>(c, s, C::tables.steps.data());
+  } else if constexpr (s.deferred) {
+    return;
   } else if constexpr (s.op < 0) {
     detail::run_kernel(c, s);
   } else {

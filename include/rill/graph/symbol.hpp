@@ -226,6 +226,7 @@ consteval bool vjp_takes() {
     if constexpr (N == 1) return requires { Op::vjp(a, s, s, s); };
     else if constexpr (N == 2) return requires { Op::vjp(a, s, s, s, s); };
     else if constexpr (N == 3) return requires { Op::vjp(a, s, s, s, s, s); };
+    else if constexpr (N == 4) return requires { Op::vjp(a, s, s, s, s, s, s); };
     else return false;
   }
 }
@@ -234,6 +235,7 @@ consteval int vjp_arity() {
   if constexpr (vjp_takes<Op, 1>()) return 1;
   else if constexpr (vjp_takes<Op, 2>()) return 2;
   else if constexpr (vjp_takes<Op, 3>()) return 3;
+  else if constexpr (vjp_takes<Op, 4>()) return 4;
   else return 0;
 }
 }  // namespace detail
@@ -265,7 +267,8 @@ constexpr bool call_vjp([[maybe_unused]] builder& b, [[maybe_unused]] int id, [[
     } else {
       if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0));
       else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1));
-      else detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1, x2));
+      else if constexpr (arity == 3) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1, x2));
+      else detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1, x2, symbol{&b, n.in[3]}));
     }
     return true;
   }
@@ -281,6 +284,8 @@ consteval op_info make_info() {
   i.cost = Op::cost;
   if constexpr (requires { Op::identity; }) i.identity = Op::identity;
   if constexpr (requires { Op::effect; }) i.effect = Op::effect;
+  if constexpr (requires { Op::further; }) i.further = Op::further;
+  if constexpr (requires { Op::adds_rows; }) i.adds_rows = Op::adds_rows;
   if constexpr (requires { &Op::flops; }) i.flops = &Op::flops;
   if constexpr (kernel_op<Op>)
     i.run = [](const attributes& at, const operand_memory* in, const result_memory& out) { Op::run(at, in, out); };
@@ -421,6 +426,27 @@ struct symbolic_front_end {
   /// 0, 1, ... n - 1.
   static constexpr symbol range(const symbol& like, dtype type, std::int64_t n) {
     return like.g->add(&info_of<source::range>, {type, {n}}, {});
+  }
+  /// Op's result, then the further ones that its kernel gives.
+  template <class Op, class... Further>
+  static constexpr std::array<symbol, 1 + sizeof...(Further)> emit_all(std::initializer_list<symbol> in, const attributes& at) {
+    const symbol first = graph::emit<Op>(in, at);
+    std::array<symbol, 1 + sizeof...(Further)> all;
+    for (symbol& s : all) s = first;
+    if (first.id < 0) return all;
+    signature sig[max_operands];
+    int n = 0, k = 1;
+    for (const symbol& x : in) sig[n++] = {x.type(), x.shape()};
+    const auto add_one = [&]<class F>(F) {
+      symbol x[max_operands] = {first};
+      int ids[max_operands] = {first.id, -1, -1, -1}, count = 1;
+      for (int o : F::operands) x[count++] = in.begin()[o];
+      localize(x, count);
+      for (int j = 1; j < count; ++j) ids[j] = x[j].id;
+      return first.g->add(&info_of<F>, F::infer(at, sig), ids, count, at);
+    };
+    ((all[static_cast<std::size_t>(k++)] = add_one(Further{})), ...);
+    return all;
   }
   template <class Op>
   static constexpr symbol second_result(const symbol& first, const signature& out, std::initializer_list<symbol>) {

@@ -129,34 +129,46 @@ void combine_run(T* __restrict to, const T* __restrict from, std::int64_t n) {
     for (std::int64_t j = 0; j < 16; ++j) to[i + j] = combined<Kind>(to[i + j], from[i + j]);
   for (; i < n; ++i) to[i] = combined<Kind>(to[i], from[i]);
 }
-/// Combines row k of the updates with row at[k] of a destination of n rows, k ascending.
-inline void scatter_rows(const char* op, dtype type, scatter_kind kind, const std::vector<std::int64_t>& at, const void* updates,
-                         std::int64_t inner, std::int64_t n, void* to) {
+/// Calls row(k * inner, at[k] * inner) for each k, ascending for every row of a destination of n rows.
+template <class F>
+void each_row(const std::vector<std::int64_t>& at, std::int64_t inner, std::int64_t n, const F& row) {
   const auto count = static_cast<std::int64_t>(at.size());
   if (count == 0 || inner == 0) return;
-  const auto in_ranges = [&](const auto& row) {
-    const std::int64_t work = count * inner;
-    std::int64_t ranges = inner < 8 ? 1 : work / 65536;
-    ranges = ranges < 1 ? 1 : ranges > 16 ? 16 : ranges;
-    const std::int64_t each = (n + ranges - 1) / ranges;
-    parallel_for(n, each, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t k = 0; k < count; ++k)
-        if (const std::int64_t r = at[static_cast<std::size_t>(k)]; r >= begin && r < end) row(k * inner, r * inner);
+  const std::int64_t work = count * inner;
+  std::int64_t ranges = inner < 8 ? 1 : work / 65536;
+  ranges = ranges < 1 ? 1 : ranges > 16 ? 16 : ranges;
+  const std::int64_t each = (n + ranges - 1) / ranges;
+  parallel_for(n, each, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = 0; k < count; ++k)
+      if (const std::int64_t r = at[static_cast<std::size_t>(k)]; r >= begin && r < end) row(k * inner, r * inner);
+  });
+}
+/// Adds row k of the updates to row at[k] of a destination of n rows, k ascending.
+template <class = void>
+void add_rows_at(const char* op, dtype type, const std::vector<std::int64_t>& at, const void* updates, std::int64_t inner, std::int64_t n, void* to) {
+  visit_number(type, [&]<class T>(std::type_identity<T>) {
+    each_row(at, inner, n, [&](std::int64_t from, std::int64_t r) {
+      combine_run<scatter_kind::add>(static_cast<T*>(to) + r, static_cast<const T*>(updates) + from, inner);
     });
-  };
+  }, op);
+}
+/// Combines row k of the updates with row at[k] of a destination of n rows, k ascending.
+template <class = void>
+void scatter_rows(const char* op, dtype type, scatter_kind kind, const std::vector<std::int64_t>& at, const void* updates,
+                  std::int64_t inner, std::int64_t n, void* to) {
   if (kind == scatter_kind::update) {
     if (type == dtype::string) {
-      in_ranges([&](std::int64_t from, std::int64_t r) { copy_run(static_cast<const std::string*>(updates) + from, inner, static_cast<std::string*>(to) + r); });
+      each_row(at, inner, n, [&](std::int64_t from, std::int64_t r) { copy_run(static_cast<const std::string*>(updates) + from, inner, static_cast<std::string*>(to) + r); });
       return;
     }
     const auto width = static_cast<std::int64_t>(size_of(type));
-    in_ranges([&](std::int64_t from, std::int64_t r) {
+    each_row(at, inner, n, [&](std::int64_t from, std::int64_t r) {
       copy_run(static_cast<const word<1>*>(updates) + from * width, inner * width, static_cast<word<1>*>(to) + r * width);
     });
     return;
   }
   visit_scatter(op, type, kind, [&]<class T, scatter_kind K>(std::type_identity<T>, std::integral_constant<scatter_kind, K>) {
-    in_ranges([&](std::int64_t from, std::int64_t r) { combine_run<K>(static_cast<T*>(to) + r, static_cast<const T*>(updates) + from, inner); });
+    each_row(at, inner, n, [&](std::int64_t from, std::int64_t r) { combine_run<K>(static_cast<T*>(to) + r, static_cast<const T*>(updates) + from, inner); });
   });
 }
 
@@ -349,7 +361,7 @@ void scatter_slices_op::run(const attributes& at, const operand_memory* in, cons
     const std::int64_t plane = k / e.m;
     rows[r] = plane * e.n + kernel::detail::index_at(in[1], plane / e.outer * e.m + k % e.m);
   }
-  kernel::detail::scatter_rows(name, out.type, scatter_kind::add, rows, in[0].data, e.inner, e.batch * e.outer * e.n, out.data);
+  kernel::detail::add_rows_at(name, out.type, rows, in[0].data, e.inner, e.batch * e.outer * e.n, out.data);
 }
 
 template <class>
@@ -365,7 +377,7 @@ void scatter_nd_op::run(const attributes&, const operand_memory* in, const resul
   std::int64_t inner = 1;
   const auto rows = kernel::detail::rows_at(name, in[0], out.shape, inner);
   kernel::detail::clear(out.type, out.data, out.size());
-  if (out.size() > 0) kernel::detail::scatter_rows(name, out.type, scatter_kind::add, rows, in[1].data, inner, out.size() / inner, out.data);
+  if (out.size() > 0) kernel::detail::add_rows_at(name, out.type, rows, in[1].data, inner, out.size() / inner, out.data);
 }
 template <class>
 void tensor_scatter_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
@@ -404,7 +416,7 @@ void scatter_elements_op::run(const attributes& at, const operand_memory* in, co
     const auto k = static_cast<std::int64_t>(r);
     to[r] = (k / (m * inner) * n + kernel::detail::index_at(in[1], k)) * inner + k % inner;
   }
-  kernel::detail::scatter_rows(name, out.type, scatter_kind::add, to, in[0].data, 1, out.size(), out.data);
+  kernel::detail::add_rows_at(name, out.type, to, in[0].data, 1, out.size(), out.data);
 }
 
 template <class>

@@ -9,6 +9,7 @@
 ///                     list<out<float, 0>>>;
 ///   kernel::map<p>({1, {n}, {{1}, {0}, {1}}}, inputs, outputs);      // y[i] = x[i] * *s
 
+#include <algorithm>
 #include <cstdint>
 
 #include "parallel.hpp"
@@ -203,6 +204,26 @@ inline void map_flat_tasks(const flat_call& c, std::int64_t n, std::int64_t grai
   });
 }
 
+/// Gives the operands of a range by its number.
+using range_binding = function_ref<void(int, const void**, void**)>;
+
+/// Elements [begin, end) of `count` ranges that lie end to end.
+inline void map_flat_part(const flat_call& c, int count, const std::int64_t* lengths, range_binding bind, std::int64_t begin,
+                          std::int64_t end) {
+  const void* in[max_map_operands];
+  void* out[max_map_operands];
+  std::int64_t first = 0;
+  for (int k = 0; k < count && first < end; first += lengths[k++]) {
+    const std::int64_t from = std::max(begin - first, std::int64_t{0}), n = std::min(end - first, lengths[k]) - from;
+    if (n <= 0) continue;
+    bind(k, in, out);
+    for (int i = 0; i < c.inputs; ++i)
+      if (c.walks[i] != expr::walk::constant) in[i] = static_cast<const unsigned char*>(in[i]) + from * c.width[i];
+    for (int o = 0; o < c.outputs; ++o) out[o] = static_cast<unsigned char*>(out[o]) + from * c.width[c.inputs + o];
+    c.row(in, unit_strides, out, unit_strides, true, n, from);
+  }
+}
+
 template <class I>
 inline constexpr bool any_strided = false;
 template <class... I>
@@ -256,6 +277,21 @@ void map_flat(std::int64_t n, const void* const* in, void* const* out) {
                           detail::widths_of<typename P::inputs, typename P::outputs>::value,
                           detail::walks_of<P>::value, row},
                          n, detail::grain_v<P>);
+}
+
+/// The program over `count` flat ranges in one loop, range k of `lengths[k]` elements: many small updates cost one fork.
+template <class P>
+void map_flat_ranges(int count, const std::int64_t* lengths, detail::range_binding bind) {
+  static_assert(!detail::any_strided<typename P::inputs>, "the walks of a flat program are known");
+  std::int64_t total = 0;
+  for (int k = 0; k < count; ++k) total += lengths[k];
+  const detail::flat_call call{P::inputs::size, P::outputs::size, nullptr, nullptr,
+                               detail::widths_of<typename P::inputs, typename P::outputs>::value,
+                               detail::walks_of<P>::value, &detail::map_row<P, false>};
+  if (total <= detail::serial_v<P>) return detail::map_flat_part(call, count, lengths, bind, 0, total);
+  parallel_for(total, detail::grain_v<P>, [&](std::int64_t begin, std::int64_t end) {
+    detail::map_flat_part(call, count, lengths, bind, begin, end);
+  });
 }
 
 /// Runs the program over the nest. `in[k]` and `out[k]` point to the element at index 0 of every dimension. The walks in

@@ -164,4 +164,14 @@ inline void parallel_for(std::int64_t n, std::int64_t grain, function_ref<void(s
 #endif
 }
 
+/// Calls a and b at the same time where there are two threads. Parallel loops in them run on the thread that they are
+/// called by, so that each is as it would be alone, and neither takes up the other's work while it waits.
+inline void side_by_side(function_ref<void()> a, function_ref<void()> b) {
+  parallel_for(2, 1, [&](std::int64_t begin, std::int64_t end) {
+    const detail::target_scope alone({detail::local_target().pool, 0});
+    if (begin == 0) a();
+    if (end == 2) b();
+  });
+}
+
 }  // namespace rill

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// The memory behind the kernels' scratch leases (kernel/matmul.hpp): every thread has some, which only grows; an object
+/// The scratch memory of kernels, which they lease: every thread has some, which only grows; an object
 /// that must not allocate while it runs, on whatever thread, brings its own.
 ///
 ///   kernel::scratch_memory own;
@@ -64,5 +64,35 @@ class scratch_memory {
     return m;
   }
 };
+
+namespace detail {
+
+/// Scratch memory of the calling thread for the lease's lifetime, 64-byte aligned. The memory outlives the lease and is
+/// used again by the next one; leases nest (a waiting thread may be given another task that needs scratch itself).
+class scratch_lease {
+ public:
+  explicit scratch_lease(std::size_t bytes) {
+    scratch_memory& s = scratch_memory::current();
+    if (s.depth < scratch_memory::max_depth) {
+      scratch_memory::buffer& b = s.buffers[static_cast<std::size_t>(s.depth)];
+      b.reserve(bytes);
+      data_ = b.data;
+    } else {
+      own_.reserve(bytes);
+      data_ = own_.data;
+    }
+    ++s.depth;
+  }
+  scratch_lease(const scratch_lease&) = delete;
+  scratch_lease& operator=(const scratch_lease&) = delete;
+  ~scratch_lease() { --scratch_memory::current().depth; }
+  [[nodiscard]] std::byte* data() const { return data_; }
+
+ private:
+  scratch_memory::buffer own_;
+  std::byte* data_ = nullptr;
+};
+
+}  // namespace detail
 
 }  // namespace rill::kernel

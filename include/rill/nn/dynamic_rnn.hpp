@@ -9,7 +9,7 @@
 ///   auto [y, next] = nn::dynamic_rnn(cells, inputs, state, {.time_major = true});      // a state to begin with
 ///
 /// The share of the inputs in the gates is one matrix product over all time steps of a layer; the loop holds the recurrent
-/// product and the gates. Layers run one after the other over the whole sequence, which gives what running them time step
+/// product and the gates (an LSTM over a known number of time steps is one kernel, lstm_sequence). Layers run one after the other over the whole sequence, which gives what running them time step
 /// by time step gives.
 ///
 /// Models include graph/control_flow.hpp's loop with this file; tensors (in an eager::module) eager/loops.hpp besides.
@@ -53,6 +53,8 @@ constexpr std::pair<V, State> over_time(const Cell& cell, V x, const State& firs
   V z = bound.project(reshape_to(x, {s[0] * s[1], s[2]}));
   if (V::front_end::failed(z)) return {z, first};
   z = reshape_to(z, {s[0], s[1], z.shape()[1]});
+  if constexpr (sizeof...(Lengths) == 0 && requires { bound.sequence(z, first, false); })
+    if (s[0] > 0) return bound.sequence(z, first, o.reverse);
   const loop_options loop{.reverse = o.reverse, .unroll = o.unroll};
   if constexpr (sizeof...(Lengths) == 0) {
     const auto [last, y] = loop_over([&](const State& state, const V& row) {
@@ -178,6 +180,7 @@ constexpr auto dynamic_rnn(const Cell& cell, V inputs, const rnn_options& o = {}
 /// The same for sequences of their own lengths, int32 [batch]: behind its end a sequence's outputs are zeros and its state
 /// stays.
 template <class Cell, value V, class State>
+  requires(!std::is_same_v<State, rnn_options>)
 constexpr std::pair<V, State> dynamic_rnn(const Cell& cell, V inputs, V sequence_length, const State& initial_state, const rnn_options& o = {}) {
   variable_scope scope(inputs, "rnn");
   return detail::rnn(cell, inputs, initial_state, o, sequence_length);

@@ -90,6 +90,15 @@ struct basic_lstm_cell {
       const V h = lstm_output(gates, c);
       return {h, {c, h}};
     }
+    /// All time steps of a known number: projected [t, b, 4 units] -> outputs [t, b, units], the last state.
+    constexpr std::pair<V, std::tuple<V, V>> sequence(V projected, const std::tuple<V, V>& state, bool reverse) const {
+      const std::array<V, 2> r = lstm_sequence(projected, recurrent_kernel, std::get<0>(state), std::get<1>(state), forget_bias, reverse);
+      const V &y = r[0], &states = r[1];
+      if (V::front_end::failed(y)) return {y, state};
+      const tensor_shape s = y.shape();
+      const auto row = [&](const V& of, std::int64_t k) { return reshape_to(slice_along(of, 0, k, 1), {s[1], s[2]}); };
+      return {y, {row(states, s[0]), row(y, reverse ? 0 : s[0] - 1)}};
+    }
   };
   template <value V>
   constexpr std::tuple<V, V> zero_state(V x) const {

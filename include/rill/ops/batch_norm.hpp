@@ -2,18 +2,21 @@
 #pragma once
 /// \file
 /// Normalizations: by given or batch moments (TensorFlow's batch_normalization and fused_batch_norm, XLA's
-/// BatchNormTraining, BatchNormInference and BatchNormGrad), by the moments of each example (layer and instance
-/// normalization), and by the energy of neighbouring channels (local_response_normalization).
+/// BatchNormTraining, BatchNormInference and BatchNormGrad), and by the moments of each example (layer and instance
+/// normalization). local_response_normalization is in lrn.hpp.
 ///
-/// Results have the operand's shape and dtype; moments are computed in two passes, variances are those of the population
-/// unless said otherwise. All is written with other ops and differentiable as often as one likes.
+/// Results have the operand's shape and dtype; variances are those of the population unless said otherwise. Batch and
+/// layer normalization by moments of their own have kernels (normalize.hpp), the rest is written with other ops; all are
+/// differentiable as often as one likes.
 /// Sources: Ioffe and Szegedy 2015 (arXiv:1502.03167); Ba et al. 2016 (arXiv:1607.06450); Ulyanov et al. 2016
-/// (arXiv:1607.08022); Krizhevsky et al. 2012, section 3.3; XLA's operation semantics.
+/// (arXiv:1607.08022); XLA's operation semantics.
 ///
 ///   auto [y, mean, variance] = fused_batch_norm(x, scale, offset, {.epsilon = 1e-3});
 ///   auto [dx, dscale, doffset] = xla::batch_norm_grad(x, scale, mean, variance, dy, 1e-3, 3);
 
+#include "lrn.hpp"
 #include "nn.hpp"
+#include "normalize.hpp"
 
 namespace rill {
 
@@ -21,13 +24,6 @@ namespace rill {
 struct fused_batch_norm_options {
   double epsilon = 0.001;
   image_layout data_format = image_layout::nhwc;
-};
-/// Options of local_response_normalization.
-struct local_response_options {
-  std::int64_t depth_radius = 5;
-  double bias = 1;
-  double alpha = 1;
-  double beta = 0.5;
 };
 /// Options of layer_normalization.
 struct layer_normalization_options {
@@ -59,21 +55,6 @@ struct batch_norm_grad_result {
 }  // namespace xla
 
 namespace ops {
-
-/// Each element plus those that are at most i[0] before or after it on the last axis; its own transpose.
-struct neighbour_sum_op {
-  static constexpr auto name = "LRN";
-  static constexpr op_kind kind = op_kind::opaque;
-  static constexpr int cost = 10;
-  static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    if (in[0].shape.rank() != 4 || !is_floating(in[0].type)) f.set("needs images [batch, height, width, channels] of a floating dtype", "", in[0]);
-    else if (at.i[0] < 0) f.set("depth_radius must not be negative", "", in[0]);
-    return in[0];
-  }
-  template <class = void>
-  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
-  static constexpr auto vjp(const attributes& at, auto dy, auto, auto) { return grads(rill::detail::emit<neighbour_sum_op>({dy}, at)); }
-};
 
 /// An operand of a floating dtype, then vectors along its axis i[0], in the operand's dtype or in float32 beside a narrower
 /// one; i[1]: how many vectors. What comes after them has the operand's dtype and shape.
@@ -147,36 +128,12 @@ constexpr V along_feature(const V& v, int rank, int axis) {
   return reshape_to(v, s);
 }
 constexpr std::int64_t all_but(int rank, int axis) { return ((std::int64_t{1} << rank) - 1) & ~(std::int64_t{1} << axis); }
-constexpr std::int64_t per_feature(const tensor_shape& s, int axis) {
-  std::int64_t n = 1;
-  for (int d = 0; d < s.rank(); ++d)
-    if (d != axis) n *= s[d];
-  return n;
-}
 constexpr attributes feature_attributes(std::int64_t axis, int rank, int vectors, bool gradient = false) {
   attributes at;
   at.i[0] = axis < 0 ? axis + rank : axis, at.i[1] = vectors, at.i[2] = gradient;
   return at;
 }
-/// x with each feature's mean taken away, divided by its deviation, scaled and moved.
-template <value V>
-constexpr V normalized(const V& x, const V& mean, const V& variance, const V& scale, const V& offset, double epsilon) {
-  const V factor = rsqrt(variance + epsilon) * scale;
-  return (x - mean) * factor + offset;
-}
-/// Normalization by the moments of each feature over all other axes: the result and the moments.
-template <value V>
-constexpr xla::batch_norm_training_result<V> by_batch_moments(const V& x, const V& scale, const V& offset, double epsilon, int axis) {
-  const int rank = x.rank();
-  const std::int64_t mask = all_but(rank, axis);
-  const V wide = cast_like(x, scale);
-  const V n = V::front_end::count(wide, per_feature(x.shape(), axis));
-  const V mean = sum_over(wide, mask) / n;
-  const V centred = wide - along_feature(mean, rank, axis);
-  const V variance = sum_over(square(centred), mask) / n;
-  const V factor = along_feature(rsqrt(variance + epsilon) * scale, rank, axis);
-  return {cast_like(centred * factor + along_feature(offset, rank, axis), x), mean, variance};
-}
+
 
 }  // namespace detail
 
@@ -191,7 +148,8 @@ constexpr batch_norm_training_result<V> batch_norm_training(V operand, V scale, 
   const attributes at = rill::detail::feature_attributes(feature_index, operand.rank(), 2);
   V bad{};
   if (!rill::detail::passes<ops::batch_norm_training_of>({operand, scale, offset}, at, bad)) return {bad, bad, bad};
-  return rill::detail::by_batch_moments(operand, scale, offset, epsilon, static_cast<int>(at.i[0]));
+  const auto r = rill::detail::normalize_features(operand, scale, offset, epsilon, static_cast<int>(at.i[0]));
+  return {r.y, r.mean, r.variance};
 }
 /// The same by a mean and a variance that are given.
 template <value V>
@@ -215,7 +173,7 @@ constexpr batch_norm_grad_result<V> batch_norm_grad(V operand, V scale, V mean, 
   const std::int64_t mask = rill::detail::all_but(rank, axis);
   const auto spread = [&](const V& v) { return rill::detail::along_feature(v, rank, axis); };
   const V g = cast_like(grad_output, scale);
-  const V n = V::front_end::count(g, rill::detail::per_feature(operand.shape(), axis));
+  const V n = V::front_end::count(g, rill::detail::elements_without(operand.shape(), axis));
   const V inverse = rsqrt(variance + epsilon);
   const V unit = (cast_like(operand, scale) - spread(mean)) * spread(inverse);  // of mean 0 and variance 1
   const V grad_offset = sum_over(g, mask), grad_scale = sum_over(g * unit, mask);
@@ -249,9 +207,8 @@ constexpr fused_batch_norm_result<V> fused_batch_norm(V x, V scale, V offset, fu
   V bad{};
   if (!detail::passes<ops::fused_batch_norm_of>({x, scale, offset}, at, bad)) return {bad, bad, bad};
   const auto axis = static_cast<int>(at.i[0]);
-  const auto r = detail::by_batch_moments(x, scale, offset, o.epsilon, axis);
-  const V n = V::front_end::count(r.batch_var, detail::per_feature(x.shape(), axis));
-  return {r.output, r.batch_mean, r.batch_var * (n / maximum(n - 1, 1))};
+  const auto r = detail::normalize_features(x, scale, offset, o.epsilon, axis);
+  return {r.y, r.mean, detail::unbiased(r.variance, detail::elements_without(x.shape(), axis))};
 }
 /// The same by given moments, for inference (is_training = False); they are also what it returns.
 template <value V>
@@ -268,12 +225,7 @@ constexpr V layer_normalization(V x, V scale, V offset, layer_normalization_opti
   at.i[0] = o.begin_norm_axis < 0 ? o.begin_norm_axis + x.rank() : o.begin_norm_axis;
   V bad{};
   if (!detail::passes<ops::layer_norm_of>({x, scale, offset}, at, bad)) return bad;
-  axis_list axes;
-  for (int d = static_cast<int>(at.i[0]); d < x.rank(); ++d) axes.axes[axes.count++] = d;
-  const V wide = cast_like(x, scale);
-  const V centred = wide - reduce_mean(wide, {axes, true});
-  const V variance = reduce_mean(square(centred), {axes, true});
-  return cast_like(centred * rsqrt(variance + o.epsilon) * scale + offset, x);
+  return detail::normalize_rows(x, scale, offset, o.epsilon, static_cast<int>(at.i[0]));
 }
 /// Normalizes each channel of each example; scale and offset have one number per channel.
 template <value V>
@@ -290,23 +242,6 @@ constexpr V instance_normalization(V x, V scale, V offset, instance_normalizatio
   const V centred = wide - reduce_mean(wide, {axes, true});
   const V variance = reduce_mean(square(centred), {axes, true});
   return cast_like(centred * rsqrt(variance + o.epsilon) * detail::along_feature(scale, rank, axis) + detail::along_feature(offset, rank, axis), x);
-}
-/// x / (bias + alpha s) ** beta, where s is the sum of squares over the channels at most depth_radius away; images in NHWC
-/// (tf.nn.local_response_normalization, tf.nn.lrn).
-template <value V>
-constexpr V local_response_normalization(V input, local_response_options o = {}) {
-  if (V::front_end::failed(input)) return input;
-  const V x = detail::widened(input);
-  attributes at;
-  at.i[0] = o.depth_radius;
-  const V energy = detail::emit<ops::neighbour_sum_op>({square(x)}, at) * o.alpha + o.bias;
-  const V root = o.beta == 1.0 ? reciprocal(energy) : o.beta == 0.5 ? rsqrt(energy) : o.beta == 0.75 ? rsqrt(energy) * sqrt(rsqrt(energy)) : pow(energy, -o.beta);
-  return cast_like(x * root, input);
-}
-/// TensorFlow's other name of local_response_normalization.
-template <value V>
-constexpr V lrn(V input, local_response_options o = {}) {
-  return local_response_normalization(input, o);
 }
 
 }  // namespace rill

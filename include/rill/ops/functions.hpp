@@ -6,6 +6,8 @@
 /// F provides F::emit<Op>({operands}, attributes) (applies the op's shape rule), F::add<Op>(signature, {operands},
 /// attributes) (the result is known), F::fail<Op>(failure, operand), F::failed(operand) and F::constant(like, dtype, number).
 
+#include <array>
+
 #include "binary.hpp"
 #include "cast.hpp"
 #include "comparison.hpp"
@@ -44,6 +46,13 @@ namespace detail {
 template <class Op, value V>
 constexpr V emit(std::initializer_list<V> operands, const attributes& at = {}) {
   return V::front_end::template emit<Op>(operands, at);
+}
+/// The result of an op and the further ones that its kernel gives: Further... are result_memory::more[0], [1], ... in order,
+/// each an op with `further` (1, 2, ...), `operands` (the numbers of Op's operands that its gradient reads; it is applied
+/// to Op's result and these) and `infer` (attributes and signatures of Op's operands to its own).
+template <class Op, class... Further, value V>
+constexpr std::array<V, 1 + sizeof...(Further)> emit_all(std::initializer_list<V> operands, const attributes& at = {}) {
+  return V::front_end::template emit_all<Op, Further...>(operands, at);
 }
 /// Reports why Op cannot take x; throws, or gives a poisoned symbol.
 template <class Op, value V>
@@ -346,13 +355,13 @@ constexpr V prod_gradient(V dy, V x, std::int64_t mask) {
 // ---- contractions and windows ----------------------------------------------------------------------------------------
 
 /// The product of (batches of) matrices, by the fused op where both are real matrices. at.i[0], i[1]: read transposed;
-/// i[2], i[3]: and conjugated.
+/// i[2], i[3]: and conjugated; i[4]: the result's dtype, if it is another.
 template <value V>
 constexpr V batch_matmul(V a, V b, const attributes& at) {
   if (V::front_end::failed(a)) return a;
   if (V::front_end::failed(b)) return b;
   const tensor_shape s = a.shape();
-  const bool fused = a.type() == b.type() && (a.type() == dtype::float32 || a.type() == dtype::float64) && b.rank() <= 2;
+  const bool fused = a.type() == b.type() && (a.type() == dtype::float32 || a.type() == dtype::float64) && at.i[4] == 0 && b.rank() <= 2;
   if (fused && s.rank() <= 2) {
     attributes plain;
     plain.i[0] = at.i[0], plain.i[1] = at.i[1];
@@ -397,6 +406,7 @@ constexpr V matmul(V a, V b, matmul_options o = {}) {
   attributes at;
   at.i[0] = o.transpose_a || o.adjoint_a, at.i[1] = o.transpose_b || o.adjoint_b;
   if (is_complex(a.type())) at.i[2] = o.adjoint_a, at.i[3] = o.adjoint_b;
+  if (o.output_type != a.type()) at.i[4] = static_cast<std::int64_t>(o.output_type);
   return batch_matmul(a, b, at);
 }
 template <value V>

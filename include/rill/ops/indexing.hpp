@@ -197,6 +197,7 @@ struct scatter_slices_op {
   static constexpr auto name = "GatherGrad";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 8;
+  static constexpr bool adds_rows = true;  ///< where both attributes are 0
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto, auto indices) {

@@ -31,7 +31,21 @@ struct log_poisson_options {
 
 namespace ops {
 
-/// y = x - log sum exp(x) along the last axis; dx = dy - exp(y) sum(dy).
+/// (y, dy) -> dx of y = log_softmax(x): dy - exp(y) sum(dy) along the last axis.
+struct log_softmax_grad_op {
+  static constexpr auto name = "LogSoftmaxGrad";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 30;
+  static constexpr signature infer(const attributes& at, const signature* in, failure& f) { return softmax_grad_op::infer(at, in, f); }
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
+  static constexpr auto vjp(const attributes&, auto u, auto, auto y, auto dy) {
+    const auto along = [](const auto& v) { return rill::reduce_sum(v, {.axis = {-1}, .keepdims = true}); };
+    const auto p = u * rill::exp(y);
+    return grads(-(p * along(dy)), u - along(p));
+  }
+};
+/// y = x - log sum exp(x) along the last axis.
 struct log_softmax_op {
   static constexpr auto name = "LogSoftmax";
   static constexpr op_kind kind = op_kind::opaque;
@@ -43,7 +57,7 @@ struct log_softmax_op {
   template <class = void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto y, auto) {
-    return grads(dy - rill::exp(y) * rill::reduce_sum(dy, {.axis = {-1}, .keepdims = true}));
+    return grads(rill::detail::emit<log_softmax_grad_op>({y, dy}));
   }
 };
 

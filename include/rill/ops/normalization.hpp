@@ -8,6 +8,23 @@
 
 namespace rill::ops {
 
+/// (y, dy) -> dx of y = softmax(x): (dy - sum(dy y)) y along the last axis.
+struct softmax_grad_op {
+  static constexpr auto name = "SoftmaxGrad";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 10;
+  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
+    if (in[1].type != in[0].type || !(in[1].shape == in[0].shape)) f.set("the gradient must be like the result", "", in[0], in[1]);
+    return in[0];
+  }
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
+  static constexpr auto vjp(const attributes&, auto u, auto, auto y, auto dy) {
+    const auto along = [](const auto& v) { return reduce_sum(v, {.axis = {-1}, .keepdims = true}); };
+    return grads(u * (dy - along(dy * y)) - dy * along(u * y), decltype(y)::front_end::template emit<softmax_grad_op>({y, u}, {}));
+  }
+};
+
 /// y = exp(x - max x) / sum exp(x - max x) along the last axis; dx = (dy - sum(dy y)) y.
 struct softmax_op {
   static constexpr auto name = "Softmax";
@@ -19,8 +36,7 @@ struct softmax_op {
     return in[0];
   }
   static constexpr auto vjp(const attributes&, auto dy, auto y, auto) {
-    auto inner = reduce_sum(dy * y, {.axis = {-1}, .keepdims = true});
-    return grads((dy - inner) * y);
+    return grads(decltype(y)::front_end::template emit<softmax_grad_op>({y, dy}, {}));
   }
 };
 
@@ -50,7 +66,7 @@ struct sparse_softmax_cross_entropy_op {
 struct softmax_cross_entropy_backprop_op {
   static constexpr auto name = "SoftmaxCrossEntropyBackprop";
   static constexpr op_kind kind = op_kind::alias;
-  static constexpr int cost = 0;
+  static constexpr int cost = 0, further = 1;
 };
 
 }  // namespace rill::ops

@@ -74,6 +74,7 @@ struct result_memory {
   dtype type = dtype::invalid;
   tensor_shape shape;
   void* data = nullptr;
+  void* more[3] = {};  ///< further results (`detail::emit_all`); null for those that nobody reads
 
   template <class T>
   [[nodiscard]] T* as() const {
