@@ -6,7 +6,11 @@
 /// A body is a builder of its own. Its inputs stand for values outside (the row that belongs to the iteration, for inputs
 /// that are rows), its variables for what it keeps or gives: states of a loop, rows of what a loop stacks, results of a
 /// branch. It reads a state as it was when the iteration began, whatever it writes.
+///
+/// A variable of the model that a body assigns becomes one of its states or results, and what that is afterwards is
+/// assigned where the body ends: in the model, or in the body around it.
 
+#include <utility>
 #include <vector>
 
 #include "symbol.hpp"
@@ -60,6 +64,12 @@ class body_trace {
   constexpr symbol variable(const signature& s, bool row = false) { return add_variable(b, s, row); }
   constexpr void write(int k, symbol value) { write(b, k, b.local(value)); }
 
+  /// A builder for what symbols of a body that has been traced are made of still.
+  constexpr builder take() {
+    end();
+    return std::move(b);
+  }
+
   static constexpr symbol add_variable(builder& b, const signature& s, bool row) {
     attributes at;
     at.i[0] = static_cast<std::int64_t>(b.variables.size());
@@ -81,6 +91,39 @@ class body_trace {
  private:
   builder* outer_;
 };
+
+/// Variable `k` of the model at this place of the program, which is in `here`.
+constexpr symbol value_of_variable(builder& here, int k) {
+  const auto n = static_cast<std::size_t>(k);
+  if (here.outer == nullptr) return {&here, here.written[n] < 0 ? here.variables[n].node : here.written[n]};
+  for (const builder::variable_use& u : here.uses)
+    if (u.variable == k) return {&here, u.value};
+  const symbol before = value_of_variable(*here.outer, k);
+  if (!here.repeats) return before;
+  const symbol state = body_trace::add_variable(here, before.g->at(before).sig(), false);
+  here.uses.push_back({k, state.id, static_cast<int>(here.variables.size()) - 1});
+  return state;
+}
+/// Gives variable `k` of the model a new value there; the result is that value.
+constexpr symbol write_variable(builder& here, int k, symbol value) {
+  const symbol v = here.local(value);
+  if (v.id < 0) return v;
+  if (here.outer == nullptr) {
+    attributes at;
+    at.i[0] = k;
+    const symbol written = here.add(&info_of<op::assign>, here.at(v).sig(), {v.id}, at);
+    here.written[static_cast<std::size_t>(k)] = written.id;
+    return written;
+  }
+  if (here.repeats) value_of_variable(here, k);
+  for (builder::variable_use& u : here.uses)
+    if (u.variable == k) {
+      u.value = v.id;
+      return v;
+    }
+  here.uses.push_back({k, v.id});
+  return v;
+}
 
 namespace detail {
 
@@ -121,15 +164,19 @@ constexpr void drop_unread(builder& b) {
   b.nodes = kept;
 }
 
-/// Takes a traced body out of the trace; appends what its inputs stand for to the operands.
+/// Makes a traced body one of `bodies`; appends what its inputs stand for to the operands.
+template <class = void>
+constexpr void finish(builder b, std::vector<int>& operands, std::vector<builder>& bodies) {
+  drop_unread(b);
+  for (int id : b.outside) operands.push_back(id);
+  b.outside.clear();
+  b.uses.clear();
+  b.outer = nullptr;
+  bodies.push_back(std::move(b));
+}
 template <class = void>
 constexpr void finish(body_trace& t, std::vector<int>& operands, std::vector<builder>& bodies) {
-  t.end();
-  drop_unread(t.b);
-  for (int id : t.b.outside) operands.push_back(id);
-  t.b.outside.clear();
-  t.b.outer = nullptr;
-  bodies.push_back(std::move(t.b));
+  finish(t.take(), operands, bodies);
 }
 /// The same, making it one of the outer graph's; returns its number.
 template <class = void>
@@ -184,9 +231,10 @@ constexpr symbol add_result(builder& b, int control, int k) {
 template <class = void>
 constexpr bool write_states(builder& outer, body_trace& t, const std::vector<symbol>& next, std::size_t hidden = 0) {
   failure f;
-  if (next.size() != t.b.variables.size()) {
+  const std::size_t states = t.b.variables.size() - t.b.uses.size();  // variables of the model came after them
+  if (next.size() != states) {
     const auto count = [&](std::size_t n) { return signature{dtype::int64, {static_cast<std::int64_t>(n - hidden)}}; };
-    f.set("the body must give as many values as it takes", "", count(t.b.variables.size()), count(next.size()));
+    f.set("the body must give as many values as it takes", "", count(states), count(next.size()));
     outer.fail(&info_of<op::loop>, f);
     return false;
   }
@@ -201,7 +249,20 @@ constexpr bool write_states(builder& outer, body_trace& t, const std::vector<sym
     }
     t.write(static_cast<int>(k), v);
   }
+  for (const builder::variable_use& u : t.b.uses) t.write(u.state, {&t.b, u.value});
   return true;
+}
+/// Appends what the states begin with that stand for variables of the model.
+template <class = void>
+constexpr std::vector<builder::variable_use> begin_uses(builder& outer, const body_trace& t, std::vector<int>& operands) {
+  for (const builder::variable_use& u : t.b.uses) operands.push_back(outer.local(value_of_variable(outer, u.variable)).id);
+  return t.b.uses;
+}
+/// Assigns what became of them; states that were only read stay as they are.
+template <class = void>
+constexpr void end_uses(builder& outer, int control, const std::vector<builder::variable_use>& uses) {
+  for (const builder::variable_use& u : uses)
+    if (control >= 0) write_variable(outer, u.variable, add_result(outer, control, u.state));
 }
 
 }  // namespace detail
@@ -230,10 +291,12 @@ constexpr loop_results trace_loop(builder& outer, const loop_extent& e, const st
   for (int id : operands)
     if (id < 0) return r;
   operands.resize(operands.size() - rows.size());
+  std::vector<builder::variable_use> uses;
   attributes at;
   at.i[2] = e.trip, at.i[3] = e.reverse;
   {
     body_trace t(outer);
+    t.b.repeats = true;
     std::vector<symbol> states, items, next, stacked;
     for (const symbol& s : init) states.push_back(t.variable({s.type(), s.shape()}));
     for (const symbol& s : rows) {
@@ -243,6 +306,7 @@ constexpr loop_results trace_loop(builder& outer, const loop_extent& e, const st
     }
     body(states, items, next, stacked);
     if (!detail::write_states(outer, t, next)) return r;
+    uses = detail::begin_uses(outer, t, operands);
     for (const symbol& y : stacked) {
       const symbol v = t.b.local(y);
       if (v.id < 0) return r;
@@ -254,7 +318,9 @@ constexpr loop_results trace_loop(builder& outer, const loop_extent& e, const st
   const int id = detail::add_control(outer, &info_of<op::loop>, at, operands);
   const std::size_t count = outer.bodies[static_cast<std::size_t>(at.i[0])].variables.size();
   for (std::size_t k = 0; k < count; ++k)
-    (k < init.size() ? r.states : r.rows).push_back(detail::add_result(outer, id, static_cast<int>(k)));
+    if (k < init.size() || k >= init.size() + uses.size())
+      (k < init.size() ? r.states : r.rows).push_back(detail::add_result(outer, id, static_cast<int>(k)));
+  detail::end_uses(outer, id, uses);
   return r;
 }
 

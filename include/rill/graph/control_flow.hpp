@@ -12,7 +12,8 @@
 ///   auto sums = scan([](symbol sum, symbol row) { return sum + row; }, rows, zeros_like(row));
 ///
 /// Values are symbols, numbers and std::tuple or std::array of these, nested at will. States keep dtype and shape; branches
-/// give the same ones. Variables are read inside as outside, but assigned only outside.
+/// give the same ones. Variables are read and assigned inside as outside; a branch that runs without assigning what another
+/// one would copies it.
 
 #include <array>
 #include <tuple>
@@ -84,6 +85,18 @@ constexpr builder* builder_of(const T& v) {
   return b == nullptr ? nullptr : &b->root().innermost();
 }
 
+/// The variables of the model that some of the bodies assign.
+constexpr std::vector<int> assigned_by(const std::vector<builder>& bodies) {
+  std::vector<int> list;
+  for (const builder& b : bodies)
+    for (const builder::variable_use& u : b.uses) {
+      bool known = false;
+      for (int v : list) known = known || v == u.variable;
+      if (!known) list.push_back(u.variable);
+    }
+  return list;
+}
+
 /// Branches over a scalar that selects one of them.
 template <class... F>
 constexpr auto trace_branches(symbol which, F&... functions) {
@@ -120,15 +133,25 @@ constexpr auto trace_branches(symbol which, F&... functions) {
       t.write(static_cast<int>(k), values[k]);
     }
     static_assert(is_nest<T> == is_nest<first>, "the branches must return the same structure");
-    finish(t, operands, bodies);
+    bodies.push_back(t.take());
   };
   (branch(functions), ...);
   std::vector<symbol> given;
   if (ok) {
+    const std::vector<int> assigned = assigned_by(bodies);
     at.i[0] = static_cast<std::int64_t>(outer.bodies.size());  // behind what the branches themselves have attached
-    for (builder& b : bodies) outer.bodies.push_back(std::move(b));
+    for (builder& b : bodies) {
+      for (int v : assigned) {
+        const symbol value = b.local(value_of_variable(b, v));
+        body_trace::add_variable(b, b.at(value).sig(), false);
+        body_trace::write(b, static_cast<int>(b.variables.size()) - 1, value);
+      }
+      finish(std::move(b), operands, outer.bodies);
+    }
     const int id = add_control(outer, &info_of<op::branch>, at, operands);
     for (std::size_t k = 0; k < results.size(); ++k) given.push_back(add_result(outer, id, static_cast<int>(k)));
+    for (std::size_t k = 0; k < assigned.size(); ++k)
+      if (id >= 0) write_variable(outer, assigned[k], add_result(outer, id, static_cast<int>(results.size() + k)));
   }
   std::size_t k = 0;
   return rebuild<first>(outer, given, k);
@@ -142,6 +165,7 @@ constexpr auto trace_while(C& condition, F& body, const T& init, std::int64_t at
   first.push_back(constant_of(&outer, dtype::int64, 0));  // counts the iterations: the backward loop asks for it
   flatten(outer, init, first);
   std::vector<int> operands;
+  std::vector<builder::variable_use> uses;
   loop_results r;
   const auto result = [&] {
     outer.root().scope = passed_scope;
@@ -156,22 +180,37 @@ constexpr auto trace_while(C& condition, F& body, const T& init, std::int64_t at
   at.i[2] = op::loop::conditional;
   {
     body_trace t(outer);
+    t.b.repeats = true;
     std::vector<symbol> states, next;
     for (const symbol& s : first) states.push_back(t.variable({s.type(), s.shape()}));
     next.push_back(states[0] + 1);
     std::size_t k = 1;
     flatten(t.b, call_with(body, rebuild<T>(t.b, states, k)), next);
     if (!write_states(outer, t, next, 1)) return result();
+    uses = begin_uses(outer, t, operands);
     at.i[0] = attach(outer, t, operands);
   }
   {
     body_trace t(outer);
     std::vector<symbol> states;
     for (const symbol& s : first) states.push_back(t.variable({s.type(), s.shape()}));
+    for (builder::variable_use& u : uses) {
+      const symbol before = value_of_variable(outer, u.variable), state = t.variable({before.type(), before.shape()});
+      t.b.uses.push_back({u.variable, state.id, u.state});
+    }
+    const std::vector<builder::variable_use> as_they_are = t.b.uses;
     std::size_t k = 1;
     std::vector<symbol> test;
     flatten(t.b, call_with(condition, rebuild<T>(t.b, states, k)), test);
     if (test[0].id < 0) return result();
+    bool writes = t.b.uses.size() != as_they_are.size();
+    for (std::size_t u = 0; !writes && u < as_they_are.size(); ++u) writes = t.b.uses[u].value != as_they_are[u].value;
+    if (writes) {
+      failure why;
+      why.set("the condition of a loop cannot assign a variable", "let the body do it", {});
+      outer.fail(&info_of<op::loop>, why);
+      return result();
+    }
     if (test.size() != 1 || test[0].type() != dtype::boolean || test[0].shape().num_elements() != 1) {
       failure why;
       why.set("the condition must be a scalar of dtype bool", "compare, or reduce_all", {test[0].type(), test[0].shape()});
@@ -185,6 +224,7 @@ constexpr auto trace_while(C& condition, F& body, const T& init, std::int64_t at
   }
   const int id = add_control(outer, &info_of<op::loop>, at, operands);
   for (std::size_t k = 0; k < first.size(); ++k) r.states.push_back(add_result(outer, id, static_cast<int>(k)));
+  end_uses(outer, id, uses);
   return result();
 }
 

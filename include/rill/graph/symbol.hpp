@@ -50,6 +50,7 @@ struct hyperparameter {
   template <class T>
     requires std::is_arithmetic_v<T>
   constexpr hyperparameter(T v) : value(static_cast<double>(v)) {}  // NOLINT: implicit on purpose
+  constexpr hyperparameter(symbol scalar) : value(scalar.literal), traced(scalar) {}  // NOLINT: a function of the step, say
 };
 
 namespace graph {
@@ -86,6 +87,13 @@ class builder {
   std::vector<builder> bodies;            ///< finished ones
   std::vector<char> input_is_row, variable_is_row;  ///< of a body: inputs and variables of which each iteration has a row
   std::vector<int> inputs, outside;       ///< of a body: its input nodes and, while it is traced, what they stand for
+  /// What the model does to a variable of its own in a body: the node with its value at this place and, where the body
+  /// repeats, the state that it is meanwhile.
+  struct variable_use {
+    int variable = -1, value = -1, state = -1;
+  };
+  std::vector<variable_use> uses;         ///< of a body, while it is traced
+  bool repeats = false;                   ///< of a body: what it writes, its next iteration reads
   builder* outer = nullptr;
   builder* inner = nullptr;
 

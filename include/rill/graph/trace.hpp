@@ -12,7 +12,7 @@
 ///     }
 ///   };
 
-#include "symbol.hpp"
+#include "body.hpp"
 
 namespace rill {
 
@@ -117,37 +117,32 @@ class variable_scope {
 /// Whether the model is traced for training: dropout acts, batch statistics move.
 constexpr bool training(symbol context) { return context.g->root().training; }
 
-/// Writes `value` to a variable at the end of the step's reads; the result is the new value.
+/// Writes `value` to a variable at the end of the step's reads; the result is the new value. In a branch, when that runs;
+/// in a loop, in every iteration (where what carries the value on is a state of the loop, or a result of the branch).
 constexpr symbol assign(symbol variable, symbol value) {
   if (variable.id < 0 || value.id < 0) return value;
   graph::builder& b = *variable.g;
   const graph::node v = b.at(variable);
   failure f;
-  if (b.root().inner != nullptr)
-    f.set("a loop or branch cannot write a variable", "return the value from it and assign it outside", v.sig());
-  else if (v.op != &graph::info_of<graph::source::variable>)
-    f.set("only a variable can be assigned", "pass what variable() returned", v.sig(), b.at(value).sig());
+  if (v.op != &graph::info_of<graph::source::variable> || b.outer != nullptr)
+    f.set("only a variable can be assigned", "pass what variable() returned", v.sig(), value.g->at(value).sig());
   else if (v.type != value.type() || !(v.shape == value.shape()))
-    f.set("the value differs from the variable", "dtype and shape must be equal", v.sig(), b.at(value).sig());
+    f.set("the value differs from the variable", "dtype and shape must be equal", v.sig(), value.g->at(value).sig());
   if (f) {
     b.fail(&graph::info_of<graph::op::assign>, f);
     return {&b, -1};
   }
-  attributes at;
-  at.i[0] = v.attr.i[0];
-  const symbol written = graph::add_node(&graph::info_of<graph::op::assign>, v.sig(), {value}, at);
-  b.written[static_cast<std::size_t>(at.i[0])] = written.id;
-  return written;
+  return graph::write_variable(b.innermost(), static_cast<int>(v.attr.i[0]), value);
 }
-/// The variable as it is at this place of the program: what it was assigned last, or its value when the step began (which
-/// is what the variable's own symbol stands for throughout).
+/// The variable as it is at this place of the program: what it was assigned last, in a loop also by the iteration before,
+/// or its value when the step began (which is what the variable's own symbol stands for throughout).
 constexpr symbol read_value(symbol variable) {
-  if (variable.id < 0 || variable.g->at(variable).op != &graph::info_of<graph::source::variable>) return variable;
-  const int last = variable.g->written[static_cast<std::size_t>(variable.g->at(variable).attr.i[0])];
-  return last < 0 ? variable : symbol{variable.g, last};
+  if (variable.id < 0 || variable.g->at(variable).op != &graph::info_of<graph::source::variable> || variable.g->outer != nullptr) return variable;
+  return graph::value_of_variable(variable.g->innermost(), static_cast<int>(variable.g->at(variable).attr.i[0]));
 }
-constexpr symbol assign_add(symbol variable, symbol value) { return assign(variable, variable + value); }
-constexpr symbol assign_sub(symbol variable, symbol value) { return assign(variable, variable - value); }
+/// To the variable as it is at this place.
+constexpr symbol assign_add(symbol variable, symbol value) { return assign(variable, read_value(variable) + value); }
+constexpr symbol assign_sub(symbol variable, symbol value) { return assign(variable, read_value(variable) - value); }
 
 /// Uniform float32 numbers in [0, 1), different in every step and for every call in a model, the same for the same seed.
 constexpr symbol random_uniform(symbol context, const tensor_shape& shape) {
