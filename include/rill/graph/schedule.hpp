@@ -103,8 +103,9 @@ class scheduler {
  private:
   static constexpr std::size_t reach = 6;      ///< steps that one may be moved over
   static constexpr std::int64_t usual = 128;   ///< a batch, to compare steps
+  /// Kernels that an op brings may be a program's own functions, which run in their order and one at a time.
   static constexpr bool may_move(const step_desc& s) {
-    return s.kind != group_kind::control && s.kind != group_kind::rows && !s.deferred && !(s.op != nullptr && s.op->effect);
+    return s.kind != group_kind::control && s.kind != group_kind::rows && !s.deferred && (s.op == nullptr || (!s.op->effect && s.op->run == nullptr));
   }
   /// Whether at some usual batch the step is neither too short nor too long.
   [[nodiscard]] constexpr bool worth_pairing(const work_estimate& w) const { return w.at(8 * usual) >= shortest_ && w.at(1) <= longest_side; }
