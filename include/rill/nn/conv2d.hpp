@@ -15,6 +15,7 @@ struct conv2d {
   rill::padding padding = rill::padding::valid;
   nn::activation activation = {};
   bool use_bias = true;
+  bool direct = false;  ///< no minimal filtering: conv2d_options::direct
   graph::initializer kernel_initializer = initializers::glorot_uniform();
   graph::initializer bias_initializer = initializers::zeros();
   std::string_view name = "conv2d";
@@ -29,7 +30,7 @@ struct conv2d {
                                  .shape = {kernel_size.h, kernel_size.w, x.shape()[3], filters},
                                  .initializer = kernel_initializer,
                                  .type = x.type()});
-    V y = rill::conv2d(x, kernel, {.strides = {strides.h, strides.w}, .padding = padding});
+    V y = rill::conv2d(x, kernel, {.strides = {strides.h, strides.w}, .padding = padding, .direct = direct});
     if (use_bias) y = y + variable(x, {.name = "bias", .shape = {filters}, .initializer = bias_initializer, .type = x.type()});
     return scope.layer("conv2d", activation(y));
   }

@@ -7,9 +7,12 @@
 ///   lstm_state(z, c)  = c * sigmoid(f + forget_bias) + sigmoid(i) * tanh(j)         the next state
 ///   lstm_output(z, c) = tanh(c) * sigmoid(o)                                        of the next state: the cell's output
 ///
+/// and a whole layer over time steps as one op, lstm_sequence: the recurrent kernel is packed once, a tile of its product
+/// becomes gates, state and output while it is in registers.
+///
 /// float32 and float64. First derivatives are kernels of their own (which have none). Include kernel/rnn.hpp to run them.
 
-#include "functions.hpp"
+#include "movement.hpp"
 
 namespace rill {
 
@@ -76,8 +79,102 @@ struct lstm_output_op : rnn::gate_op<1, false, 40> {
   }
 };
 
+// ---- whole sequences ---------------------------------------------------------------------------------------------------
+
+/// What lstm_sequence gives besides outputs, of its operands' signatures: [t + More, b, Units * u].
+template <int K, int More, int Units>
+struct lstm_further {
+  static constexpr op_kind kind = op_kind::alias;
+  static constexpr int cost = 0, further = K;
+  static constexpr signature infer(const attributes&, const signature* in) {
+    return {in[0].type, {in[0].shape[0] + More, in[0].shape[1], in[1].shape[0] * Units}};
+  }
+};
+/// Gates after their activations, by time.
+struct lstm_gates : lstm_further<2, 0, 4> {
+  static constexpr auto name = "LSTMGates";
+  static constexpr int operands[] = {0, 1, 2};
+};
+/// The outputs that each time step began with, by time.
+struct lstm_outputs_before : lstm_further<3, 0, 1> {
+  static constexpr auto name = "LSTMOutputsBefore";
+  static constexpr int operands[] = {0, 1, 2};
+};
+/// The gradient of the first state and output, [2, b, u].
+struct lstm_first_grad {
+  static constexpr auto name = "LSTMFirstGrad";
+  static constexpr op_kind kind = op_kind::alias;
+  static constexpr int cost = 0, further = 1;
+  static constexpr int operands[] = {0, 1};
+  static constexpr signature infer(const attributes&, const signature* in) { return {in[0].type, {2, in[0].shape[1], in[2].shape[0]}}; }
+};
+/// (gates, states, kernel, gradient of the outputs, or of the states if i[1]) -> gradient of the projected inputs.
+struct lstm_sequence_grad_op {
+  static constexpr auto name = "LSTMSequenceGrad";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 100;
+  static constexpr signature infer(const attributes&, const signature* in, failure&) { return in[0]; }
+  static constexpr std::int64_t flops(const attributes&, const signature* in) { return 2 * in[0].shape.num_elements() * in[2].shape[0]; }
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
+};
+struct lstm_sequence_op;
+struct lstm_states;
+namespace rnn {
+/// Of projected inputs, kernel and first state, given the gradient of the outputs (0) or the states (1).
+template <class V>
+constexpr gradient_pack<V, V, V> sequence_gradients(attributes at, std::int64_t of_states, const V& dy, const V& projected, const V& kernel, const V& first) {
+  const auto kept = rill::detail::emit_all<lstm_sequence_op, lstm_states, lstm_gates, lstm_outputs_before>({projected, kernel, first}, at);
+  at.i[1] = of_states;
+  const auto g = rill::detail::emit_all<lstm_sequence_grad_op, lstm_first_grad>({kept[2], kept[1], kernel, dy}, at);
+  const auto rows = [](const V& v) { return reshape_to(v, {v.shape()[0] * v.shape()[1], v.shape()[2]}); };
+  return grads(g[0], rill::matmul(rows(kept[3]), rows(g[0]), {.transpose_a = true}), g[1]);
+}
+}  // namespace rnn
+/// Cell states in the order in which they were computed, the first one first.
+struct lstm_states : lstm_further<1, 1, 1> {
+  static constexpr auto name = "LSTMStates";
+  static constexpr int operands[] = {0, 1, 2};
+  static constexpr auto vjp(const attributes& at, auto dy, auto, auto, auto projected, auto kernel, auto first) {
+    const auto g = rnn::sequence_gradients(at, 1, dy, projected, kernel, first);
+    return grads(no_gradient{}, g.head, g.tail.head, g.tail.tail.head);
+  }
+};
+/// (projected inputs [t, b, 4u], recurrent kernel [u, 4u], first state and output [2, b, u]) -> outputs [t, b, u]; f[0]: the
+/// forget bias; i[0]: from the last time step to the first.
+struct lstm_sequence_op {
+  static constexpr auto name = "LSTMSequence";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 100;
+  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
+    const tensor_shape &p = in[0].shape, &k = in[1].shape, &s = in[2].shape;
+    if (!(in[0].type == dtype::float32 || in[0].type == dtype::float64)) f.set("needs float32 or float64", "cast the operands", in[0]);
+    else if (p.rank() != 3 || k.rank() != 2 || k[1] != 4 * k[0] || p[2] != k[1] || in[1].type != in[0].type)
+      f.set("needs inputs [time, batch, 4 units] and a kernel [units, 4 units]", "", in[0], in[1]);
+    else if (s.rank() != 3 || s[0] != 2 || s[1] != p[1] || s[2] != k[0] || in[2].type != in[0].type)
+      f.set("needs a first state and output [2, batch, units]", "", in[0], in[2]);
+    else if (p[0] < 0) f.set("the number of time steps must be known", "use a loop", in[0]);
+    return {in[0].type, p.rank() == 3 && k.rank() == 2 ? tensor_shape{p[0], p[1], k[0]} : p};
+  }
+  static constexpr std::int64_t flops(const attributes&, const signature* in) { return 2 * in[0].shape.num_elements() * in[1].shape[0]; }
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
+  static constexpr auto vjp(const attributes& at, auto dy, auto, auto projected, auto kernel, auto first) {
+    return rnn::sequence_gradients(at, 0, dy, projected, kernel, first);
+  }
+};
+
 }  // namespace ops
 
+/// Outputs [t, b, u] and the states [t + 1, b, u] that an LSTM passes through, the first one first, from the share of the
+/// inputs in its gates [t, b, 4u], the recurrent kernel [u, 4u], and its first state and output [b, u] each.
+template <value V>
+constexpr std::array<V, 2> lstm_sequence(V projected, V kernel, V first_c, V first_h, double forget_bias = 1, bool reverse = false) {
+  attributes at;
+  at.f[0] = forget_bias, at.i[0] = reverse;
+  const V first = concat({expand_dims(first_c, 0), expand_dims(first_h, 0)}, {0});
+  return detail::emit_all<ops::lstm_sequence_op, ops::lstm_states>({projected, kernel, first}, at);
+}
 /// The next state of an LSTM cell from its gates z [b, 4u] and state c [b, u].
 template <value V>
 constexpr V lstm_state(V z, V c, double forget_bias = 1) {
