@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products: those of the tutorial network at batch 100 and 1, squares, and dense layers, whose bias and relu are
-// applied to the tiles of the product.
+// Matrix products: those of the tutorial network at batch 100 and 1, squares, products of a matrix and a vector, and dense
+// layers, whose bias and relu are applied to the tiles of the product.
 #if defined(__GNUC__) && !defined(__clang__)
 // g++ 12 warns of its own AVX-512 intrinsics where they are inlined into Eigen.
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -140,7 +140,15 @@ duel prepare(const product& p) {
   result.cost.only_reads = true;
   result.rill = {"Rill", [d] { rill_product<TransA, TransB>(*d); }};
 #if defined(RILL_BENCH_OPENBLAS)
-  if (!p.dense) result.peers.push_back({openblas_name(), [d] {
+  if (!p.dense && (p.m == 1 || p.n == 1)) result.peers.push_back({openblas_name(), [d] {
+    const product& q = d->size;
+    const bool row = q.m == 1;  // y = B^T a, or y = A b
+    const int rows = static_cast<int>(row ? (TransB ? q.n : q.k) : (TransA ? q.k : q.m));
+    const int columns = static_cast<int>(row ? (TransB ? q.k : q.n) : (TransA ? q.m : q.k));
+    cblas_sgemv(CblasRowMajor, (row ? !TransB : TransA) ? CblasTrans : CblasNoTrans, rows, columns, 1.f, row ? d->b.data() : d->a.data(),
+                columns, row ? d->a.data() : d->b.data(), 1, 0.f, d->c.data(), 1);
+  }});
+  else if (!p.dense) result.peers.push_back({openblas_name(), [d] {
     const auto n = [](std::int64_t x) { return static_cast<int>(x); };
     const product& q = d->size;
     cblas_sgemm(CblasRowMajor, TransA ? CblasTrans : CblasNoTrans, TransB ? CblasTrans : CblasNoTrans, n(q.m), n(q.n),
@@ -202,6 +210,12 @@ void add_matmul() {
   for (const std::int64_t n : {64, 128, 256, 512, 1024, 2048}) row({n, n, n}, all);
   for (const std::int64_t n : {8, 16, 24, 32, 48, 64, 96, 128, 512, 1024}) row({n, n, n}, 1);
   row({100, 3136, 1024}, 1);
+  for (const std::int64_t n : {16, 64, 256, 1024, 4096}) {
+    const int threads = n < 1024 ? 1 : all;
+    row({1, n, n}, threads);
+    row({n, n, 1}, threads);
+    row({n, n, 1, true}, threads);
+  }
   const auto dense = [&](std::int64_t m, std::int64_t k, std::int64_t n, int threads) {
     row({m, k, n, false, false, true}, threads);
   };

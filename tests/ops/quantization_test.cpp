@@ -2,6 +2,7 @@
 // ReducePrecision against half, bfloat16 and arithmetic in double; quantization against TensorFlow's numbers and the
 // documentation's range of -10 .. 30; straight-through gradients; errors.
 
+#include "message_of.hpp"
 #include "nn_golden.hpp"
 #include "tensors.hpp"
 
@@ -185,4 +186,43 @@ TEST_CASE("errors") {
   check_error<invalid_argument>([&] { fake_quant_with_min_max_vars_per_channel(x, low, high); }, "min and max must be vectors of one number per channel");
   const dynamic_tensor three(tensor<float, 3>{1, 2, 3});
   check_error<invalid_argument>([&] { fake_quant_with_min_max_vars_per_channel(x, three, three); }, "min and max must have one number per channel: got float32[3, 4] and float32[3]");
+}
+
+TEST_CASE("matmul_integer sums products of bytes in int32") {
+  const tensor<std::int8_t, 2, 3> a{{-128, 127, 1}, {2, -3, 4}};
+  const tensor<std::uint8_t, 3, 2> b{{255, 1}, {254, 2}, {0, 3}};
+  CHECK(to_string(matmul_integer(a, b)) == "[[-382  129]\n [-252    8]]");
+  CHECK(to_string(matmul_integer(b, a)) == "[[-32638  32382    259]\n [-32508  32252    262]\n [     6     -9     12]]");
+  const auto zero = [](int v) { return dynamic_tensor(tensor<std::int32_t>(v)); };
+  const dynamic_tensor batch = stack({dynamic_tensor(a), dynamic_tensor(a)});
+  const dynamic_tensor r = matmul_integer(batch, dynamic_tensor(b), zero(1), zero(-2), {});
+  CHECK(r.type() == dtype::int32);
+  CHECK(to_string(r.to<std::int32_t, 2, 2, 2>()) == "[[[-897  117]\n  [-761    2]]\n\n [[-897  117]\n  [-761    2]]]");
+  const auto says = [](const dynamic_tensor& x, const dynamic_tensor& y, const dynamic_tensor& z) { return message_of([&] { matmul_integer(x, y, z, z); }); };
+  CHECK(says(dynamic_tensor(b), dynamic_tensor(b), zero(0)).find("MatMulInteger: inner dimensions differ") == 0);
+  CHECK(says(cast_to(dynamic_tensor(a), dtype::int16), dynamic_tensor(b), zero(0)).find("int8 or uint8") != std::string::npos);
+  CHECK(says(dynamic_tensor(a), dynamic_tensor(b), batch).find("zero points must be scalars of int32") != std::string::npos);
+}
+
+TEST_CASE("quantized_matmul: within the steps of its operands of the product of the floats") {
+  const std::int64_t m = 9, k = 70, n = 33;
+  std::mt19937 g(3);
+  std::uniform_real_distribution<float> left(-3, 5), right(-1, 1);
+  tensor<float, dyn, dyn> x = tensor<float, dyn, dyn>::uninitialized({m, k}), y = tensor<float, dyn, dyn>::uninitialized({k, n});
+  for (std::int64_t i = 0; i < m * k; ++i) x.data()[i] = left(g);
+  for (std::int64_t i = 0; i < k * n; ++i) y.data()[i] = right(g);
+  for (const dtype type : {dtype::uint8, dtype::int8}) {
+    const auto p = quantize(dynamic_tensor(x), -3, 5), q = quantize(dynamic_tensor(y), -1, 1, type);
+    const auto z = quantized_matmul(p.output, q.output, p.output_min, p.output_max, q.output_min, q.output_max);
+    const double step = z.output_max.item<double>() / 2147483647.0;
+    CHECK(z.output_min.item<double>() == doctest::Approx(step * -2147483648.0));
+    // Codes are half a step off, at most, and zero another half.
+    const double bound = static_cast<double>(k) * (8.0 / 255 * 1.1 + 2.0 / 255 * 5.1);
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < n; ++j) {
+        double sum = 0;
+        for (std::int64_t l = 0; l < k; ++l) sum += static_cast<double>(x(i, l)) * static_cast<double>(y(l, j));
+        CHECK(std::abs(z.output.span<std::int32_t>()[static_cast<std::size_t>(i * n + j)] * step - sum) < bound);
+      }
+  }
 }

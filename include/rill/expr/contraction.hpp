@@ -90,10 +90,11 @@ auto matmul(const A& a, const B& b, matmul_options o) {
   attributes at;
   if ((o.transpose_a && o.adjoint_a) || (o.transpose_b && o.adjoint_b))
     throw invalid_argument("MatMul: an operand is read transposed or adjoint, not both");
-  o = {.transpose_a = o.transpose_a || o.adjoint_a, .transpose_b = o.transpose_b || o.adjoint_b};  // the same for real numbers
+  o.transpose_a = o.transpose_a || o.adjoint_a, o.transpose_b = o.transpose_b || o.adjoint_b;  // the same for real numbers
   at.i[0] = o.transpose_a, at.i[1] = o.transpose_b;
   const tensor_shape s = expr::detail::result_shape<ops::matmul_op>(at, x, y);
   using T = typename std::remove_cvref_t<decltype(x)>::value_type;
+  if (o.output_type != dtype::invalid && o.output_type != dtype_v<T>) throw invalid_argument("MatMul: output_type must be the operands' dtype");
   auto r = tensor<T, dyn, dyn>::uninitialized(s);
   const auto run = [&]<bool TransA, bool TransB>() {
     expr::detail::multiply<TransA, TransB, T>(x.shape(), x.data(), y.shape(), y.data(), r.data());
@@ -114,7 +115,7 @@ auto conv2d(const X& image, const W& filter, conv2d_options o = {}) {
   auto r = tensor<T, dyn, dyn, dyn, dyn>::uninitialized(s);
   const kernel::conv2d_dims d{xs[0], xs[1], xs[2], xs[3], ws[0], ws[1], s[1], s[2], s[3], at.i[0], at.i[1],
                               ops::conv2d_attributes::height(at, xs, ws).pad_before,
-                              ops::conv2d_attributes::width(at, xs, ws).pad_before};
+                              ops::conv2d_attributes::width(at, xs, ws).pad_before, o.direct};
   kernel::conv2d<T>(d, expr::detail::plain(x.data(), xs[2] * xs[3]), expr::detail::plain(w.data(), ws[3]),
                     kernel::store_epilogue<T>{r.data(), s[3]});
   return r;

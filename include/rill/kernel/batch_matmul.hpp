@@ -3,11 +3,12 @@
 /// \file
 /// The kernel of BatchMatMul: [.., m, k] x [.., k, n] -> [.., m, n] of any number type, the leading axes broadcast. float
 /// and double go to the packed product of kernel/matmul.hpp matrix by matrix; a complex product is one real product of twice
-/// the sides, [[Ar -Ai] [Ai Ar]] [[Br] [Bi]]; half and bfloat16 are multiplied as float; integers wrap.
+/// the sides, [[Ar -Ai] [Ai Ar]] [[Br] [Bi]]; half and bfloat16 go to low_precision_matmul.hpp; integers wrap.
 
 #include <vector>
 
 #include "../ops/contraction.hpp"
+#include "low_precision_matmul.hpp"
 #include "matmul.hpp"
 #include "parallel.hpp"
 
@@ -84,17 +85,13 @@ void multiply_real(const batch_product& p, const T* a, const T* b, T* out) {
   });
 }
 
-/// The matrices as float, multiplied and rounded once.
-template <class T>
-void multiply_narrow(const batch_product& p, const T* a, const T* b, T* out) {
+/// half or bfloat16, summed in float, to a result of either type.
+template <class T, class Out>
+void multiply_narrow(const batch_product& p, const T* a, const T* b, Out* out) {
   for_each_product(p, [&](std::int64_t i, std::int64_t j, std::int64_t to) {
-    const std::int64_t na = p.m * p.k, nb = p.k * p.n, nc = p.m * p.n;
-    std::vector<float> wide(static_cast<std::size_t>(na + nb + nc));
-    float *x = wide.data(), *y = x + na, *z = y + nb;
-    for (std::int64_t q = 0; q < na; ++q) x[q] = static_cast<float>(a[i * na + q]);
-    for (std::int64_t q = 0; q < nb; ++q) y[q] = static_cast<float>(b[j * nb + q]);
-    multiply_matrix(p, x, y, z);
-    for (std::int64_t q = 0; q < nc; ++q) out[to * nc + q] = static_cast<T>(z[q]);
+    const narrow_matrix<T> x{a + i * p.m * p.k, p.trans_a ? p.m : p.k, p.trans_a}, y{b + j * p.k * p.n, p.trans_b ? p.k : p.n, p.trans_b};
+    using epilogue = std::conditional_t<std::is_same_v<Out, float>, store_epilogue<float>, narrow_epilogue<T>>;
+    matmul_narrow(p.m, p.n, p.k, x, y, epilogue{out + to * p.m * p.n, p.n});
   });
 }
 
@@ -156,13 +153,17 @@ void batch_matmul_op::run(const attributes& at, const operand_memory* in, const 
   if (out.size() == 0) return;
   const k::batch_product p = k::plan_batch(at, in[0].shape, in[1].shape, out.shape);
   const auto with = [&]<class T>(std::type_identity<T>, auto&& multiply) { multiply(p, in[0].as<T>(), in[1].as<T>(), out.as<T>()); };
-  switch (out.type) {
+  const auto narrow = [&]<class T>(std::type_identity<T>) {
+    if (out.type == dtype::float32) k::multiply_narrow(p, in[0].as<T>(), in[1].as<T>(), out.as<float>());
+    else k::multiply_narrow(p, in[0].as<T>(), in[1].as<T>(), out.as<T>());
+  };
+  switch (in[0].type) {
     case dtype::float32: return with(std::type_identity<float>{}, k::multiply_real<float>);
     case dtype::float64: return with(std::type_identity<double>{}, k::multiply_real<double>);
     case dtype::complex64: return with(std::type_identity<float>{}, k::multiply_complex<float>);
     case dtype::complex128: return with(std::type_identity<double>{}, k::multiply_complex<double>);
-    case dtype::float16: return with(std::type_identity<half>{}, k::multiply_narrow<half>);
-    case dtype::bfloat16: return with(std::type_identity<bfloat16>{}, k::multiply_narrow<bfloat16>);
+    case dtype::float16: return narrow(std::type_identity<half>{});
+    case dtype::bfloat16: return narrow(std::type_identity<bfloat16>{});
     default: break;
   }
   switch (size_of(out.type)) {

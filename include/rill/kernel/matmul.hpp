@@ -245,32 +245,6 @@ template <class T>
 
 // ---- scratch memory -------------------------------------------------------------------------------------------------
 
-/// Scratch memory of the calling thread for the lease's lifetime, 64-byte aligned. The memory outlives the lease and is
-/// used again by the next one; leases nest (a waiting thread may be given another task that needs scratch itself).
-class scratch_lease {
- public:
-  explicit scratch_lease(std::size_t bytes) {
-    scratch_memory& s = scratch_memory::current();
-    if (s.depth < scratch_memory::max_depth) {
-      scratch_memory::buffer& b = s.buffers[static_cast<std::size_t>(s.depth)];
-      b.reserve(bytes);
-      data_ = b.data;
-    } else {
-      own_.reserve(bytes);
-      data_ = own_.data;
-    }
-    ++s.depth;
-  }
-  scratch_lease(const scratch_lease&) = delete;
-  scratch_lease& operator=(const scratch_lease&) = delete;
-  ~scratch_lease() { --scratch_memory::current().depth; }
-  [[nodiscard]] std::byte* data() const { return data_; }
-
- private:
-  scratch_memory::buffer own_;
-  std::byte* data_ = nullptr;
-};
-
 /// The scratch of one parallel call: `shared` elements for all, and `per_task` elements for each thread that may run a
 /// part of it. All of it belongs to the caller, so that worker threads never allocate.
 template <class T>
@@ -316,6 +290,34 @@ template <int N, class F>
   (std::make_integer_sequence<int, N>{});
 }
 
+template <class T>
+struct tile_args;
+/// The kernels of all heights and widths of tiles for one kind of multiplication.
+template <class T>
+struct tile_kernels {
+  using kernel = void (*)(const tile_args<T>&);
+  std::array<std::array<kernel, 3>, tile_rows / 2> even;  ///< [rows / 2 - 1][1, 2 or wide_vecs(rows) vectors]
+  std::array<kernel, 4> row;                              ///< one row of 1, 2, 4 or 8 vectors
+  kernel seven_rows;
+};
+template <class Step, class T>
+struct kernels_of {
+  static const tile_kernels<T> table;
+};
+
+/// A step of a tile: c + a b. (Others, in low_precision_matmul.hpp, take the bits of T for several narrow numbers.)
+struct fused_multiply_add {
+  static constexpr bool wide = true;  ///< B is also read where it lies, by wide tiles
+  template <class V>
+  [[gnu::always_inline]] static V apply(const V& a, const V& b, const V& c) {
+    return multiply_add(a, b, c);
+  }
+  template <class V>
+  [[gnu::always_inline]] static V sum(const V& a, const V& b) {
+    return a + b;
+  }
+};
+
 /// One tile: c[r][x] (+)= sum over steps of a[r * a_row] * b[x], where step l of segment s reads its rows at
 /// a + segment[s] + l * a_step, and b moves on by b_step at every step.
 template <class T>
@@ -333,6 +335,7 @@ struct tile_args {
   std::int64_t to_pitch = 0;
   std::int64_t last_lanes = lanes<T>;  ///< columns of the last vector, see masked_tiles
   bool last_row_twice = false;         ///< set by run_tile
+  const tile_kernels<T>* kernels = &kernels_of<fused_multiply_add, T>::table;
 };
 
 inline constexpr std::int64_t no_offset[1] = {0};
@@ -378,7 +381,7 @@ inline constexpr std::int64_t prefetch_rows = 8;
 
 // Every loop over the tile must be unrolled, or the accumulators would live in memory. There are kernels for even numbers
 // of rows (and for one and seven): a tile of one row less reads its last row twice, and writes it twice.
-template <class T, int MR, int NV>
+template <class Step, class T, int MR, int NV>
 [[gnu::noinline]] void tile_kernel(const tile_args<T>& t) {
   using V = vec<T>;
   constexpr int w = lanes<T>;
@@ -411,8 +414,11 @@ template <class T, int MR, int NV>
     for (int g = 0; g < groups; ++g) a[g] = t.a + t.segment[s] + 4 * g * row;
     const auto element = [&](int r) __attribute__((always_inline)) {
       const T* p = a[r / 4];
-      if (MR > 1 && r == MR - 1) return p[last_row];
-      return r % 4 == 0 ? p[0] : r % 4 == 1 ? p[row] : r % 4 == 2 ? p[2 * row] : p[row3];
+      if (MR > 1 && r == MR - 1) p += last_row;
+      else p += r % 4 == 0 ? 0 : r % 4 == 1 ? row : r % 4 == 2 ? 2 * row : row3;
+      T x;
+      std::memcpy(&x, p, sizeof x);  // it may be narrow numbers that lie there
+      return x;
     };
     const auto load = [&](int v) __attribute__((always_inline)) {
       return v == NV - 1 ? load_masked(b + v * w, mask) : V::load_unaligned(b + v * w);
@@ -432,7 +438,7 @@ template <class T, int MR, int NV>
         for (int v = 0; v < NV; ++v) {
           const V bv = load(v);
 #pragma GCC unroll 16
-          for (int r = 0; r < MR; ++r) acc[r][v] = multiply_add(av[r], bv, acc[r][v]);
+          for (int r = 0; r < MR; ++r) acc[r][v] = Step::apply(av[r], bv, acc[r][v]);
         }
       } else {
         V bv[std::size_t{NV}];
@@ -442,7 +448,7 @@ template <class T, int MR, int NV>
         for (int r = 0; r < MR; ++r) {
           const V av(element(r));
 #pragma GCC unroll 16
-          for (int v = 0; v < NV; ++v) acc[r][v] = multiply_add(av, bv[v], acc[r][v]);
+          for (int v = 0; v < NV; ++v) acc[r][v] = Step::apply(av, bv[v], acc[r][v]);
         }
       }
 #pragma GCC unroll 16
@@ -464,6 +470,47 @@ template <class T, int MR, int NV>
   }
 }
 
+/// A tile of one row: as the sum of as many as give the multiplications of a narrow one something to do meanwhile.
+template <class Step, class T, int NV>
+[[gnu::noinline]] void row_kernel(const tile_args<T>& t) {
+  using V = vec<T>;
+  constexpr int w = lanes<T>, sums = 8 / NV;
+  const std::uint32_t mask = (1u << t.last_lanes) - 1u;
+  V acc[std::size_t{sums}][std::size_t{NV}];
+  unroll<sums * NV>([&](auto i) __attribute__((always_inline)) {
+    acc[i / NV][i % NV] = i < NV && t.accumulate ? V::load_unaligned(t.c + i * w) : V(T(0));
+  });
+  const T* b = t.b;
+  const std::int64_t a_step = t.a_step, b_step = t.b_step, ahead = prefetch_rows * b_step;
+  for (std::int64_t s = 0; s < t.segments; ++s) {
+    const T* a = t.a + t.segment[s];
+    const auto step = [&](int to) __attribute__((always_inline)) {
+      T x;
+      std::memcpy(&x, a, sizeof x);
+      const V av(x);
+      unroll<NV>([&](auto v) __attribute__((always_inline)) {
+        __builtin_prefetch(b + ahead + v * w);
+        const V bv = v == NV - 1 ? load_masked(b + v * w, mask) : V::load_unaligned(b + v * w);
+        acc[to][v] = Step::apply(av, bv, acc[to][v]);
+      });
+      a += a_step;
+      b += b_step;
+    };
+    std::int64_t l = t.segment_length;
+    for (; l >= sums; l -= sums) unroll<sums>([&](auto u) __attribute__((always_inline)) { step(u); });
+    for (; l > 0; --l) step(0);
+  }
+  T* const to = t.to != nullptr ? t.to : t.c;
+  unroll<NV>([&](auto v) __attribute__((always_inline)) {
+    unroll<3>([&](auto round) __attribute__((always_inline)) {
+      constexpr int half = sums >> (round + 1);
+      unroll<half>([&](auto u) __attribute__((always_inline)) { acc[u][v] = Step::sum(acc[u][v], acc[u + half][v]); });
+    });
+    if (v == NV - 1) store_masked(to + v * w, acc[0][v], mask);
+    else acc[0][v].store_unaligned(to + v * w);
+  });
+}
+
 /// Vectors per row of the widest tile of so many rows: where B is read once and straight from memory.
 constexpr int wide_vecs(int rows) {
   int v = 8;
@@ -471,21 +518,29 @@ constexpr int wide_vecs(int rows) {
   return v;
 }
 
-/// Computes a tile of `rows` x `vectors`: 1, 2 or wide_vecs(rows).
+template <class Step, class T>
+constinit const tile_kernels<T> kernels_of<Step, T>::table = []<int... I>(std::integer_sequence<int, I...>) {
+  constexpr int seven = tile_rows > 7 ? 7 : 6;  // for images of 7 x 7
+  constexpr auto widest = [](int rows) { return Step::wide ? wide_vecs(rows) : tile_vecs; };
+  constexpr auto widest_row = [] {
+    if constexpr (Step::wide) return &tile_kernel<Step, T, 1, wide_vecs(1)>;
+    else return &row_kernel<Step, T, 2>;
+  }();
+  return tile_kernels<T>{
+      {{{{&tile_kernel<Step, T, 2 * I + 2, 1>, &tile_kernel<Step, T, 2 * I + 2, 2>, &tile_kernel<Step, T, 2 * I + 2, widest(2 * I + 2)>}}...}},
+      {&row_kernel<Step, T, 1>, &row_kernel<Step, T, 2>, &row_kernel<Step, T, Step::wide ? 4 : 2>, widest_row},
+      &tile_kernel<Step, T, seven, 2>};
+}(std::make_integer_sequence<int, tile_rows / 2>{});
+
+/// Computes a tile of `rows` x `vectors`: 1, 2 or wide_vecs(rows), or 4 of one row.
 template <class T>
 inline void run_tile(tile_args<T>& t, std::int64_t rows, std::int64_t vectors) {
-  using kernel = void (*)(const tile_args<T>&);
-  static constexpr auto all = []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array<std::array<kernel, 3>, sizeof...(I)>{
-        {{&tile_kernel<T, 2 * I + 2, 1>, &tile_kernel<T, 2 * I + 2, 2>, &tile_kernel<T, 2 * I + 2, wide_vecs(2 * I + 2)>}...}};
-  }
-  (std::make_integer_sequence<int, tile_rows / 2>{});
+  const tile_kernels<T>& kernels = *t.kernels;
   t.last_row_twice = false;
-  if (rows == 1 && vectors > tile_vecs) return tile_kernel<T, 1, wide_vecs(1)>(t);
-  if constexpr (tile_rows > 7)  // for images of 7 x 7
-    if (rows == 7 && vectors == 2) return tile_kernel<T, 7, 2>(t);
+  if (rows == 1) return kernels.row[vectors > 4 ? 3 : vectors > 2 ? 2 : static_cast<std::size_t>(vectors - 1)](t);
+  if (tile_rows > 7 && rows == 7 && vectors == 2) return kernels.seven_rows(t);
   t.last_row_twice = rows % 2 != 0;
-  all[static_cast<std::size_t>(rows - 1) / 2][vectors <= tile_vecs ? static_cast<std::size_t>(vectors - 1) : 2](t);
+  kernels.even[static_cast<std::size_t>(rows - 1) / 2][vectors <= tile_vecs ? static_cast<std::size_t>(vectors - 1) : 2](t);
 }
 template <class T>
 inline void run_tile(tile_args<T>&& t, std::int64_t rows, std::int64_t vectors) {
@@ -667,13 +722,13 @@ struct product {
   bool trans_a, trans_b;
   operand_ref<T> a, b;
   tile_sink<T> sink;
+  const tile_kernels<T>* kernels = &kernels_of<fused_multiply_add, T>::table;
 };
 
-/// Asks for lines that will be read later on (into the second-level cache), or written soon (into the first).
-template <bool Write, class T>
+/// Asks for lines that will be read later on (into the second-level cache).
+template <class T>
 inline void prefetch_lines(const T* from, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += 64 / static_cast<std::int64_t>(sizeof(T)))
-    __builtin_prefetch(from + i, Write, Write ? 3 : 2);
+  for (std::int64_t i = 0; i < n; i += 64 / static_cast<std::int64_t>(sizeof(T))) __builtin_prefetch(from + i, 0, 2);
 }
 
 /// Computes the tile of `args` at rows i0, i0 + i_step, ... and columns [j0, j0 + cols) of the result: stored at once
@@ -686,9 +741,6 @@ inline void run_tile_to_sink(tile_args<T>& args, const tile_sink<T>& sink, std::
     args.to = sink.direct + i0 * sink.direct_ld + j0;
     args.to_pitch = i_step * sink.direct_ld;
     args.last_lanes = cols - (vectors - 1) * lanes<T>;
-    // Shorter steps are a stream that the processor foresees, and many terms leave it time.
-    if (args.to_pitch > 2 * cols && args.segments * args.segment_length < 256)
-      for (std::int64_t r = 0; r < rows; ++r) prefetch_lines<true>(args.to + r * args.to_pitch, cols);
     run_tile<T>(args, rows, vectors);
   } else {
     args.to = nullptr;
@@ -716,7 +768,7 @@ template <class T>
   const std::int64_t row_parts = ceil_div(m, std::max(2 * rows_per_task, packed_limit / k));
   const std::int64_t m_step = round_up(ceil_div(m, row_parts), 2), rows_at_once = std::min(m, m_step);
   const bool narrow = n <= nr;
-  const bool share_b = narrow || (m > 2 * rows_per_task && n < 16 * nr);
+  const bool share_b = narrow || (m > 2 * rows_per_task && (n < 16 * nr || n * k <= packed_limit / 8));
   const std::int64_t n_step =
       share_b ? std::min(round_up(n, nr), std::max(nr * most_panels, packed_limit / k / nr * nr)) : round_up(n, nr);
 
@@ -725,7 +777,7 @@ template <class T>
   const std::int64_t task_rows =
       narrow ? std::clamp(flops_per_task / (2 * n * k) / mr * mr, mr, rows_per_task) : share_b ? rows_per_task : m;
   const std::int64_t most_row_blocks = ceil_div(rows_at_once, task_rows);
-  const std::int64_t panels_per_task = std::clamp<std::int64_t>(n_step / nr * most_row_blocks / 8, 1, most_panels);
+  const std::int64_t panels_per_task = std::clamp<std::int64_t>(n_step / nr * most_row_blocks / 8, 1, share_b ? 2 * most_panels : most_panels);
   const tile_split widest(rows_at_once, ceil_div(rows_at_once, mr));
   // A tile kernel broadcasts single elements of A, wherever they lie: packing pays only for what is read often.
   const bool pack_a_first = !p.a.in_memory() || (!narrow && (p.trans_a || crowded<T>(p.a.ld)));
@@ -788,7 +840,7 @@ template <class T>
                 T* const c = block_c + (k_blocks.parts > 1 ? t - t0 : 0) * mr * pitch;
                 if (last && p.sink.direct == nullptr) p.sink.prefetch(rows, i0, j0, cols);
                 for (std::int64_t l = k0 + steps + (t - t0) * ahead_rows, e = std::min(l + ahead_rows, k); l < e; ++l)
-                  prefetch_lines<false>(p.b.data + l * p.b.ld + j0, cols);
+                  prefetch_lines(p.b.data + l * p.b.ld + j0, cols);
                 tile_args<T> args{.a = packed_a + t * tile_size + k0 * rows,
                                   .a_row = 1,
                                   .a_step = rows,
@@ -799,7 +851,8 @@ template <class T>
                                   .b_step = nr,
                                   .c = nullptr,
                                   .c_pitch = pitch,
-                                  .accumulate = kb > 0};
+                                  .accumulate = kb > 0,
+                                  .kernels = p.kernels};
                 if (!pack_a_first) {
                   args.a_row = p.trans_a ? 1 : p.a.ld;
                   args.a_step = p.trans_a ? p.a.ld : 1;
@@ -846,9 +899,11 @@ template <class T>
                       .b_step = p.b.ld,
                       .c = c,
                       .c_pitch = widest * w,
-                      .accumulate = false};
+                      .accumulate = false,
+                      .kernels = p.kernels};
     while (j < end) {
-      const std::int64_t left = end - j, vectors = left > (widest - 1) * w ? widest : left > w ? tile_vecs : 1;
+      const std::int64_t left = end - j;
+      const std::int64_t vectors = left > (widest - 1) * w ? widest : m == 1 && left > 3 * w ? 4 : left > w ? tile_vecs : 1;
       const std::int64_t cols = std::min(left, vectors * w);
       args.b = p.b.data + j;
       args.last_lanes = cols - (vectors - 1) * w;
@@ -951,6 +1006,29 @@ template <class T, int MR>
     sum_vectors<T>(acc + g * w).store_unaligned(sums + g * w);
   });
 }
+/// sums[q] = dot(a, row q of b) for as many rows of B as a vector has lanes.
+template <class T>
+[[gnu::noinline]] void dot_row_kernel(const T* a, const T* b, std::int64_t b_ld, std::int64_t k, T* sums) {
+  using V = vec<T>;
+  constexpr int w = lanes<T>, groups = (w + 3) / 4;  // of four rows, which share a pointer
+  V acc[std::size_t{w}];
+  unroll<w>([&](auto i) __attribute__((always_inline)) { acc[i] = V(T(0)); });
+  const T* from[std::size_t{groups}];
+  unroll<groups>([&](auto g) __attribute__((always_inline)) { from[g] = b + 4 * g * b_ld; });
+  const auto step = [&](auto&& load) __attribute__((always_inline)) {
+    const V av = load(a);
+    unroll<groups>([&](auto g) __attribute__((always_inline)) { opaque(from[g]); });
+    unroll<w>([&](auto q) __attribute__((always_inline)) { acc[q] = multiply_add(av, load(from[q / 4] + q % 4 * b_ld), acc[q]); });
+  };
+  std::int64_t left = k;
+  for (; left >= w; left -= w) {
+    step([&](const T* p) __attribute__((always_inline)) { return V::load_unaligned(p); });
+    a += w;
+    unroll<groups>([&](auto g) __attribute__((always_inline)) { from[g] += w; });
+  }
+  if (left > 0) step([&](const T* p) __attribute__((always_inline)) { return load_lanes(p, left); });
+  sum_vectors<T>(acc).store_unaligned(sums);
+}
 template <class T>
 inline void dots(std::int64_t rows, const T* a, std::int64_t a_ld, const T* const* b, std::int64_t k, T* sums) {
   switch (rows) {
@@ -968,27 +1046,34 @@ template <class T>
   constexpr std::int64_t task_cols = 8 * dot_rows * lanes<T> / 4;
   const std::int64_t a_ld = round_up(k, lanes<T>);
   const call_scratch<T> scratch(m * a_ld, dot_rows * task_cols);
-  T* const rows = scratch.shared();
-  if (p.trans_a) {
+  T* const copy = scratch.shared();
+  const T* rows = copy;
+  if (m == 1 && p.a.in_memory() && (!p.trans_a || p.a.ld == 1)) {
+    rows = p.a.data;
+  } else if (p.trans_a) {
     T column[dot_rows];
     for (std::int64_t kk = 0; kk < k; ++kk) {
       const T* from = p.a.segment(kk, 0, m, column);
-      for (std::int64_t i = 0; i < m; ++i) rows[i * a_ld + kk] = from[i];
+      for (std::int64_t i = 0; i < m; ++i) copy[i * a_ld + kk] = from[i];
     }
   } else {
     for (std::int64_t i = 0; i < m; ++i) {
-      T* to = rows + i * a_ld;
+      T* to = copy + i * a_ld;
       const T* from = p.a.segment(i, 0, k, to);
       if (from != to) copy_elements(to, from, k);
     }
   }
+  // Short rows of B go past many at a time; long ones would be more streams than the processor follows.
+  const bool many = m == 1 && k * static_cast<std::int64_t>(sizeof(T)) <= 2048 && !crowded<T>(p.b.ld);
   const std::int64_t grain = task_grain(8 * std::min(n, task_cols) * k);
   parallel_for(ceil_div(n, task_cols), grain, [&](std::int64_t task0, std::int64_t task1) {
     scratch.with_task_scratch([&](T* sums) {
       alignas(64) T four[static_cast<std::size_t>(round_up(dot_rows * dot_rows, lanes<T>))];
       for (std::int64_t j0 = task0 * task_cols; j0 < std::min(n, task1 * task_cols); j0 += task_cols) {
         const std::int64_t cols = std::min(task_cols, n - j0);
-        for (std::int64_t j = 0; j < cols; j += dot_rows) {
+        std::int64_t j = 0;
+        for (; many && j + lanes<T> <= cols; j += lanes<T>) dot_row_kernel(rows, p.b.data + (j0 + j) * p.b.ld, p.b.ld, k, sums + j);
+        for (; j < cols; j += dot_rows) {
           const T* from[dot_rows];
           for (int q = 0; q < dot_rows; ++q) from[q] = p.b.data + (j0 + std::min(j + q, cols - 1)) * p.b.ld;
           dots(m, rows, a_ld, from, k, four);
@@ -1045,10 +1130,14 @@ template <class T>
 template <class T>
 [[gnu::noinline]] void multiply(const product<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
+  const bool dots = p.kernels == &kernels_of<fused_multiply_add, T>::table;
+  if (dots && p.n == 1 && p.m > 1 && p.k > 0 && p.sink.direct != nullptr && p.sink.direct_ld == 1 && p.a.in_memory())
+    return multiply<T>({1, p.m, p.k, !p.trans_b, !p.trans_a, p.b, p.a, p.sink, p.kernels});  // a column is a row
   if (p.k <= 0) zero_result(p.m, p.n, p.sink);
-  else if (p.b.in_memory() && p.trans_b && p.m <= dot_rows) matmul_dots(p);
-  else if (p.a.in_memory() && !p.trans_a && p.n <= dot_rows && p.k >= 8 * lanes<T>) matmul_narrow(p);
-  else if (p.b.in_memory() && !p.trans_b && (p.m <= tile_rows || p.n * p.k <= 65536)) matmul_unpacked(p);
+  else if (dots && p.b.in_memory() && p.trans_b && p.m <= dot_rows) matmul_dots(p);
+  else if (dots && p.a.in_memory() && !p.trans_a && p.n <= dot_rows && p.k >= 8 * lanes<T>) matmul_narrow(p);
+  else if (p.b.in_memory() && !p.trans_b && (p.m <= tile_rows || (p.n * p.k <= 65536 && p.m <= (crowded<T>(p.b.ld) ? 2 : 64) * tile_rows)))
+    matmul_unpacked(p);
   else matmul_packed(p);
 }
 

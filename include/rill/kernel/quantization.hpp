@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Kernels of ops/quantization.hpp: bits of floats rounded as integers, fake quantization.
+/// Kernels of ops/quantization.hpp: bits of floats rounded as integers, fake quantization, products of bytes.
 
 #include <bit>
 #include <cmath>
 
 #include "../ops/quantization.hpp"
+#include "batch_matmul.hpp"
 #include "parallel.hpp"
 
 namespace rill::kernel {
@@ -102,6 +103,17 @@ void fake_quant_op<Part>::run(const attributes& at, const operand_memory* in, co
   };
   if (in[0].type == dtype::float32) with(float());
   else with(double());
+}
+
+template <class>
+void matmul_integer_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  if (out.size() == 0) return;
+  const kernel::detail::batch_product p = kernel::detail::plan_batch(at, in[0].shape, in[1].shape, out.shape);
+  kernel::detail::for_each_product(p, [&](std::int64_t i, std::int64_t j, std::int64_t to) {
+    const kernel::byte_matrix a{in[0].as<std::uint8_t>() + i * p.m * p.k, p.trans_a ? p.m : p.k, p.trans_a, in[0].type == dtype::int8, *in[2].as<std::int32_t>()};
+    const kernel::byte_matrix b{in[1].as<std::uint8_t>() + j * p.k * p.n, p.trans_b ? p.k : p.n, p.trans_b, in[1].type == dtype::int8, *in[3].as<std::int32_t>()};
+    kernel::matmul_integer(p.m, p.n, p.k, a, b, out.as<std::int32_t>() + to * p.m * p.n, p.n);
+  });
 }
 
 }  // namespace rill::ops

@@ -6,7 +6,9 @@
 ///
 /// Two ops: MatMul multiplies two real matrices and is fused: it reads element-wise producers while packing and writes
 /// through element-wise consumers. BatchMatMul multiplies [.., m, k] by [.., k, n] for every number type, matrix by matrix;
-/// the leading axes broadcast by NumPy's rule (TensorFlow 1.8 wants them equal). `matmul` picks one.
+/// the leading axes broadcast by NumPy's rule (TensorFlow 1.8 wants them equal). `matmul` picks one. Products of half and
+/// bfloat16 are summed in float32 and rounded once, or not at all: {.output_type = dtype::float32}. Bytes whose products are
+/// summed in int32 are multiplied by matmul_integer (quantization.hpp).
 ///
 ///   matmul(a, b, {.transpose_b = true});             // [8, 5, 3] x [7, 3] -> [8, 5, 7]
 
@@ -19,6 +21,7 @@ namespace rill {
 struct matmul_options {
   bool transpose_a = false, transpose_b = false;
   bool adjoint_a = false, adjoint_b = false;
+  dtype output_type = dtype::invalid;  ///< float32 for operands of half or bfloat16; else that of the operands
 };
 
 namespace ops {
@@ -62,22 +65,31 @@ struct matmul_op {
   }
 };
 
-/// i[0], i[1]: the operand is read transposed; i[2], i[3]: and conjugated.
+/// i[0], i[1]: the operand is read transposed; i[2], i[3]: and conjugated. i[4]: the result's dtype, if it is another.
 struct batch_matmul_op {
   static constexpr auto name = "BatchMatMul";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 1000;
 
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
-    const auto& [ta, a] = in[0];
-    const auto& [tb, b] = in[1];
+    const dtype type = in[0].type, to = static_cast<dtype>(at.i[4]);
+    const tensor_shape s = shape_of_product(at, in, f);
+    if (f) return {};
+    if (type != in[1].type || (!is_floating(type) && !is_integer(type) && !is_complex(type))) {
+      f.set("operands must have one number dtype", "cast one of them", in[0], in[1]);
+      return {};
+    }
+    if (to != dtype::invalid && to != type && (to != dtype::float32 || (type != dtype::float16 && type != dtype::bfloat16))) {
+      f.set("output_type must be the operands' dtype, or float32 for half and bfloat16", "cast the result", in[0], {to, s});
+      return {};
+    }
+    return {to == dtype::invalid ? type : to, s};
+  }
+  static constexpr tensor_shape shape_of_product(const attributes& at, const signature* in, failure& f) {
+    const tensor_shape &a = in[0].shape, &b = in[1].shape;
     const int ra = a.rank(), rb = b.rank();
     if (ra < 2 || rb < 2) {
       f.set("operands must be matrices or batches of them", "matvec takes a vector; expand_dims makes one a matrix", in[0], in[1]);
-      return {};
-    }
-    if (ta != tb || (!is_floating(ta) && !is_integer(ta) && !is_complex(ta))) {
-      f.set("operands must have one number dtype", "cast one of them", in[0], in[1]);
       return {};
     }
     if (a[at.i[0] != 0 ? ra - 2 : ra - 1] != b[at.i[1] != 0 ? rb - 1 : rb - 2]) {
@@ -85,7 +97,7 @@ struct batch_matmul_op {
       return {};
     }
     const int rank = ra > rb ? ra : rb;
-    signature r{ta, {}};
+    tensor_shape r;
     for (int k = 0; k < rank - 2; ++k) {
       const int i = k - (rank - ra), j = k - (rank - rb);
       const std::int64_t x = i < 0 ? 1 : a[i], y = j < 0 ? 1 : b[j];
@@ -93,10 +105,10 @@ struct batch_matmul_op {
         f.set("batch dimensions do not broadcast", "they must be equal or 1", in[0], in[1]);
         return {};
       }
-      r.shape.push_back(x == 1 ? y : x);
+      r.push_back(x == 1 ? y : x);
     }
-    r.shape.push_back(a[at.i[0] != 0 ? ra - 1 : ra - 2]);
-    r.shape.push_back(b[at.i[1] != 0 ? rb - 2 : rb - 1]);
+    r.push_back(a[at.i[0] != 0 ? ra - 1 : ra - 2]);
+    r.push_back(b[at.i[1] != 0 ? rb - 2 : rb - 1]);
     return r;
   }
   /// Multiply-adds count as two flops.
@@ -120,9 +132,10 @@ struct batch_matmul_op {
       if (is_complex(x.type())) p.i[2] = cx, p.i[3] = cy;
       return batch_matmul(x, y, p);
     };
-    auto da = ta ? product(b, dy, tb, true, other, ca) : product(dy, b, false, !tb, ca, other);
-    auto db = tb ? product(dy, a, true, ta, cb, other) : product(a, dy, !ta, false, other, cb);
-    return grads(unbroadcast(da, a.shape()), unbroadcast(db, b.shape()));
+    auto x = cast_like(a, dy), y = cast_like(b, dy);
+    auto da = ta ? product(y, dy, tb, true, other, ca) : product(dy, y, false, !tb, ca, other);
+    auto db = tb ? product(dy, x, true, ta, cb, other) : product(x, dy, !ta, false, other, cb);
+    return grads(cast_like(unbroadcast(da, a.shape()), a), cast_like(unbroadcast(db, b.shape()), b));
   }
 };
 

@@ -8,6 +8,7 @@
 ///   y = xla::reduce_precision(x, {.exponent_bits = 5, .mantissa_bits = 10});       // what half would keep of x
 ///   auto [q, low, high] = quantize(x, -10, 30);                                     // uint8: -10 -> 0, 30 -> 255
 ///   x = dequantize(q, low, high);
+///   auto [sums, least, most] = quantized_matmul(q, codes, -10, 30, -1, 1);          // int32
 
 #include "nn.hpp"
 
@@ -84,6 +85,30 @@ struct fake_quant_op {
     auto below = rill::select(rill::less(side, zero), dy, zero), above = rill::select(rill::greater(side, zero), dy, zero);
     return grads(rill::select(rill::equal(side, zero), dy, zero), rill::unbroadcast(below, low.shape()), rill::unbroadcast(above, high.shape()));
   }
+};
+
+/// (a, b, a's zero point, b's): the product of batches of matrices of bytes less their zero points, summed in int32 modulo
+/// 2^32. i[0], i[1]: the operand is read transposed. No gradient. Source: ONNX MatMulInteger, with scalar zero points.
+struct matmul_integer_op {
+  static constexpr auto name = "MatMulInteger";
+  static constexpr op_kind kind = op_kind::opaque;
+  static constexpr int cost = 1000;
+  static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
+    for (int k = 0; k < 2; ++k)
+      if (in[k].type != dtype::int8 && in[k].type != dtype::uint8) f.set("operands must be int8 or uint8", "quantize them", in[0], in[1]);
+      else if (in[k + 2].type != dtype::int32 || in[k + 2].shape.rank() != 0) f.set("zero points must be scalars of int32", "", in[2], in[3]);
+    if (f) return {};
+    return {dtype::int32, batch_matmul_op::shape_of_product(at, in, f)};
+  }
+  static constexpr std::int64_t flops(const attributes& at, const signature* in) {
+    failure f;
+    const tensor_shape& a = in[0].shape;
+    return 2 * batch_matmul_op::shape_of_product(at, in, f).num_elements() * a[at.i[0] != 0 ? a.rank() - 2 : a.rank() - 1];
+  }
+  /// kernel/quantization.hpp
+  template <class = void>
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out);
+  static constexpr auto vjp(const attributes&, auto, auto, auto, auto, auto, auto) { return grads(no_gradient{}, no_gradient{}, no_gradient{}, no_gradient{}); }
 };
 
 struct quantize_of : composition {
@@ -179,6 +204,42 @@ constexpr V dequantize(V input, double min_range, double max_range) {
   if (V::front_end::failed(input)) return input;
   const auto limit = [&](double v) { return V::front_end::constant(input, dtype::float32, v); };
   return dequantize(input, limit(min_range), limit(max_range));
+}
+
+/// op(a) op(b) of (batches of) matrices of int8 or uint8 less their zero points, scalars of int32, as int32. The two may
+/// differ in type; sums beyond int32, of more than some 33,000 products, wrap. `output_type` is not used.
+template <value V>
+constexpr V matmul_integer(V a, V b, V a_zero_point, V b_zero_point, matmul_options o = {}) {
+  attributes at;
+  at.i[0] = o.transpose_a || o.adjoint_a, at.i[1] = o.transpose_b || o.adjoint_b;
+  return detail::emit<ops::matmul_integer_op>({a, b, a_zero_point, b_zero_point}, at);
+}
+/// The same without zero points.
+template <value V>
+constexpr V matmul_integer(V a, V b, matmul_options o = {}) {
+  if (V::front_end::failed(a)) return a;
+  const V zero = V::front_end::constant(a, dtype::int32, 0);
+  return matmul_integer(a, b, zero, zero, o);
+}
+/// The product of matrices of 8-bit codes that `quantize` made, given the ranges of their quantization (scalars of float32):
+/// codes of int32 in the range that comes with them, output_min for the lowest number and output_max for the highest, so
+/// that a step of the result is the product of the operands' steps. Float zero is taken for the code nearest to it.
+template <value V>
+constexpr quantize_result<V> quantized_matmul(V a, V b, V min_a, V max_a, V min_b, V max_b, matmul_options o = {}) {
+  V bad{};
+  if (!detail::passes<ops::dequantize_of>({a, min_a, max_a}, {}, bad) || !detail::passes<ops::dequantize_of>({b, min_b, max_b}, {}, bad)) return {bad, bad, bad};
+  const auto zero_point = [](const V& x, const V& low, const V& high) {
+    const V code = floor(low * -255.0 / (high - low) + 0.5);
+    return cast_to(x.type() == dtype::uint8 ? code : code - 128, dtype::int32);
+  };
+  const V step = (max_a - min_a) * (max_b - min_b) * (1.0 / (255.0 * 255.0));
+  return {matmul_integer(a, b, zero_point(a, min_a, max_a), zero_point(b, min_b, max_b), o), step * -2147483648.0, step * 2147483647.0};
+}
+template <value V>
+constexpr quantize_result<V> quantized_matmul(V a, V b, double min_a, double max_a, double min_b, double max_b, matmul_options o = {}) {
+  if (V::front_end::failed(a)) return {a, a, a};
+  const auto limit = [&](double v) { return V::front_end::constant(a, dtype::float32, v); };
+  return quantized_matmul(a, b, limit(min_a), limit(max_a), limit(min_b), limit(max_b), o);
 }
 
 }  // namespace rill

@@ -3,7 +3,8 @@
 /// \file
 /// `train::run_steps`: the loop that all training goes through. It calls `step` until that returns false (the data have
 /// ended), a hook asks to stop, `last_step` is reached, or Ctrl-C or SIGTERM arrives; hooks run around every step and,
-/// at the end, in `end` (where the last checkpoint is written). Between the hooks' actions it allocates nothing.
+/// at the end, in `end` (where the last checkpoint is written). A build that leaves instructions of the processor unused says
+/// so on stderr, once (core/cpu_features.hpp). Between the hooks' actions it allocates nothing.
 ///
 ///   train::run_steps(hooks, {.variables = store, .last_step = 1000}, [&](train::step_context& c) {
 ///     if (!it.next(batch)) return false;
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <string>
 
+#include "rill/core/cpu_features.hpp"
 #include "rill/core/function_ref.hpp"
 #include "rill/train/hooks.hpp"
 #include "rill/train/signals.hpp"
@@ -29,6 +31,7 @@ struct loop_result {
 
 /// See above. `step` gets the context after `before_step` of all hooks; it must call `end_step` and may `add` values.
 inline loop_result run_steps(hook_list& hooks, const train_context& context, function_ref<bool(step_context&)> step) {
+  print_instruction_note();
   const signal_guard guard;
   step_context c(context.variables, context.last_step);
   c.set_global_step(context.global_step);
