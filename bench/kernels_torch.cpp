@@ -33,8 +33,9 @@ void copy_out(const at::Tensor& t, float* to) {
 
 struct convolution_state {
   at::Tensor x, w, dy, y, dx, dw;
+  std::int64_t pad;
   std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(bool input) {
-    return at::convolution_backward(dy, x, w, c10::nullopt, {1, 1}, {2, 2}, {1, 1}, false, {0, 0}, 1,
+    return at::convolution_backward(dy, x, w, c10::nullopt, {1, 1}, {pad, pad}, {1, 1}, false, {0, 0}, 1,
                                     {input, !input, false});
   }
 };
@@ -45,13 +46,14 @@ convolution_calls convolution(layout l, const convolution_shape& d, const float*
   c10::InferenceMode no_tape;
   const auto format = l == layout::nhwc ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
   auto s = std::make_shared<convolution_state>();
+  s->pad = d.k / 2;
   s->x = from(x, {d.batch, d.size, d.size, d.in}).permute({0, 3, 1, 2}).clone().contiguous(format);
-  s->w = from(w, {5, 5, d.in, d.out}).permute({3, 2, 0, 1}).clone().contiguous(format);
+  s->w = from(w, {d.k, d.k, d.in, d.out}).permute({3, 2, 0, 1}).clone().contiguous(format);
   s->dy = from(dy, {d.batch, d.size, d.size, d.out}).permute({0, 3, 1, 2}).clone().contiguous(format);
   convolution_calls c;
   c.forward = [s] {
     c10::InferenceMode no_tape;
-    s->y = at::conv2d(s->x, s->w, {}, {1, 1}, at::IntArrayRef{2, 2});
+    s->y = at::conv2d(s->x, s->w, {}, {1, 1}, at::IntArrayRef{s->pad, s->pad});
   };
   c.backprop_input = [s] {
     c10::InferenceMode no_tape;

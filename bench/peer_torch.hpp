@@ -39,9 +39,9 @@ class mnist_network {
   std::unique_ptr<state> state_;
 };
 
-/// A 5 x 5 SAME convolution of `batch` images of size x size.
+/// A k x k SAME convolution of `batch` images of size x size.
 struct convolution_shape {
-  std::int64_t batch, size, in, out;
+  std::int64_t batch, size, in, out, k;
 };
 /// Calls for the convolution and its gradients. `x` is NHWC, `w` HWIO, `dy` NHWC. `result` copies the last result out, in
 /// the same layouts.

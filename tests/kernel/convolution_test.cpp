@@ -210,16 +210,50 @@ TEST_CASE("convolution: random shapes, strides and paddings") {
   }
 }
 
-TEST_CASE("convolution: 5 x 5 filters by minimal filtering") {
+TEST_CASE("convolution: filters of 5 x 5 and 3 x 3 by minimal filtering") {
   std::mt19937 generator(seed);
   check<float>(same(10, 14, 14, 32, 5, 5, 64, 1, 1), generator, true, 5);
   check<float>(same(9, 11, 13, 16, 5, 5, 32, 1, 1), generator, false,
                5);  // tiles that hang over, a last group not full
   check<float>({8, 16, 18, 32, 5, 5, 12, 14, 16, 1, 1, 0, 0}, generator, true, 5);
   check<double>({8, 12, 12, 64, 5, 5, 14, 12, 16, 1, 1, 3, 1}, generator, false, 5);
-  const conv2d_dims d = same(10, 12, 12, 32, 5, 5, 32, 1, 1);
-  CHECK(rill::kernel::detail::wino_pays<float>(
-      {d.batch, d.in_h, d.in_w, d.in_c, d.out_h, d.out_w, d.out_c, d.pad_top, d.pad_left}));
+  check<float>(same(8, 14, 14, 32, 3, 3, 64, 1, 1), generator, true, 5);
+  check<float>(same(9, 19, 13, 64, 3, 3, 32, 1, 1), generator, false, 5);
+  check<float>({8, 14, 17, 32, 3, 3, 13, 16, 32, 1, 1, 0, 1}, generator, true, 5);
+  check<double>({16, 12, 12, 32, 3, 3, 13, 13, 64, 1, 1, 2, 1}, generator, false, 5);
+  for (std::int64_t k : {3, 5}) {
+    const conv2d_dims d = same(10, 12, 12, 32, k, k, 32, 1, 1);
+    CHECK(rill::kernel::detail::wino_pays<float>(
+        {k, d.batch, d.in_h, d.in_w, d.in_c, d.out_h, d.out_w, d.out_c, d.pad_top, d.pad_left}));
+  }
+}
+
+// What convolution.hpp says of it: the root mean square of the errors beside that of the results.
+TEST_CASE("convolution: accuracy with and without minimal filtering") {
+  for (std::int64_t k : {3, 5}) {
+    std::mt19937 generator(seed);
+    problem<double> exact(same(8, 16, 16, 128, k, k, 32, 1, 1), generator);
+    problem<float> p(exact.d, generator);
+    p.x.assign(exact.x.begin(), exact.x.end()), p.w.assign(exact.w.begin(), exact.w.end()), p.dy.assign(exact.dy.begin(), exact.dy.end());
+    exact.x.assign(p.x.begin(), p.x.end()), exact.w.assign(p.w.begin(), p.w.end()), exact.dy.assign(p.dy.begin(), p.dy.end());
+    exact.d.direct = true;
+    const auto want = exact.template run<plain_operand>();
+    const auto error = [](const auto& got, const auto& reference) {
+      double off = 0, all = 0;
+      for (std::size_t i = 0; i < got.size(); ++i) off += (got[i] - reference[i]) * (got[i] - reference[i]), all += reference[i] * reference[i];
+      return std::sqrt(off / all);
+    };
+    for (const bool direct : {false, true}) {
+      CAPTURE(k);
+      CAPTURE(direct);
+      p.d.direct = direct;
+      const auto got = p.template run<plain_operand>();
+      const double bound = direct ? 1e-6 : 4e-6;
+      CHECK(error(got.y, want.y) < bound);
+      CHECK(error(got.dx, want.dx) < bound);
+      CHECK(error(got.dw, want.dw) < bound);
+    }
+  }
 }
 
 TEST_CASE("convolution: images that are cut into blocks of rows") {

@@ -123,6 +123,62 @@ configuration random_configuration(std::mt19937& g, int largest_rank = 3) {
 
 }  // namespace
 
+// Channels-last images have kernels of their own, channels-first ones are gathered.
+TEST_CASE("channels last against channels first") {
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    CAPTURE(seed);
+    std::mt19937 g(seed);
+    const auto pick = [&](int low, int high) { return low + static_cast<std::int64_t>(g() % static_cast<unsigned>(high - low + 1)); };
+    const std::int64_t channels[] = {1, 3, 16, 17, 32, 35}, in = channels[seed % 6], out = pick(1, 20), kh = pick(1, 4), kw = pick(1, 5);
+    const convolution_options last{.strides = {pick(1, 3), pick(1, 3)}, .padding = seed % 2 == 0 ? same : valid};
+    convolution_options first = last;
+    first.data_format = image_layout::nchw;
+    const dtype type = seed % 3 == 0 ? dtype::float64 : dtype::float32;
+    const dynamic_tensor x = make({pick(1, 2), kh + pick(0, 12), kw + pick(0, 25), in}, g, type);
+    const auto turned = [](const dynamic_tensor& t) { return transpose(t, {0, 3, 1, 2}); };
+    const auto sizes = [](const tensor_shape& s) { return tensor_shape{s[0], s[3], s[1], s[2]}; };
+    const dynamic_tensor w = make({kh, kw, in, out}, g, type), y = convolution(x, w, last), dy = make(y.shape(), g, type);
+    CHECK(values(turned(y)) == values(convolution(turned(x), w, first)));
+    CHECK(values(turned(conv2d_transpose(dy, w, x.shape(), last))) == values(conv2d_transpose(turned(dy), w, sizes(x.shape()), first)));
+    CHECK(values(conv2d_backprop_filter(x, w.shape(), dy, last)) == values(conv2d_backprop_filter(turned(x), w.shape(), turned(dy), first)));
+    const dynamic_tensor own = make({kh, kw, in, 1}, g, type), z = depthwise_conv2d(x, own, last), dz = make(z.shape(), g, type);
+    CHECK(values(turned(z)) == values(depthwise_conv2d(turned(x), own, first)));
+    CHECK(values(turned(depthwise_conv2d_native_backprop_input(x.shape(), own, dz, last))) ==
+          values(depthwise_conv2d_native_backprop_input(sizes(x.shape()), own, turned(dz), first)));
+    CHECK(values(depthwise_conv2d_native_backprop_filter(x, own.shape(), dz, last)) ==
+          values(depthwise_conv2d_native_backprop_filter(turned(x), own.shape(), turned(dz), first)));
+    const dynamic_tensor rows = reshape(x, {x.shape()[0] * x.shape()[1], x.shape()[2], in}), line = reshape(make({kw, in, out}, g, type), {kw, in, out});
+    CHECK(values(transpose(conv1d(rows, line, {.stride = last.strides[0], .padding = last.padding}), {0, 2, 1})) ==
+          values(conv1d(transpose(rows, {0, 2, 1}), line, {.stride = last.strides[0], .padding = last.padding, .data_format = image_layout::nchw})));
+  }
+}
+
+// Small integers have exact sums, but not when they went through fractions on the way.
+TEST_CASE("direct summation on demand") {
+  std::mt19937 g(7);
+  const dynamic_tensor x = make({8, 16, 16, 32}, g, dtype::float32), w = make({3, 3, 32, 32}, g, dtype::float32), dy = make(x.shape(), g, dtype::float32);
+  const auto exact = [](const dynamic_tensor& t) {
+    for (const double v : values(t))
+      if (v != std::round(v)) return false;
+    return true;
+  };
+  for (const bool direct : {false, true}) {
+    CAPTURE(direct);
+    const convolution_options o{.padding = same, .direct = direct};
+    eager::gradient_tape tape;
+    tape.watch(x), tape.watch(w);
+    const dynamic_tensor y = conv2d(x, w, conv2d_options{.padding = same, .direct = direct});
+    const auto gradients = tape.gradient(y * dy, std::vector<dynamic_tensor>{x, w});
+    CHECK(exact(y) == direct);
+    CHECK(exact(gradients[0]) == direct);
+    CHECK(exact(gradients[1]) == direct);
+    CHECK(exact(conv2d(x, w, o)) == direct);
+    CHECK(exact(convolution(x, w, o)) == direct);
+    CHECK(exact(conv2d_transpose(x, w, x.shape(), o)) == direct);
+    CHECK(exact(conv2d_backprop_filter(x, w.shape(), dy, o)) == direct);
+  }
+}
+
 TEST_CASE("random configurations against the definition") {
   int ran = 0, empty = 0;
   for (unsigned seed = 0; seed < 600; ++seed) {

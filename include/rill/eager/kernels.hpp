@@ -35,7 +35,7 @@ void real_kernel(const char* op, dtype d, F&& f) {
 
 inline kernel::conv2d_dims convolution_dims(const tensor_shape& x, const tensor_shape& w, const attributes& at) {
   const window_extent h = ops::conv2d_attributes::height(at, x, w), v = ops::conv2d_attributes::width(at, x, w);
-  return {x[0], x[1], x[2], x[3], w[0], w[1], h.out, v.out, w[3], at.i[0], at.i[1], h.pad_before, v.pad_before};
+  return {x[0], x[1], x[2], x[3], w[0], w[1], h.out, v.out, w[3], at.i[0], at.i[1], h.pad_before, v.pad_before, ops::conv2d_attributes::direct(at)};
 }
 inline kernel::pool2d_dims pooling_dims(const tensor_shape& x, const attributes& at) {
   const window_extent h = ops::pool_attributes::height(at, x), w = ops::pool_attributes::width(at, x);

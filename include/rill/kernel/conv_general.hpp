@@ -5,14 +5,17 @@
 ///
 ///   out[g, b, o, y..] = sum over c, k.. of lhs[g, b, c, y * stride + k * dilation - before ..] * rhs[g, o, c, k..]
 ///
-/// A group's windows are gathered into the rows of a matrix, some hundred kilobytes at a time, and multiplied with its
-/// filter by the packed product. Many small groups that lie next to each other (depthwise) run side by side instead, with
-/// the group as the innermost loop. half and bfloat16 are computed in float, integers modulo 2^64.
+/// What is a convolution over one or two axes of channels-last images, or one of its gradients (a transposed convolution is
+/// one, too), goes through convolution.hpp, and through depthwise.hpp where every channel is a group. For the rest a group's
+/// windows are gathered into the rows of a matrix, some hundred kilobytes at a time, and multiplied with its filter by the
+/// packed product; many small groups that lie next to each other run side by side instead, with the group as the innermost
+/// loop. half and bfloat16 are computed in float, integers modulo 2^64.
 
 #include <cstring>
 #include <vector>
 
 #include "../ops/conv_general.hpp"
+#include "depthwise.hpp"
 #include "matmul.hpp"
 #include "movement.hpp"
 #include "parallel.hpp"
@@ -238,6 +241,66 @@ void conv_by_groups(const conv_problem& p, const T* lhs, const T* rhs, T* out) {
   });
 }
 
+/// Which kernel of channels-last images does it, and with which sizes.
+struct image_conv {
+  enum { none, forward, input_gradient, filter_gradient } kind = none;
+  bool depthwise = false;
+  conv2d_dims d{};
+};
+template <class = void>
+image_conv as_image_conv(const attributes& at, const tensor_shape& x, const tensor_shape& w, const tensor_shape& y) {
+  const ops::conv_geometry g = ops::conv_geometry::unpack(at);
+  const int n = g.spatial;
+  if (n > 2) return {};
+  const auto axes = [&](const int* a, int first, int second, int rest) {
+    bool same = a[0] == first && a[1] == second;
+    for (int k = 0; k < n; ++k) same = same && a[2 + k] == rest + k;
+    return same;
+  };
+  const auto ones = [&](const std::int64_t* v) { return v[0] == 1 && (n == 1 || v[1] == 1); };
+  const bool images = axes(g.lhs, 0, n + 1, 1) && axes(g.out, 0, n + 1, 1);
+  image_conv r;
+  if (!g.reversed && images && axes(g.rhs, n + 1, n, 0) && ones(g.lhs_dilation) && ones(g.rhs_dilation)) r.kind = image_conv::forward;
+  else if (g.reversed && images && axes(g.rhs, n, n + 1, 0) && ones(g.stride) && ones(g.rhs_dilation)) r.kind = image_conv::input_gradient;
+  else if (!g.reversed && axes(g.lhs, n + 1, 0, 1) && axes(g.rhs, n + 1, 0, 1) && axes(g.out, n, n + 1, 0) && ones(g.stride) && ones(g.lhs_dilation))
+    r.kind = image_conv::filter_gradient;
+  else return {};
+  const tensor_shape& in = r.kind == image_conv::input_gradient ? y : x;
+  const tensor_shape& out = r.kind == image_conv::forward ? y : r.kind == image_conv::input_gradient ? x : w;
+  const tensor_shape& filter = r.kind == image_conv::filter_gradient ? y : w;
+  const std::int64_t* const stride = r.kind == image_conv::forward ? g.stride : r.kind == image_conv::input_gradient ? g.lhs_dilation : g.rhs_dilation;
+  const auto along = [&](int k, std::int64_t& size, std::int64_t& window, std::int64_t& results, std::int64_t& step, std::int64_t& before) {
+    size = in[1 + k], window = filter[k], results = out[1 + k], step = stride[k];
+    before = r.kind == image_conv::input_gradient ? window - 1 - g.before[k] : g.before[k];
+    if (before < 0 || before >= window) r.kind = image_conv::none;
+  };
+  conv2d_dims& d = r.d;
+  d.direct = g.direct;
+  d.batch = in[0], d.in_c = in[n + 1], d.out_c = out[n + 1];
+  d.in_h = d.k_h = d.out_h = d.stride_h = 1;
+  if (n == 2) along(0, d.in_h, d.k_h, d.out_h, d.stride_h, d.pad_top);
+  along(n - 1, d.in_w, d.k_w, d.out_w, d.stride_w, d.pad_left);
+  r.depthwise = g.groups > 1;
+  if (r.depthwise && (g.groups != d.in_c || g.groups != d.out_c || d.k_h * d.k_w > depthwise_taps)) r.kind = image_conv::none;
+  return r;
+}
+template <class T>
+void convolve_images(const image_conv& c, const T* lhs, const T* rhs, T* out) {
+  const conv2d_dims& d = c.d;
+  if (c.depthwise) {
+    if (c.kind == image_conv::forward) depthwise_conv2d(d, lhs, rhs, out);
+    else if (c.kind == image_conv::input_gradient) depthwise_conv2d_backprop_input(d, lhs, rhs, out);
+    else depthwise_conv2d_backprop_filter(d, lhs, rhs, out);
+    return;
+  }
+  const plain_operand<T> image{lhs, c.kind == image_conv::input_gradient ? d.out_w * d.out_c : d.in_w * d.in_c};
+  const plain_operand<T> other{rhs, c.kind == image_conv::filter_gradient ? d.out_w * d.out_c : d.out_c};
+  const store_epilogue<T> to{out, c.kind == image_conv::input_gradient ? d.in_c : d.out_c};
+  if (c.kind == image_conv::forward) conv2d<T>(d, image, other, to);
+  else if (c.kind == image_conv::input_gradient) conv2d_backprop_input<T>(d, image, other, to);
+  else conv2d_backprop_filter<T>(d, image, other, to);
+}
+
 template <class T>
 void convolve_general(const conv_problem& p, const T* lhs, const T* rhs, T* out) {
   if (p.groups > 1 && p.lhs.group <= 8 && p.rhs.group <= 8) conv_by_groups(p, lhs, rhs, out);
@@ -270,6 +333,13 @@ void conv_op::run(const attributes& at, const operand_memory* in, const result_m
     return;
   }
   const kernel::detail::conv_problem p = kernel::detail::plan_conv(at, in[0].shape, in[1].shape, out.shape);
+  if (out.type == dtype::float32 || out.type == dtype::float64) {
+    if (const auto images = kernel::detail::as_image_conv(at, in[0].shape, in[1].shape, out.shape); images.kind != images.none) {
+      if (out.type == dtype::float32) kernel::detail::convolve_images(images, in[0].as<float>(), in[1].as<float>(), out.as<float>());
+      else kernel::detail::convolve_images(images, in[0].as<double>(), in[1].as<double>(), out.as<double>());
+      return;
+    }
+  }
   visit_real(out.type, [&]<class T>(std::type_identity<T>) {
     if constexpr (is_narrow_v<T>) kernel::detail::convolve_as<T, float>(p, in, out);
     else if constexpr (std::is_integral_v<T>) kernel::detail::convolve_as<T, std::uint64_t>(p, in, out);

@@ -106,31 +106,47 @@ void for_each_window(const pool2d_dims& d, const X& x, F&& f) {
   });
 }
 
-/// Gradients of windows that may overlap: `f(oy, ox, ys, xs, rows, sum)` adds the share of one window to `sum`, a
-/// zeroed image; then the epilogue gets every element once. `rows[y - ys.begin]` are the rows of x (null without x).
-template <class T, class X, class F, class E>
-void scatter_windows(const pool2d_dims& d, const X* x, F&& f, const E& epilogue) {
-  const std::int64_t line = d.in_w * d.c, image_size = round_up(d.in_h * line, 16);
-  const std::int64_t pointers = round_up(static_cast<std::int64_t>(sizeof(const T*) / sizeof(T)) * d.win_h, 16);
-  const call_scratch<T> scratch(0, image_size + pointers + (x != nullptr ? d.win_h * line : 0));
+/// Gradients of windows that may overlap: `f(height, xs, rows, sums, dy)` adds the share of one window to rows of
+/// zeros; then the epilogue gets every element once. `rows[y]` are the window's rows of x (null without
+/// x), `sums[y]` those that take the gradient, `dy` is the window's own. No more than win_h rows wait at a time.
+template <class T, class X, class DY, class F, class E>
+void scatter_windows(const pool2d_dims& d, const X* x, const DY& dy, F&& f, const E& epilogue) {
+  constexpr std::int64_t pointer = 8 / std::int64_t{sizeof(T)};
+  const std::int64_t line = d.in_w * d.c, pitch = round_up(line, 16), dy_line = round_up(d.out_w * d.c, 16);
+  const std::int64_t pointers = round_up(pointer * d.win_h, 16);
+  const call_scratch<T> scratch(0, 2 * pointers + dy_line + (x != nullptr ? 2 : 1) * d.win_h * pitch);
   parallel_for(d.batch, row_grain(d.in_h * line), [&](std::int64_t b0, std::int64_t b1) {
     scratch.with_task_scratch([&](T* own) {
-      T* const sum = own;
-      const T** const rows = reinterpret_cast<const T**>(own + image_size);
-      T* const evaluated = own + image_size + pointers;
+      T** const sums = reinterpret_cast<T**>(own);
+      const T** const rows = reinterpret_cast<const T**>(own + pointers);
+      T* const gradients = own + 2 * pointers;
+      T* const waiting = gradients + dy_line;  // row y of the image in row y % win_h
+      T* const evaluated = waiting + d.win_h * pitch;
+      std::memset(waiting, 0, static_cast<std::size_t>(d.win_h * pitch) * sizeof(T));
       for (std::int64_t b = b0; b < b1; ++b) {
-        std::memset(sum, 0, static_cast<std::size_t>(d.in_h * line) * sizeof(T));
+        std::int64_t done = 0;
+        const auto finish = [&](std::int64_t end) {
+          for (; done < end; ++done) {
+            T* const row = waiting + done % d.win_h * pitch;
+            for (std::int64_t xx = 0; xx < d.in_w; ++xx)
+              for_each_channel_vector<T>(d.c, [&](auto l) {
+                l.emit(epilogue, (b * d.in_h + done) * d.in_w + xx, l.load(row + xx * d.c));
+              });
+            std::memset(row, 0, static_cast<std::size_t>(line) * sizeof(T));
+          }
+        };
         for (std::int64_t oy = 0; oy < d.out_h; ++oy) {
           const window_range ys(oy, d.stride_h, d.pad_top, d.win_h, d.in_h);
-          if (x != nullptr)
-            for (std::int64_t y = ys.begin; y < ys.end; ++y)
-              rows[y - ys.begin] = x->segment(b * d.in_h + y, 0, line, evaluated + (y - ys.begin) * line);
-          for (std::int64_t ox = 0; ox < d.out_w; ++ox)
-            f(b, oy, ox, ys, window_range(ox, d.stride_w, d.pad_left, d.win_w, d.in_w), rows, sum);
+          finish(ys.begin);
+          for (std::int64_t y = ys.begin; y < ys.end; ++y) {
+            sums[y - ys.begin] = waiting + y % d.win_h * pitch;
+            if (x != nullptr) rows[y - ys.begin] = x->segment(b * d.in_h + y, 0, line, evaluated + (y - ys.begin) * pitch);
+          }
+          const T* g = dy.segment(b * d.out_h + oy, 0, d.out_w * d.c, gradients);
+          for (std::int64_t ox = 0; ox < d.out_w; ++ox, g += d.c)
+            f(ys.end - ys.begin, window_range(ox, d.stride_w, d.pad_left, d.win_w, d.in_w), rows, sums, g);
         }
-        for (std::int64_t p = 0; p < d.in_h * d.in_w; ++p)
-          for_each_channel_vector<T>(d.c,
-                                     [&](auto l) { l.emit(epilogue, b * d.in_h * d.in_w + p, l.load(sum + p * d.c)); });
+        finish(d.in_h);
       }
     });
   });
@@ -160,6 +176,14 @@ void max_pool2d(const pool2d_dims& d, const X& x, const E& epilogue) {
       });
       return;
     }
+    if (height == 3 && xs.end - xs.begin == 3) {
+      const T *top = rows[0] + xs.begin * d.c, *middle = rows[1] + xs.begin * d.c, *bottom = rows[2] + xs.begin * d.c;
+      for_each_channel_vector<T>(d.c, [&](auto l) {
+        const auto of_row = [&](const T* p) __attribute__((always_inline)) { return larger_of(larger_of(l.load(p), l.load(p + d.c)), l.load(p + 2 * d.c)); };
+        l.emit(epilogue, i, larger_of(larger_of(of_row(top), of_row(middle)), of_row(bottom)));
+      });
+      return;
+    }
     for_each_channel_vector<T>(d.c, [&](auto l) {
       V largest(std::numeric_limits<T>::lowest());
       for (std::int64_t y = 0; y < height; ++y)
@@ -179,38 +203,45 @@ void max_pool2d_grad(const pool2d_dims& d, const X& x, const DY& dy, const E& ep
   const V nothing(T(0));
   const std::int64_t line = d.in_w * d.c, dy_line = d.out_w * d.c;
   if (!quarters(d)) {
-    const call_scratch<T> scratch(0, dy_line);
     scatter_windows<T>(
-        d, &x,
-        [&](std::int64_t b, std::int64_t oy, std::int64_t ox, const window_range& ys, const window_range& xs,
-            const T* const* rows, T* sum) {
-          scratch.with_task_scratch([&](T* own) {
-            const T* g = dy.segment(b * d.out_h + oy, ox * d.c, d.c, own);
+        d, &x, dy,
+        [&](std::int64_t height, const window_range& xs, const T* const* rows, T* const* sums, const T* g) {
+          if (height == 3 && xs.end - xs.begin == 3) {
             for_each_channel_vector<T>(d.c, [&](auto l) {
-              V largest(std::numeric_limits<T>::lowest()), where(T(-1));
-              bool first = true;
-              T number = 0;
-              for (std::int64_t y = ys.begin; y < ys.end; ++y)
-                for (std::int64_t xx = xs.begin; xx < xs.end; ++xx, number += T(1)) {
-                  const V v = l.load(rows[y - ys.begin] + xx * d.c);
-                  if (first) {
-                    largest = v;
-                    where = V(T(0));
-                    first = false;
-                  } else {
-                    const auto larger = v > largest;
-                    largest = xsimd::select(larger, v, largest);
-                    where = xsimd::select(larger, V(number), where);
-                  }
-                }
+              V largest = l.load(rows[0] + xs.begin * d.c), where = nothing;
+              unroll<8>([&](auto k) __attribute__((always_inline)) {
+                constexpr int t = k + 1;
+                const V v = l.load(rows[t / 3] + (xs.begin + t % 3) * d.c);
+                const auto larger = v > largest;
+                largest = xsimd::select(larger, v, largest);
+                where = xsimd::select(larger, V(T(t)), where);
+              });
               const V grad = l.load(g);
-              number = 0;
-              for (std::int64_t y = ys.begin; y < ys.end; ++y)
-                for (std::int64_t xx = xs.begin; xx < xs.end; ++xx, number += T(1)) {
-                  T* at = sum + (y * d.in_w + xx) * d.c;
-                  l.store(at, l.load(at) + xsimd::select(where == V(number), grad, nothing));
-                }
+              unroll<9>([&](auto t) __attribute__((always_inline)) {
+                T* const at = sums[t / 3] + (xs.begin + t % 3) * d.c;
+                l.store(at, l.load(at) + xsimd::select(where == V(T(t)), grad, nothing));
+              });
             });
+            return;
+          }
+          if (height == 0 || xs.begin == xs.end) return;
+          for_each_channel_vector<T>(d.c, [&](auto l) {
+            V largest = l.load(rows[0] + xs.begin * d.c), where = nothing;
+            T number = 0;
+            for (std::int64_t y = 0; y < height; ++y)
+              for (std::int64_t xx = xs.begin; xx < xs.end; ++xx, number += T(1)) {
+                const V v = l.load(rows[y] + xx * d.c);
+                const auto larger = v > largest;
+                largest = xsimd::select(larger, v, largest);
+                where = xsimd::select(larger, V(number), where);
+              }
+            const V grad = l.load(g);
+            number = 0;
+            for (std::int64_t y = 0; y < height; ++y)
+              for (std::int64_t xx = xs.begin; xx < xs.end; ++xx, number += T(1)) {
+                T* const at = sums[y] + xx * d.c;
+                l.store(at, l.load(at) + xsimd::select(where == V(number), grad, nothing));
+              }
           });
         },
         epilogue);
@@ -306,24 +337,19 @@ void avg_pool2d_grad(const pool2d_dims& d, const DY& dy, const E& epilogue) {
   using namespace detail;
   using V = vec<T>;
   if (d.batch <= 0 || d.in_h <= 0 || d.in_w <= 0 || d.c <= 0) return;
-  const call_scratch<T> scratch(0, d.c);
   scatter_windows<T>(
-      d, static_cast<const plain_operand<T>*>(nullptr),
-      [&](std::int64_t b, std::int64_t oy, std::int64_t ox, const window_range& ys, const window_range& xs,
-          const T* const*, T* sum) {
-        scratch.with_task_scratch([&](T* own) {
-          const std::int64_t count = (ys.end - ys.begin) * (xs.end - xs.begin);
-          if (count == 0) return;
-          const T* g = dy.segment(b * d.out_h + oy, ox * d.c, d.c, own);
-          const V scale(T(1) / static_cast<T>(count));
-          for_each_channel_vector<T>(d.c, [&](auto l) {
-            const V share = l.load(g) * scale;
-            for (std::int64_t y = ys.begin; y < ys.end; ++y)
-              for (std::int64_t xx = xs.begin; xx < xs.end; ++xx) {
-                T* at = sum + (y * d.in_w + xx) * d.c;
-                l.store(at, l.load(at) + share);
-              }
-          });
+      d, static_cast<const plain_operand<T>*>(nullptr), dy,
+      [&](std::int64_t height, const window_range& xs, const T* const*, T* const* sums, const T* g) {
+        const std::int64_t count = height * (xs.end - xs.begin);
+        if (count == 0) return;
+        const V scale(T(1) / static_cast<T>(count));
+        for_each_channel_vector<T>(d.c, [&](auto l) {
+          const V share = l.load(g) * scale;
+          for (std::int64_t y = 0; y < height; ++y)
+            for (std::int64_t xx = xs.begin; xx < xs.end; ++xx) {
+              T* const at = sums[y] + xx * d.c;
+              l.store(at, l.load(at) + share);
+            }
         });
       },
       epilogue);

@@ -29,6 +29,7 @@ struct convolution_options {
   window_padding padding = rill::padding::valid;
   tensor_shape dilations = {};
   image_layout data_format = image_layout::nhwc;  ///< channels last, or (nchw) right after the batch
+  bool direct = false;  ///< no minimal filtering: conv2d_options::direct
 };
 /// Options of conv1d.
 struct conv1d_options {
@@ -52,6 +53,7 @@ struct conv_options {
   tensor_shape lhs_dilation = {}, rhs_dilation = {};
   conv_dimension_numbers dimension_numbers = {};
   std::int64_t feature_group_count = 1, batch_group_count = 1;
+  bool direct = false;  ///< no minimal filtering: conv2d_options::direct
 };
 }  // namespace xla
 
@@ -68,11 +70,12 @@ struct conv_geometry {
   std::int64_t groups = 1;
   bool lhs_group_batch = false, rhs_group_in = false, out_group_batch = false;
   bool reversed = false;  ///< the window runs backwards
+  bool direct = false;    ///< no minimal filtering
 
   static constexpr std::int64_t largest = (std::int64_t{1} << 20) - 1;  ///< of strides and dilations
 
   /// i[0..3]: stride, lhs and rhs dilation, 20 bits each; i[4..7] zeros before; i[8] axes, 3 bits each; i[9] groups;
-  /// i[10] flags and the number of spatial axes.
+  /// i[10] flags and the number of spatial axes; i[11] direct.
   [[nodiscard]] constexpr attributes pack() const {
     attributes at;
     std::int64_t axes = 0;
@@ -81,7 +84,7 @@ struct conv_geometry {
       at.i[4 + k] = before[k];
     }
     for (int k = spatial + 1; k >= 0; --k) axes = (((axes << 3 | lhs[k]) << 3 | rhs[k]) << 3) | out[k];
-    at.i[8] = axes, at.i[9] = groups;
+    at.i[8] = axes, at.i[9] = groups, at.i[11] = direct;
     at.i[10] = spatial << 4 | int{lhs_group_batch} | int{rhs_group_in} << 1 | int{out_group_batch} << 2 | int{reversed} << 3;
     return at;
   }
@@ -90,7 +93,7 @@ struct conv_geometry {
     g.spatial = static_cast<int>(at.i[10] >> 4);
     g.lhs_group_batch = (at.i[10] & 1) != 0, g.rhs_group_in = (at.i[10] & 2) != 0;
     g.out_group_batch = (at.i[10] & 4) != 0, g.reversed = (at.i[10] & 8) != 0;
-    g.groups = at.i[9];
+    g.groups = at.i[9], g.direct = at.i[11] != 0;
     for (int k = 0; k < g.spatial; ++k) {
       g.stride[k] = at.i[k] & largest, g.lhs_dilation[k] = at.i[k] >> 20 & largest, g.rhs_dilation[k] = at.i[k] >> 40;
       g.before[k] = at.i[4 + k];
@@ -189,7 +192,7 @@ constexpr signature conv_signature(const signature& x, const signature& w, const
   else if (out % fg != 0 || out % bg != 0) f.set("the groups do not divide the filter's output features", "", x, w);
   else if (batch % bg != 0) f.set("the groups do not divide the batch", "", x, w);
   if (f) return {};
-  g.spatial = n, g.groups = fg * bg;
+  g.spatial = n, g.groups = fg * bg, g.direct = o.direct;
   g.lhs_group_batch = bg > 1;
   bool lists = !o.padding.given || (o.padding.pairs.count == n && !o.padding.pairs.overflow);
   signature r{x.type, x.shape};
@@ -276,7 +279,7 @@ constexpr xla::conv_options layout_of(int rank, const convolution_options& o, st
   tensor_shape image{0, last ? rank - 1 : 1}, filter{rank - 1, rank - 2};
   for (int k = 0; k < rank - 2; ++k) image.push_back(last ? 1 + k : 2 + k), filter.push_back(k);
   r.dimension_numbers = {image, filter, image};
-  r.feature_group_count = groups;
+  r.feature_group_count = groups, r.direct = o.direct;
   return r;
 }
 /// The gradient of the input of a convolution whose input has this shape (its batch may be left to dy), after checking
@@ -345,7 +348,7 @@ constexpr V conv2d(V x, V filter, const O& o) {
   if (x.rank() != 4) return detail::fail<ops::conv_op>(x, "needs a batch of images of rank 4", "reshape to [n, h, w, channels]");
   if (!detail::is_fused_conv2d({x.type(), x.shape()}, o)) return convolution(x, filter, o);
   const bool given = o.strides.rank() == 2;
-  return conv2d(x, filter, conv2d_options{.strides = {given ? o.strides[0] : 1, given ? o.strides[1] : 1}, .padding = o.padding.rule});
+  return conv2d(x, filter, conv2d_options{.strides = {given ? o.strides[0] : 1, given ? o.strides[1] : 1}, .padding = o.padding.rule, .direct = o.direct});
 }
 /// x [b, d, h, w, in], filter [d, h, w, in, out].
 template <value V>

@@ -10,20 +10,23 @@
 
 namespace rill {
 
-/// Options of conv2d: strides over height and width, padding.
+/// Options of conv2d: strides over height and width, padding. `direct` keeps the convolution and its gradients from minimal
+/// filtering (Winograd), which makes 3 x 3 and 5 x 5 filters two to three times faster and rounding errors three to five
+/// times larger (kernel/convolution.hpp).
 struct conv2d_options {
   std::int64_t strides[2] = {1, 1};
   rill::padding padding = rill::padding::valid;
+  bool direct = false;
 };
 
 namespace ops {
 
-/// Attributes of the three convolution ops: i[0..1] strides, i[2] same-padding, and for the gradients i[3..6] the shape
-/// of the result.
+/// Attributes of the three convolution ops: i[0..1] strides, i[2] same-padding, for the gradients i[3..6] the shape of the
+/// result, i[7] whether direct summation is asked for.
 struct conv2d_attributes {
   static constexpr attributes make(const conv2d_options& o) {
     attributes a;
-    a.i[0] = o.strides[0], a.i[1] = o.strides[1], a.i[2] = o.padding == padding::same;
+    a.i[0] = o.strides[0], a.i[1] = o.strides[1], a.i[2] = o.padding == padding::same, a.i[7] = o.direct;
     return a;
   }
   static constexpr attributes with_shape(attributes a, const tensor_shape& s) {
@@ -31,6 +34,7 @@ struct conv2d_attributes {
     return a;
   }
   static constexpr tensor_shape shape(const attributes& a) { return {a.i[3], a.i[4], a.i[5], a.i[6]}; }
+  static constexpr bool direct(const attributes& a) { return a.i[7] != 0; }
   static constexpr padding pad(const attributes& a) { return a.i[2] != 0 ? padding::same : padding::valid; }
   static constexpr window_extent height(const attributes& a, const tensor_shape& x, const tensor_shape& w) {
     return window_of(x[1], w[0], a.i[0], pad(a));
@@ -61,8 +65,8 @@ struct conv2d_op {
             in[1]);
       return {};
     }
-    if (at.i[0] < 1 || at.i[1] < 1) {
-      f.set("strides must be at least 1", "", in[0], in[1]);
+    if (at.i[0] < 1 || at.i[1] < 1 || at.i[0] > most_step || at.i[1] > most_step) {
+      f.set("strides must be at least 1", "and at most 2^20", in[0], in[1]);
       return {};
     }
     if (x[1] < 0 || x[2] < 0 || x[3] < 0 || !w.is_static()) {

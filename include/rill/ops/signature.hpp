@@ -88,6 +88,9 @@ enum class padding : std::uint8_t { valid, same };
 inline constexpr padding valid = padding::valid;
 inline constexpr padding same = padding::same;
 
+/// The largest stride, and the largest pooling window: sums of them and of extents fit 63 bits.
+inline constexpr std::int64_t most_step = 1 << 20;
+
 /// Output extent and leading zeros of one windowed dimension.
 struct window_extent {
   std::int64_t out = 0, pad_before = 0;

@@ -49,10 +49,11 @@ struct max_pool_op {
       f.set("needs a floating dtype", "cast the image", in[0]);
       return {};
     }
-    if (at.i[0] < 1 || at.i[1] < 1 || at.i[2] < 1 || at.i[3] < 1) {
-      f.set("window and strides must be at least 1", "", in[0]);
-      return {};
-    }
+    for (int k = 0; k < 4; ++k)
+      if (at.i[k] < 1 || at.i[k] > most_step) {
+        f.set("window and strides must be at least 1", "and at most 2^20", in[0]);
+        return {};
+      }
     if (x[1] < 0 || x[2] < 0 || x[3] < 0) {
       f.set("only the batch dimension may be dynamic", "", in[0]);
       return {};
