@@ -639,7 +639,8 @@ constexpr V invert_permutation(V x) {
   return detail::emit<ops::invert_permutation_op>({x});
 }
 /// Rows of a table that may be cut into parts (tf.nn.embedding_lookup): part p holds ids p, p + n, p + 2n .. (mod) or a
-/// range of consecutive ids (div); the first parts are longer by one row where the number of ids does not divide.
+/// range of consecutive ids (div); the first parts are longer by one row where the number of ids does not divide. A step
+/// of gradient descent or Adagrad touches only these rows of a table in one part (graph/sparse_update.hpp).
 template <value V>
 constexpr V embedding_lookup(const std::vector<V>& params, V ids, embedding_options o = {}) {
   if (params.empty()) throw invalid_argument("embedding_lookup needs at least one part of a table");

@@ -40,6 +40,9 @@ constexpr symbol global_step(graph::builder& b) {
       b, "global_step", {.shape = {}, .initializer = initializers::zeros(), .trainable = false, .type = dtype::int64});
 }
 
+/// The number of steps before this one, of the model that `context` is a value of: what schedules are functions of.
+constexpr symbol global_step(symbol context) { return global_step(context.g->root()); }
+
 /// One step of `o` on the gradient of `loss`; fetch it to train.
 template <class O>
 constexpr operation minimize(const O& o, symbol loss) {
