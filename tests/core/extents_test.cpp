@@ -34,7 +34,10 @@ TEST_CASE("extents: agreement of types") {
 
 TEST_CASE("extents: sizes are checked") {
   CHECK(checked_size(tensor_shape{}) == 1);
-  CHECK(checked_size(tensor_shape{3, 0, INT64_MAX, INT64_MAX}) == 0);
+  CHECK(checked_size(tensor_shape{3, 0, INT64_MAX / 3}) == 0);
+  CHECK_THROWS_WITH_AS(checked_size(tensor_shape{3, 0, INT64_MAX}),
+                       "shape [3, 0, 9223372036854775807] has more elements than 63 bits can count", invalid_argument);
+  CHECK_THROWS_WITH_AS(checked_size(tensor_shape{INT64_MIN}), "shape [9223372036854775808*?] has a negative dimension", invalid_argument);
   CHECK(checked_size(tensor_shape{INT64_MAX, 1}) == INT64_MAX);
   CHECK_THROWS_WITH_AS(checked_size(tensor_shape{INT64_MAX, 2}),
                        "shape [9223372036854775807, 2] has more elements than 63 bits can count", invalid_argument);

@@ -58,6 +58,8 @@ const refusal rows[] = {
     RILL_REFUSE("Conv2D: needs an image batch [n, h, w, channels] and a filter [h, w, in, out]", conv2d(f({1, 5, 5}), f({2, 2, 1, 4}))),
     RILL_REFUSE("Conv2D: the image's channels differ from the filter's input channels", conv2d(f({1, 5, 5, 2}), f({2, 2, 3, 4}))),
     RILL_REFUSE("Conv2D: the filter is larger than the image", conv2d(f({1, 5, 5, 2}), f({6, 6, 2, 4}))),
+    RILL_REFUSE("Conv2D: strides must be at least 1", conv2d(f({1, 5, 5, 2}), f({2, 2, 2, 4}), conv2d_options{.strides = {INT64_MAX, 1}, .padding = same})),
+    RILL_REFUSE("MaxPool: window and strides must be at least 1", max_pool(f({1, 5, 5, 2}), pool_options{.window = {INT64_MAX, 1}, .padding = same})),
     RILL_REFUSE("Conv2D: image and filter must have one floating dtype", conv2d(f({1, 5, 5, 2}), d({2, 2, 2, 4}))),
     RILL_REFUSE("Convolution: strides, dilations and paddings need one entry per spatial axis", conv2d(f({1, 5, 5, 2}), f({2, 2, 2, 4}), convolution_options{.strides = {1}})),
     RILL_REFUSE("Convolution: needs a batch of volumes of rank 5", conv3d(f({1, 5, 5, 1}), f({2, 2, 1, 4}))),

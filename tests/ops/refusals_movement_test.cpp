@@ -10,6 +10,8 @@
 using namespace rill;
 using namespace rill::test;
 
+constexpr std::int64_t most = INT64_MAX;
+
 namespace {
 
 const refusal rows[] = {
@@ -165,6 +167,12 @@ const refusal rows[] = {
     RILL_REFUSE("SpaceToDepth: needs images whose height and width are multiples of the block", space_to_depth(f({1, 4, 4}), 2)),
     RILL_REFUSE("SpaceToDepth: needs images whose height and width are multiples of the block", space_to_depth(f({1, 4, 5, 1}), 2)),
     RILL_REFUSE("SpaceToDepth: needs images whose height and width are multiples of the block", space_to_depth(f({1, 4, 4, 1}), 0)),
+    RILL_REFUSE("BatchToSpaceND: the first axis is not a multiple of the blocks", batch_to_space_nd(f({2, 4, 4}), {most, most}, {{0, 0}, {0, 0}})),
+    RILL_REFUSE("BatchToSpaceND: a crop is negative or longer than its axis", batch_to_space_nd(f({2, 4}), {2}, {{most, most}})),
+    RILL_REFUSE("SpaceToBatchND: a padded axis is not a multiple of its block", space_to_batch_nd(f({1, 0, 0}), {most, most}, {{0, 0}, {0, 0}})),
+    RILL_REFUSE("SpaceToDepth: needs images whose height and width are multiples of the block", space_to_depth(f({1, 0, 0, 3}), most)),
+    RILL_REFUSE("split: cannot split into 9223372036854775807 parts", split(f({4}), most)),
+    RILL_REFUSE("DepthToSpace: needs images whose channels are a multiple of the block's pixels", depth_to_space(f({1, 1, 1, 4}), std::int64_t{1} << 32)),
     RILL_REFUSE("DepthToSpace: needs images whose channels are a multiple of the block's pixels", depth_to_space(f({1, 4, 4}), 2)),
     RILL_REFUSE("DepthToSpace: needs images whose channels are a multiple of the block's pixels", depth_to_space(f({1, 4, 4, 3}), 2)),
     RILL_REFUSE("DepthToSpace: needs images whose channels are a multiple of the block's pixels", depth_to_space(f({1, 4, 4, 4}), -2)),

@@ -20,7 +20,8 @@ namespace rill {
 inline constexpr std::int64_t any_rank = INT64_MIN;
 
 /// Number of elements of a run-time shape. invalid_argument when a dimension is negative, the rank is above `max_rank`
-/// or the product does not fit 63 bits.
+/// or the product does not fit 63 bits; also that of the others where a dimension is 0, so that any product of some of
+/// them can be taken.
 inline std::int64_t checked_size(const tensor_shape& s) {
   if (s.overflow_) throw invalid_argument("a shape may have at most 8 dimensions");
   std::int64_t n = 1;
@@ -29,11 +30,10 @@ inline std::int64_t checked_size(const tensor_shape& s) {
     if (s[i] < 0) throw invalid_argument("shape " + to_string(s) + " has a negative dimension");
     empty = empty || s[i] == 0;
   }
-  if (empty) return 0;
   for (int i = 0; i < s.rank(); ++i)
-    if (__builtin_mul_overflow(n, s[i], &n))
+    if (s[i] != 0 && __builtin_mul_overflow(n, s[i], &n))
       throw invalid_argument("shape " + to_string(s) + " has more elements than 63 bits can count");
-  return n;
+  return empty ? 0 : n;
 }
 
 template <std::int64_t... E>

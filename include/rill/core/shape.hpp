@@ -27,7 +27,7 @@ class tensor_shape {
     for (int i = 0; i < rank; ++i) push_back(dims[i]);
   }
 
-  [[nodiscard]] constexpr int rank() const { return rank_; }
+  [[nodiscard]] constexpr int rank() const { return static_cast<int>(rank_); }
   [[nodiscard]] constexpr std::int64_t operator[](int i) const { return dims_[i]; }
   constexpr std::int64_t& operator[](int i) { return dims_[i]; }
   [[nodiscard]] constexpr const std::int64_t* begin() const { return dims_; }
@@ -40,32 +40,32 @@ class tensor_shape {
   [[nodiscard]] constexpr bool valid() const { return !overflow_ && dynamic_dims() <= 1; }
   [[nodiscard]] constexpr int dynamic_dims() const {
     int n = 0;
-    for (int i = 0; i < rank_; ++i) n += dims_[i] < 0;
+    for (std::int64_t i = 0; i < rank_; ++i) n += dims_[i] < 0;
     return n;
   }
   [[nodiscard]] constexpr bool is_static() const { return dynamic_dims() == 0; }
   /// Product of the dimensions; negative (`-k` = k times the batch) when one dimension is dynamic.
   [[nodiscard]] constexpr std::int64_t num_elements() const {
     std::int64_t n = 1;
-    for (int i = 0; i < rank_; ++i) n *= dims_[i];
+    for (std::int64_t i = 0; i < rank_; ++i) n *= dims_[i];
     return n;
   }
   /// The same shape for a batch of `batch` rows.
   [[nodiscard]] constexpr tensor_shape with_batch(std::int64_t batch) const {
     tensor_shape s = *this;
-    for (int i = 0; i < rank_; ++i)
+    for (std::int64_t i = 0; i < rank_; ++i)
       if (s.dims_[i] < 0) s.dims_[i] *= -batch;
     return s;
   }
   friend constexpr bool operator==(const tensor_shape& a, const tensor_shape& b) {
     if (a.rank_ != b.rank_) return false;
-    for (int i = 0; i < a.rank_; ++i)
+    for (std::int64_t i = 0; i < a.rank_; ++i)
       if (a.dims_[i] != b.dims_[i]) return false;
     return true;
   }
 
   // Public only so that the type is structural (usable as a template argument).
-  int rank_ = 0;
+  std::int64_t rank_ = 0;  // as wide as what a copy of the shape reads at once: a narrower write would stall it
   bool overflow_ = false;
   std::int64_t dims_[max_rank] = {};
 };
@@ -77,7 +77,7 @@ inline std::string to_string(const tensor_shape& s) {
     if (i > 0) r += ", ";
     if (s[i] >= 0) r += std::to_string(s[i]);
     else if (s[i] == dyn) r += "?";
-    else r += std::to_string(-s[i]) + "*?";
+    else r += std::to_string(-static_cast<std::uint64_t>(s[i])) + "*?";
   }
   return r + "]";
 }

@@ -364,19 +364,6 @@ void with_program(const X& x, const tensor_shape& shape, const rill::detail::byt
       n.strides[k][0] = kernel::detail::walks_of<linear>::value[k] == walk::constant ? 0 : 1;
     n.strides[inputs][0] = 1;
   };
-  if constexpr (known != linearity::never)
-    if (flat_result) {  // what most operands are takes little to find out
-      flat_binder<typename X::extents_type> b{in, x.dims(), target, x.dims().size(), target_width};
-      x.bind_flat(b);
-      if (b.good) {
-        bind_flat_nest(b.size);
-        return body(chosen<X, linear, true>{}, n, in);
-      }
-    }
-  binder b{in, n.strides, shape, target, target_data, target_strides, target_width};
-  x.bind(b);
-  conflict = b.conflict;
-  if (b.conflict) return;
   const auto bind_result = [&] {
     n.rank = shape.rank();
     for (int d = 0; d < shape.rank(); ++d) {
@@ -384,6 +371,29 @@ void with_program(const X& x, const tensor_shape& shape, const rill::detail::byt
       n.strides[inputs][d] = target_strides[d];
     }
   };
+  if constexpr (known != linearity::never)
+    if (Rows || flat_result) {  // what most operands are takes little to find out
+      flat_binder<typename X::extents_type> b{in, x.dims(), target, x.dims().size(), target_width};
+      x.bind_flat(b);
+      if (b.good && flat_result) {
+        bind_flat_nest(b.size);
+        return body(chosen<X, linear, true>{}, n, in);
+      }
+      if constexpr (Rows) {
+        if (b.good) {
+          bind_result();
+          std::int64_t dense = 1;
+          for (int d = shape.rank() - 1; d >= 0; dense *= shape[d--])
+            for (int k = 0; k < inputs; ++k)
+              n.strides[k][d] = kernel::detail::walks_of<linear>::value[k] == walk::constant ? 0 : dense;
+          return body(chosen<X, linear, false>{}, n, in);
+        }
+      }
+    }
+  binder b{in, n.strides, shape, target, target_data, target_strides, target_width};
+  x.bind(b);
+  conflict = b.conflict;
+  if (b.conflict) return;
   if constexpr (known != linearity::never) {
     if (b.linear && flat_result) {
       bind_flat_nest(x.dims().size());

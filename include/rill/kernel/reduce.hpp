@@ -268,15 +268,22 @@ void each_block(const reduce_plan& p, const void* const* in, const std::int64_t*
                 std::int64_t begin, std::int64_t end, int most, const F& block) {
   constexpr auto inputs = static_cast<std::size_t>(P::inputs::size);
   const int last = p.gone.rank - 1;
-  std::int64_t step[inputs + 1];
-  for (std::size_t k = 0; k < inputs; ++k) step[k] = last >= 0 ? p.strides[k][p.gone.dim[last]] * p.width[k] : 0;
+  std::int64_t step[inputs + 1], block_step[inputs + 1];
+  for (std::size_t k = 0; k < inputs; ++k) {
+    step[k] = last >= 0 ? p.strides[k][p.gone.dim[last]] * p.width[k] : 0;
+    block_step[k] = row_block<P> * inner[k] * p.width[k];
+  }
   std::int64_t row_index = begin / p.inner;
   std::int64_t first = begin - row_index * p.inner;
   while (begin < end) {
     std::int64_t n = p.inner - first < end - begin ? p.inner - first : end - begin;
-    if (n > row_block<P>) n = row_block<P>;
+    const std::int64_t* steps = step;
     std::int64_t rows = 1;
-    if (n == p.inner && last >= 0 && !indexed_v<P>) {
+    if (n >= row_block<P>) {  // the blocks of a long row lie side by side like short rows
+      rows = n / row_block<P> < most ? n / row_block<P> : most;
+      n = row_block<P>;
+      steps = block_step;
+    } else if (n == p.inner && last >= 0 && !indexed_v<P>) {
       const std::int64_t beside = p.gone.extents[last] - row_index % p.gone.extents[last];
       rows = (end - begin) / n;
       if (rows > beside) rows = beside;
@@ -289,7 +296,7 @@ void each_block(const reduce_plan& p, const void* const* in, const std::int64_t*
     const void* at[inputs + 1];
     for (std::size_t k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
     const std::int64_t index = indexed_v<P> ? p.gone.linear(row_index) + first : 0;
-    if (!block(at, step, static_cast<int>(rows), n, begin, index)) return;
+    if (!block(at, steps, static_cast<int>(rows), n, begin, index)) return;
     begin += rows * n;
     first += rows * n;
     row_index += first / p.inner;
@@ -322,6 +329,41 @@ reduced_type<P> reduce_span(const reduce_plan& p, const void* const* in, const s
   return combine_pack<R>(x[0]);
 }
 
+/// A nest of two dimensions so small that preparing anything would take as long as its reduction.
+template <class P>
+struct small_matrix {
+  const nest<operands_v<P>>& n;
+  const void* const* in;
+  std::int64_t rows, columns;
+
+  small_matrix(const nest<operands_v<P>>& given, const void* const* operands)
+      : n(given), in(operands), rows(given.extents[0]), columns(given.extents[1]) {}
+  /// Whether a nest is one, for the price of one task at most.
+  static bool is(const nest<operands_v<P>>& n) {
+    return !indexed_v<P> && n.rank == 2 && n.extents[0] > 0 && n.extents[1] > 0 && n.extents[0] <= 4096 &&
+           n.extents[0] * n.extents[1] <= reduce_chunk<P> / 8;
+  }
+  [[nodiscard]] std::int64_t inner(int k) const { return n.strides[k][1]; }  ///< elements from column to column
+  [[nodiscard]] std::int64_t step(int k) const { return n.strides[k][0] * width(k); }  ///< bytes from row to row
+  [[nodiscard]] const void* at(int k, std::int64_t row, std::int64_t column) const {
+    return static_cast<const unsigned char*>(in[k]) + row * step(k) + column * inner(k) * width(k);
+  }
+
+ private:
+  static std::int64_t width(int k) { return widths_of<typename P::inputs, typename P::outputs>::value[k]; }
+};
+
+/// A strip of columns, from `column` on: of one output of a plan, or of a small matrix.
+template <class P>
+struct strip {
+  const reduce_plan* plan;
+  const small_matrix<P>* matrix;  ///< instead of a plan
+  const void* const* in;
+  const std::int64_t* base;   ///< offsets of the output, and
+  const std::int64_t* inner;  ///< elements from column to column, of a plan
+  std::int64_t column;
+};
+
 /// Where the rows of a strip of columns lie, row after row of the reduced space: an odometer with pointers along its last
 /// dimension and offsets along the others.
 template <class P>
@@ -330,24 +372,35 @@ struct strip_walk {
   const void* at[static_cast<std::size_t>(inputs) + 1];    ///< of the row that is up
   std::int64_t walk[static_cast<std::size_t>(inputs) + 1];  ///< elements from column to column
 
-  strip_walk(const reduce_plan& plan, const void* const* operands, const std::int64_t* base, const std::int64_t* inner,
-             std::int64_t column, std::int64_t begin, std::int64_t end)
-      : p(plan), in(operands), last(plan.gone.rank - 1), run(last >= 0 ? plan.gone.extents[last] : 1), left(run) {
+  [[gnu::always_inline]] strip_walk(const strip<P>& s, std::int64_t begin, std::int64_t end) : p(s.plan), in(s.in) {
+    if (s.matrix) {  // its rows are one run
+      run = left = s.matrix->rows;
+      for (int k = 0; k < inputs; ++k) {
+        at[k] = s.matrix->at(k, begin, s.column);
+        walk[k] = s.matrix->inner(k);
+        jump[k] = s.matrix->step(k);
+      }
+      return;
+    }
+    last = p->gone.rank - 1;
+    run = left = last >= 0 ? p->gone.extents[last] : 1;
     for (int k = 0; k < inputs; ++k) {
-      offset[k] = base[k] + column * inner[k];
-      walk[k] = inner[k];
-      jump[k] = last >= 0 ? p.strides[k][p.gone.dim[last]] * p.width[k] : 0;
+      offset[k] = s.base[k] + s.column * s.inner[k];
+      walk[k] = s.inner[k];
+      jump[k] = last >= 0 ? p->strides[k][p->gone.dim[last]] * p->width[k] : 0;
     }
     std::int64_t rest = begin;
     for (int d = last; d >= 0 && begin < end; --d) {  // nothing to place in an empty space
-      index[d] = rest % p.gone.extents[d];
-      rest /= p.gone.extents[d];
-      for (int k = 0; k < inputs && d < last; ++k) offset[k] += index[d] * p.strides[k][p.gone.dim[d]];
+      index[d] = rest % p->gone.extents[d];
+      rest /= p->gone.extents[d];
+      for (int k = 0; k < inputs && d < last; ++k) offset[k] += index[d] * p->strides[k][p->gone.dim[d]];
     }
     if (last >= 0) left = run - index[last];
     for (int k = 0; k < inputs; ++k)
-      at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k] + (run - left) * jump[k];
+      at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p->width[k] + (run - left) * jump[k];
   }
+  /// The linear position of row r of the reduced space.
+  [[nodiscard]] std::int64_t linear(std::int64_t r) const { return p->gone.linear(r); }
   [[gnu::always_inline]] void next() {
     if (--left == 0) return next_run();
     for (int k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + jump[k];
@@ -356,41 +409,38 @@ struct strip_walk {
  private:
   void next_run() {
     for (int d = last - 1; d >= 0; --d) {
-      for (int k = 0; k < inputs; ++k) offset[k] += p.strides[k][p.gone.dim[d]];
-      if (++index[d] < p.gone.extents[d]) break;
-      for (int k = 0; k < inputs; ++k) offset[k] -= p.strides[k][p.gone.dim[d]] * p.gone.extents[d];
+      for (int k = 0; k < inputs; ++k) offset[k] += p->strides[k][p->gone.dim[d]];
+      if (++index[d] < p->gone.extents[d]) break;
+      for (int k = 0; k < inputs; ++k) offset[k] -= p->strides[k][p->gone.dim[d]] * p->gone.extents[d];
       index[d] = 0;
     }
-    for (int k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p.width[k];
+    for (int k = 0; k < inputs && p; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + offset[k] * p->width[k];
     left = run;
   }
-  const reduce_plan& p;
+  const reduce_plan* p;
   const void* const* in;
-  int last;
+  int last = 0;
   std::int64_t run, left;
   std::int64_t index[max_rank] = {};
-  std::int64_t offset[static_cast<std::size_t>(inputs) + 1];
+  std::int64_t offset[static_cast<std::size_t>(inputs) + 1] = {};
   std::int64_t jump[static_cast<std::size_t>(inputs) + 1];
 };
 
-/// Columns [column, column + n) of the innermost (kept) dimension, at linear position `origin`, over rows [begin, end) of the reduced space; the
-/// results go to `to`, one element each. `Packs` whole packs with `Rows` accumulators each, or one partial pack.
+/// n columns of the innermost (kept) dimension, at linear position `origin`, over rows [begin, end) of the reduced space. The results go to `to`, one element each. `Packs` whole packs with `Rows` accumulators each, or
+/// one partial pack.
 template <class P, class R, int Packs, int Rows>
-[[gnu::flatten]] void reduce_strip(const reduce_plan& p, const void* const* in, const std::int64_t* base,
-                  [[maybe_unused]] std::int64_t origin, std::int64_t column, std::int64_t n, std::int64_t begin,
-                  std::int64_t end, reduced_type<P>* to) {
+[[gnu::flatten]] void reduce_strip(const strip<P>& columns, [[maybe_unused]] std::int64_t origin, std::int64_t n,
+                                   std::int64_t begin, std::int64_t end, reduced_type<P>* to) {
   constexpr int W = lanes_v<P>;
   constexpr std::int64_t block = std::int64_t{Rows} * 32;
   using T = reduced_type<P>;
   using V = pack<T, W>;
   const V identity(R::template identity<T>());
-  std::int64_t inner[max_reduce_operands];
-  inner_strides(p, inner);
   pairwise<R, V, Packs> sum;
   V total[static_cast<std::size_t>(Packs)];
   for (V& t : total) t = identity;
   const bool partial = Packs == 1 && n < W;
-  strip_walk<P> walk(p, in, base, inner, column, begin, end);
+  strip_walk<P> walk(columns, begin, end);
   while (begin < end) {
     const std::int64_t stop = begin + block < end ? begin + block : end;
     V acc[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Packs)];
@@ -399,7 +449,7 @@ template <class P, class R, int Packs, int Rows>
     const auto one = [&](int r) __attribute__((always_inline)) {
       row_value<P> value;
       value.r.bind(walk.at, walk.walk);
-      if constexpr (indexed_v<P>) value.index = origin + p.gone.linear(begin) + column;
+      if constexpr (indexed_v<P>) value.index = origin + walk.linear(begin);
       if constexpr (Packs == 1) {
         if (partial) acc[r][0] = R::combine(acc[r][0], value(0, n));
         else acc[r][0] = R::combine(acc[r][0], value(0));
@@ -439,11 +489,29 @@ constexpr std::int64_t pieces_of(std::int64_t length, std::int64_t unit, std::in
   return pieces < 1 ? 1 : pieces;
 }
 
+/// `count` rows of at most row_block elements, `bytes[k]` apart from at[k] on: calls f(values, rows, pointers) for up to a
+/// pack of them with what each combines to, and moves `at` on. `index` is the linear position of the first.
+template <class P, class R, class F>
+[[gnu::always_inline]] inline void short_rows(const void** at, const std::int64_t* inner, const std::int64_t* bytes,
+                                              std::int64_t length, std::int64_t count, std::int64_t index, const F& f) {
+  constexpr int W = lanes_v<P>;
+  while (count > 0) {
+    const int rows = count < W ? static_cast<int>(count) : W;
+    pack<reduced_type<P>, W> x[static_cast<std::size_t>(W)];
+    reduce_rows<P, R>(at, inner, bytes, rows, length, index, x);
+    alignas(64) reduced_type<P> y[static_cast<std::size_t>(W)];
+    combine_packs<R>(x, rows, y);
+    f(y, rows, at);
+    for (int k = 0; k < P::inputs::size; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + rows * bytes[k];
+    index += rows * length;
+    count -= rows;
+  }
+}
+
 /// For outputs [first, last), each of them one row of at most row_block elements: calls f(values, rows, offsets, steps,
 /// pointers) for rows that lie side by side, up to a pack of them, with what each combines to.
 template <class P, class R, class F>
 void each_short_rows(const reduce_plan& p, const void* const* in, std::int64_t first, std::int64_t last, const F& f) {
-  constexpr int W = lanes_v<P>;
   constexpr auto inputs = static_cast<std::size_t>(P::inputs::size);
   const int d = p.kept.rank - 1;  // the rows next to each other
   const std::int64_t length = p.inner, beside = d >= 0 ? p.kept.extents[d] : 1;
@@ -458,19 +526,54 @@ void each_short_rows(const reduce_plan& p, const void* const* in, std::int64_t f
     if (left > last - first) left = last - first;
     const void* at[inputs + 1];
     for (std::size_t k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(in[k]) + base[k] * p.width[k];
-    while (left > 0) {
-      const int rows = left < W ? static_cast<int>(left) : W;
-      pack<reduced_type<P>, W> x[static_cast<std::size_t>(W)];
-      reduce_rows<P, R>(at, inner, bytes, rows, length, first * length, x);
-      alignas(64) reduced_type<P> y[static_cast<std::size_t>(W)];
-      combine_packs<R>(x, rows, y);
-      f(y, rows, base, step, at);
+    short_rows<P, R>(at, inner, bytes, length, left, first * length, [&](const reduced_type<P>* y, int rows, const void* const* row) {
+      f(y, rows, base, step, row);
       for (int k = 0; k < p.operands; ++k) base[k] += rows * step[k];
-      for (std::size_t k = 0; k < inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + rows * bytes[k];
-      first += rows;
-      left -= rows;
-    }
+    });
+    first += left;
   }
+}
+
+/// The rows of a small matrix, each combined: f(values, rows, pointers, inner strides, byte steps).
+template <class P, class R, class F>
+[[gnu::always_inline]] inline void each_matrix_row(const small_matrix<P>& m, const F& f) {
+  constexpr auto inputs = static_cast<std::size_t>(P::inputs::size);
+  const void* at[inputs + 1] = {};
+  std::int64_t inner[inputs + 1], bytes[inputs + 1];
+  for (int k = 0; k < P::inputs::size; ++k) at[k] = m.in[k], inner[k] = m.inner(k), bytes[k] = m.step(k);
+  short_rows<P, R>(at, inner, bytes, m.columns, m.rows, 0,
+                   [&](const reduced_type<P>* y, int rows, const void* const* row) { f(y, rows, row, inner, bytes); });
+}
+
+/// The columns of a small matrix in strips of `4 W` or W: f(packs, first column, number of columns).
+template <class P, class F>
+[[gnu::always_inline]] inline void each_matrix_strip(const small_matrix<P>& m, const F& f) {
+  constexpr std::int64_t W = lanes_v<P>;
+  std::int64_t c = 0;
+  for (; c + 4 * W <= m.columns; c += 4 * W) f(std::integral_constant<int, 4>{}, c, 4 * W);
+  for (; c < m.columns; c += W) f(std::integral_constant<int, 1>{}, c, m.columns - c < W ? m.columns - c : W);
+}
+
+/// One dimension of a small matrix reduced.
+template <class P, class R>
+void reduce_matrix(const small_matrix<P>& m, bool inner_reduced, stored_type<P>* out) {
+  using T = reduced_type<P>;
+  const std::int64_t count = inner_reduced ? m.columns : m.rows;
+  const std::int64_t step = m.n.strides[P::inputs::size][inner_reduced ? 0 : 1];
+  const auto deliver = [&](const T* x, std::int64_t n) {
+    if (step == 1)
+      for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<stored_type<P>>(finish_reduction<R>(x[i], count));
+    else
+      for (std::int64_t i = 0; i < n; ++i) out[i * step] = static_cast<stored_type<P>>(finish_reduction<R>(x[i], count));
+    out += n * step;
+  };
+  if (inner_reduced)
+    return each_matrix_row<P, R>(m, [&](const T* y, int rows, auto...) { deliver(y, rows); });
+  each_matrix_strip(m, [&](auto packs, std::int64_t column, std::int64_t n) {
+    alignas(64) T x[static_cast<std::size_t>(4 * lanes_v<P>)];
+    reduce_strip<P, R, packs, packs == 4 ? 2 : 4>({nullptr, &m, m.in, nullptr, nullptr, column}, 0, n, 0, m.rows, x);
+    deliver(x, n);
+  });
 }
 
 template <class P, class R>
@@ -531,6 +634,8 @@ void reduce_outer(const reduce_plan& p, const void* const* in, stored_type<P>* o
   alignas(64) unsigned char memory[static_cast<std::size_t>(partial_bytes)];
   T* const partial = reinterpret_cast<T*>(memory);
   const std::int64_t out_step = p.strides[p.inputs][p.inner_dim];
+  std::int64_t inner[max_reduce_operands];
+  inner_strides(p, inner);
   const auto deliver = [&](const std::int64_t* base, std::int64_t column, std::int64_t n, const T* x) {
     stored_type<P>* const to = out + base[p.inputs] + column * out_step;
     for (std::int64_t i = 0; i < n; ++i) to[i * out_step] = static_cast<stored_type<P>>(finish_reduction<R>(x[i], rows));
@@ -548,9 +653,10 @@ void reduce_outer(const reduce_plan& p, const void* const* in, stored_type<P>* o
       const std::int64_t begin = k * piece < rows ? k * piece : rows;
       const std::int64_t end = begin + piece < rows ? begin + piece : rows;
       alignas(64) T x[static_cast<std::size_t>(wide)];
-      const std::int64_t origin = indexed_v<P> ? p.kept.linear(o) : 0;
-      if (whole) reduce_strip<P, R, 4, 2>(p, in, base, origin, column, n, begin, end, x);
-      else reduce_strip<P, R, 1, 4>(p, in, base, origin, column, n, begin, end, x);
+      const std::int64_t origin = (indexed_v<P> ? p.kept.linear(o) : 0) + column;
+      const strip<P> columns{&p, nullptr, in, base, inner, column};
+      if (whole) reduce_strip<P, R, 4, 2>(columns, origin, n, begin, end, x);
+      else reduce_strip<P, R, 1, 4>(columns, origin, n, begin, end, x);
       if (pieces == 1) deliver(base, column, n, x);
       else
         for (std::int64_t i = 0; i < n; ++i) partial[(k * outer + o) * p.inner + column + i] = x[i];
@@ -592,6 +698,9 @@ void reduce(const nest<operands_v<P>>& given, unsigned reduced, const void* cons
     *static_cast<T*>(out) = static_cast<T>(detail::finish_reduction<R>(detail::combine_pack<R>(x), given.extents[0]));
     return;
   }
+  if constexpr (!Everything)
+    if (detail::small_matrix<P>::is(given) && (reduced == 1U || (reduced == 2U && given.extents[1] <= detail::row_block<P>)))
+      return detail::reduce_matrix<P, R>({given, in}, reduced == 2U, static_cast<T*>(out));
   auto n = given;
   bool group[max_rank] = {};
   for (int d = 0; d < n.rank; ++d) {
@@ -617,8 +726,8 @@ using extremum = std::conditional_t<std::is_same_v<T, bool>, std::conditional_t<
 /// An extremum and where it lies in the reduced space; -1: nowhere yet.
 template <class T>
 struct place {
-  T value{};
-  std::int64_t index = -1;
+  T value;
+  std::int64_t index;
 
   /// Whether a value that comes later is to be taken instead.
   template <bool Largest>
@@ -659,7 +768,7 @@ place<reduced_type<P>> arg_span(const reduce_plan& p, const void* const* in, con
   using R = extremum<T, Largest>;
   std::int64_t inner[max_reduce_operands];
   inner_strides(p, inner);
-  place<T> best;
+  place<T> best{T{}, -1};
   const void* block[inputs + 1] = {};  // where the extremum was seen, and is looked for at the end
   std::int64_t length = 0, linear = 0;
   each_block<P>(p, in, base, inner, begin, end, 1,
@@ -677,24 +786,21 @@ place<reduced_type<P>> arg_span(const reduce_plan& p, const void* const* in, con
   return best;
 }
 
-/// The same for columns [column, column + n) of the innermost (kept) dimension, over rows [begin, end).
+/// The same for n columns of the innermost (kept) dimension, at linear position `origin`, over rows [begin, end).
 template <class P, bool Largest, int Packs>
-[[gnu::flatten]] void arg_strip(const reduce_plan& p, const void* const* in, const std::int64_t* base,
-                                [[maybe_unused]] std::int64_t origin, std::int64_t column, std::int64_t n, std::int64_t begin,
-                                std::int64_t end, place<reduced_type<P>>* to) {
+[[gnu::flatten]] void arg_strip(const strip<P>& columns, [[maybe_unused]] std::int64_t origin, std::int64_t n,
+                                std::int64_t begin, std::int64_t end, place<reduced_type<P>>* to) {
   constexpr int W = lanes_v<P>;
   using T = reduced_type<P>;
   using I = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
-  std::int64_t inner[max_reduce_operands];
-  inner_strides(p, inner);
   const bool partial = Packs == 1 && n < W;
   pack<T, W> best[std::size_t{Packs}];
   pack<I, W> where[std::size_t{Packs}];
-  strip_walk<P> walk(p, in, base, inner, column, begin, end);
+  strip_walk<P> walk(columns, begin, end);
   const auto row = [&](std::int64_t r, auto first) __attribute__((always_inline)) {
     row_value<P> value;
     value.r.bind(walk.at, walk.walk);
-    if constexpr (indexed_v<P>) value.index = origin + p.gone.linear(r) + column;
+    if constexpr (indexed_v<P>) value.index = origin + walk.linear(r);
     const pack<I, W> here(static_cast<I>(r - begin));
     unrolled<Packs>([&](auto q) __attribute__((always_inline)) {
       const pack<T, W> v = partial ? value(0, n) : value(std::int64_t{q} * W);
@@ -712,8 +818,34 @@ template <class P, bool Largest, int Packs>
     walk.next();
     row(r, std::false_type{});
   }
-  for (std::int64_t i = 0; i < n; ++i)
-    to[i] = {rill::detail::lane(best[i / W], static_cast<int>(i % W)), begin + rill::detail::lane(where[i / W], static_cast<int>(i % W))};
+  alignas(64) T values[std::size_t{Packs} * std::size_t{W}];
+  alignas(64) I rows[std::size_t{Packs} * std::size_t{W}];
+  unrolled<Packs>([&](auto q) __attribute__((always_inline)) {
+    best[q].store(values + std::int64_t{q} * W);
+    where[q].store(rows + std::int64_t{q} * W);
+  });
+  for (std::int64_t i = 0; i < n; ++i) to[i] = {values[i], begin + rows[i]};
+}
+
+/// One dimension of a small matrix.
+template <class P, bool Largest, class Index>
+void arg_matrix(const small_matrix<P>& m, bool inner_reduced, Index* out) {
+  using T = reduced_type<P>;
+  const std::int64_t step = m.n.strides[P::inputs::size][inner_reduced ? 0 : 1];
+  if (inner_reduced)
+    return each_matrix_row<P, extremum<T, Largest>>(m, [&](const T* y, int rows, const void* const* row, const std::int64_t* inner, const std::int64_t* bytes) {
+      const void* at[static_cast<std::size_t>(P::inputs::size) + 1] = {};
+      for (int k = 0; k < P::inputs::size; ++k) at[k] = row[k];
+      for (int r = 0; r < rows; ++r, out += step) {
+        *out = static_cast<Index>(find_first<P>(at, inner, m.columns, 0, y[r]));
+        for (int k = 0; k < P::inputs::size; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + bytes[k];
+      }
+    });
+  each_matrix_strip(m, [&](auto packs, std::int64_t column, std::int64_t n) {
+    place<T> x[static_cast<std::size_t>(4 * lanes_v<P>)];
+    arg_strip<P, Largest, packs>({nullptr, &m, m.in, nullptr, nullptr, column}, 0, n, 0, m.rows, x);
+    for (std::int64_t i = 0; i < n; ++i, out += step) *out = static_cast<Index>(x[i].index);
+  });
 }
 
 }  // namespace detail
@@ -721,11 +853,14 @@ template <class P, bool Largest, int Packs>
 /// Writes the index (of type Index) of the first largest or smallest value along the reduced dimensions, counted in
 /// row-major order over them; a NaN counts as the extremum. The nest's last operand is the result.
 template <class P, bool Largest, class Index>
-void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, Index* out) {
+void arg_reduce(const nest<operands_v<P>>& given, unsigned reduced, const void* const* in, Index* out) {
   using namespace detail;
   constexpr int W = lanes_v<P>;
   constexpr std::int64_t wide = 4 * W;
   using T = reduced_type<P>;
+  if (small_matrix<P>::is(given) && (reduced == 1U || (reduced == 2U && given.extents[1] <= row_block<P>)))
+    return arg_matrix<P, Largest>({given, in}, reduced == 2U, out);
+  auto n = given;
   bool group[max_rank] = {};
   for (int d = 0; d < n.rank; ++d) {
     group[d] = (reduced >> d & 1U) != 0;
@@ -736,16 +871,16 @@ void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, 
                              widths_of<typename P::inputs, typename P::outputs>::value, group);
   const std::int64_t outputs = p.kept.size, length = p.gone.size;
   if (outputs == 0) return;
+  std::int64_t inner[max_reduce_operands];
+  inner_strides(p, inner);
   if (p.inner_reduced && p.gone.rank == 0 && length <= row_block<P>) {
-    std::int64_t inner[max_reduce_operands];
-    inner_strides(p, inner);
     const auto rows = [&](std::int64_t first, std::int64_t last) {
       each_short_rows<P, extremum<T, Largest>>(p, in, first, last, [&](const T* y, int count, const std::int64_t* base, const std::int64_t* step, const void* const* row) {
         const void* at[static_cast<std::size_t>(P::inputs::size) + 1] = {};
-        for (int k = 0; k < p.inputs; ++k) at[k] = row[k];
+        for (int k = 0; k < P::inputs::size; ++k) at[k] = row[k];
         for (int r = 0; r < count; ++r, first += 1) {
           out[base[p.inputs] + r * step[p.inputs]] = static_cast<Index>(find_first<P>(at, inner, length, first * length, y[r]));
-          for (int k = 0; k < p.inputs; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + step[k] * p.width[k];
+          for (int k = 0; k < P::inputs::size; ++k) at[k] = static_cast<const unsigned char*>(at[k]) + step[k] * p.width[k];
         }
       });
     };
@@ -784,12 +919,14 @@ void arg_reduce(nest<operands_v<P>> n, unsigned reduced, const void* const* in, 
       const std::int64_t end = (k + 1) * piece < length ? (k + 1) * piece : length;
       const std::int64_t origin = indexed_v<P> ? p.kept.linear(o) : 0;
       place<T> x[static_cast<std::size_t>(wide)], y[static_cast<std::size_t>(wide)];
+      for (std::int64_t i = 0; i < count; ++i) x[i] = {T{}, -1};
       if (p.inner_reduced) x[0] = arg_span<P, Largest>(p, in, base, origin, k * piece, end);
       else
         for (std::int64_t begin = k * piece; begin < end; begin += INT32_MAX) {  // rows are counted in 31 bits
           const std::int64_t stop = end - begin < INT32_MAX ? end : begin + INT32_MAX;
-          if (whole) arg_strip<P, Largest, 4>(p, in, base, origin, column, count, begin, stop, y);
-          else arg_strip<P, Largest, 1>(p, in, base, origin, column, count, begin, stop, y);
+          const strip<P> columns{&p, nullptr, in, base, inner, column};
+          if (whole) arg_strip<P, Largest, 4>(columns, origin + column, count, begin, stop, y);
+          else arg_strip<P, Largest, 1>(columns, origin + column, count, begin, stop, y);
           merge(x, y, count);
         }
       if (pieces == 1) deliver(o, column, count, x);

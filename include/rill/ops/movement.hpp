@@ -459,7 +459,8 @@ constexpr bool countable(const tensor_shape& s) {
   std::int64_t n = 1;
   for (int d = 0; d < s.rank(); ++d) {
     const std::int64_t e = s[d] < 0 ? -s[d] : s[d];
-    if (e != 0 && n > INT64_MAX / e) return false;
+    if (e == 0) continue;
+    if (n > INT64_MAX / e) return false;
     n *= e;
   }
   return true;
@@ -623,7 +624,7 @@ constexpr std::int64_t unstacked(const V& x, std::int64_t axis) {
 /// n equal parts along an axis.
 template <value V>
 constexpr std::vector<V> split(V x, std::int64_t n, axis_options o = {}) {
-  if (n < 1) throw invalid_argument("split: cannot split into " + std::to_string(n) + " parts");
+  if (n < 1 || n > 1 << 24) throw invalid_argument("split: cannot split into " + std::to_string(n) + " parts");
   std::vector<V> parts(static_cast<std::size_t>(n));
   detail::split_into(parts.data(), n, x, o.axis);
   return parts;
@@ -1122,6 +1123,10 @@ constexpr V bitcast(V x, dtype type) {
 
 // ---- blocks --------------------------------------------------------------------------------------------------------------
 
+namespace detail {
+/// The longest side of a block, so that products with it fit.
+inline constexpr std::int64_t most_block = 65535;
+}  // namespace detail
 /// Pads the axes behind the first, cuts them into blocks and moves the place in a block into the batch, slowest first
 /// (tf.space_to_batch_nd): [b, s1, .., rest] -> [b * block1 * .., (s1 + padding) / block1, .., rest].
 template <value V>
@@ -1139,7 +1144,7 @@ constexpr V space_to_batch_nd(V x, const tensor_shape& block_shape, const pad_li
   axis_list order;
   for (int k = 0; k < m; ++k) {
     const std::int64_t n = x.shape()[k + 1], b = block_shape[k];
-    if (b < 1 || n < 0 || n % b != 0) return detail::fail<ops::space_to_batch_name>(x, "a padded axis is not a multiple of its block");
+    if (b < 1 || b > detail::most_block || n < 0 || n % b != 0) return detail::fail<ops::space_to_batch_name>(x, "a padded axis is not a multiple of its block");
     open.push_back(n / b), open.push_back(b);
     batch *= b;
     order.axes[order.count++] = 2 * k + 2;
@@ -1158,7 +1163,8 @@ constexpr V batch_to_space_nd(V x, const tensor_shape& block_shape, const pad_li
   if (m + 1 > rank || crops.count != m || rank + m > max_rank)
     return detail::fail<ops::batch_to_space_name>(x, "needs one block size and crop per spatial axis", "at most 8 axes with those of the blocks");
   std::int64_t blocks = 1;
-  for (int k = 0; k < m; ++k) blocks *= block_shape[k] < 1 ? 0 : block_shape[k];
+  for (int k = 0; k < m && blocks > 0; ++k)
+    blocks = block_shape[k] < 1 || block_shape[k] > (std::int64_t{1} << 40) / blocks ? 0 : blocks * block_shape[k];
   if (blocks == 0 || x.shape()[0] % blocks != 0) return detail::fail<ops::batch_to_space_name>(x, "the first axis is not a multiple of the blocks");
   tensor_shape open, shape{x.shape()[0] / blocks};
   axis_list order;
@@ -1175,7 +1181,7 @@ constexpr V batch_to_space_nd(V x, const tensor_shape& block_shape, const pad_li
   tensor_shape begin{0}, limit{shape[0]};
   for (int d = 1; d < rank; ++d) {
     const pad_width c = d <= m ? crops.axes[d - 1] : pad_width{};
-    if (c.before < 0 || c.after < 0 || (shape[d] >= 0 && c.before + c.after > shape[d]))
+    if (c.before < 0 || c.after < 0 || (shape[d] >= 0 && c.after > shape[d] - c.before))
       return detail::fail<ops::batch_to_space_name>(x, "a crop is negative or longer than its axis");
     begin.push_back(c.before), limit.push_back(shape[d] - c.after);
   }
@@ -1197,7 +1203,7 @@ constexpr V space_to_depth(V x, std::int64_t block_size, block_options o = {}) {
   const std::int64_t k = block_size;
   const tensor_shape s = x.shape();
   const int h = o.data_format == image_layout::nhwc ? 1 : 2;
-  if (s.rank() != 4 || k < 1 || s[h] < 0 || s[h + 1] < 0 || s[h] % k != 0 || s[h + 1] % k != 0)
+  if (s.rank() != 4 || k < 1 || k > detail::most_block || s[h] < 0 || s[h + 1] < 0 || s[h] % k != 0 || s[h + 1] % k != 0)
     return detail::fail<ops::space_to_depth_name>(x, "needs images whose height and width are multiples of the block");
   if (h == 1)
     return reshape_to(transpose(reshape_to(x, {s[0], s[1] / k, k, s[2] / k, k, s[3]}), {0, 1, 3, 2, 4, 5}),
@@ -1212,7 +1218,7 @@ constexpr V depth_to_space(V x, std::int64_t block_size, block_options o = {}) {
   const std::int64_t k = block_size;
   const tensor_shape s = x.shape();
   const int c = o.data_format == image_layout::nhwc ? 3 : 1;
-  if (s.rank() != 4 || k < 1 || s[c] < 0 || s[c] % (k * k) != 0)
+  if (s.rank() != 4 || k < 1 || k > detail::most_block || s[c] < 0 || s[c] % (k * k) != 0)
     return detail::fail<ops::depth_to_space_name>(x, "needs images whose channels are a multiple of the block's pixels");
   const std::int64_t d = s[c] / (k * k);
   if (c == 3)
