@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <Eigen/Core>
+#include <rill/core/cpu_features.hpp>
 #include <rill/kernel/parallel.hpp>
 
 #include <algorithm>
@@ -262,6 +263,7 @@ std::string machine(double load) {
 #if defined(RILL_BENCH_FLAGS)
   out << ", " << RILL_BENCH_FLAGS;
 #endif
+  if (const std::string note = rill::instruction_note(); !note.empty()) out << "\n- Note: " << note;
   out << "\n- Peers: " << eigen_name();
 #if defined(RILL_BENCH_OPENBLAS)
   out << ", " << openblas_name() << " (" << openblas_get_corename() << " kernels)";
@@ -304,20 +306,24 @@ enum class phase { sleeping, spinning, any };
 
 void add_rows(phase p) {
   if (p != phase::spinning) add_mnist_step("", false);
+  if (p != phase::spinning) add_cifar10_step();
   if (p != phase::spinning) add_network_steps();
   if (p == phase::sleeping) return;
 #if defined(RILL_BENCH_TORCH)
   if (p == phase::spinning) add_mnist_step(", idle OpenMP threads spinning", true);
 #endif
   add_matmul();
+  add_matmul_low_precision();
   add_convolution();
   add_softmax();
+  add_normalization();
   add_movement();
   add_expressions();
   add_reductions();
   add_unary();
   add_sort();
   add_fft();
+  add_optimizers();
 }
 
 /// Runs this program again for the rows of a phase; its exit code.

@@ -82,15 +82,19 @@ int run(int argc, char** argv);
 // One per file.
 /// `only_training`: the training step on all cores, in families whose names end in `suffix`.
 void add_mnist_step(const std::string& suffix, bool only_training);
+void add_cifar10_step();
 void add_network_steps();
 void add_matmul();
+void add_matmul_low_precision();
 void add_convolution();
 void add_softmax();
+void add_normalization();
 void add_movement();
 void add_expressions();
 void add_reductions();
 void add_unary();
 void add_sort();
 void add_fft();
+void add_optimizers();
 
 }  // namespace bench

@@ -134,13 +134,12 @@ void report(const data::digit_dataset& test, const std::vector<head::prediction>
 }
 
 /// Trains with one update rule. An interruption is reported and gives its exit code, success 0.
-template <class Optimizer>
-int train_with(const settings& s, Optimizer optimizer, const data::digit_dataset& digits, const std::string& model_dir) {
+template <class Optimizer, class Batches>
+int train_with(const settings& s, Optimizer optimizer, const Batches& batches, const std::string& model_dir) {
   if (s.learning_rate > 0) optimizer.learning_rate = s.learning_rate;
   estimator classifier{head{}, optimizer, run_config{.model_dir = model_dir, .seed = s.seed}};
   try {
-    classifier.train(digits | data::shuffle(60000, {.seed = s.seed}) | data::repeat() | data::batch(s.batch_size) | data::prefetch(1),
-                     {.max_steps = s.train_steps});
+    classifier.train(batches, {.max_steps = s.train_steps});
     return 0;
   } catch (const train::interrupted& e) {
     std::cerr << e.what() << "; --model_dir=" << classifier.model_dir() << " continues it\n";
@@ -155,11 +154,12 @@ int run(const settings& s) {
   estimator classifier{head{}, optimizers::adam{}, run_config{.model_dir = s.model_dir, .seed = s.seed}};
   const std::string& dir = classifier.model_dir();
 
+  const auto batches = train | data::shuffle(60000, {.seed = s.seed}) | data::repeat() | data::batch(s.batch_size) | data::prefetch(1);
   const auto start = std::chrono::steady_clock::now();
-  const int status = s.optimizer == "sgd" ? train_with(s, optimizers::gradient_descent{.learning_rate = 0.001f}, train, dir)
-                     : s.optimizer == "momentum" ? train_with(s, optimizers::momentum{.learning_rate = 0.01f}, train, dir)
-                     : s.optimizer == "adagrad"  ? train_with(s, optimizers::adagrad{.learning_rate = 0.01f}, train, dir)
-                                                 : train_with(s, optimizers::adam{.learning_rate = 0.001f}, train, dir);
+  const int status = s.optimizer == "sgd" ? train_with(s, optimizers::gradient_descent{.learning_rate = 0.001f}, batches, dir)
+                     : s.optimizer == "momentum" ? train_with(s, optimizers::momentum{.learning_rate = 0.01f}, batches, dir)
+                     : s.optimizer == "adagrad"  ? train_with(s, optimizers::adagrad{.learning_rate = 0.01f}, batches, dir)
+                                                 : train_with(s, optimizers::adam{.learning_rate = 0.001f}, batches, dir);
   if (status != 0) return status;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::cout << "trained in " << train::duration_text(seconds.count()) << "; the model is in '" << dir << "'\n";

@@ -43,7 +43,7 @@
 #include "rill/estimator/head.hpp"
 #include "rill/estimator/run_config.hpp"
 #include "rill/graph/session.hpp"
-#include "rill/graph/trace_log.hpp"
+#include "rill/graph/traced_run.hpp"
 #include "rill/graph/variable_store.hpp"
 #include "rill/io/crc32c.hpp"
 #include "rill/io/filesystem.hpp"

@@ -170,17 +170,24 @@ struct image {
   fusion f;
   lowered l;
 };
+/// The passes in order. Gradients are part of the trace: a model asks for them while it is traced.
+enum class pass : std::uint8_t { traced, simplified, fused, lowered, scheduled, planned };
+
+/// Runs the passes up to and with the last one asked for.
 template <class = void>
-constexpr image run_passes(builder b, double shortest_of_pair = shortest_side) {
+constexpr image run_passes(builder b, double shortest_of_pair = shortest_side, pass last = pass::planned) {
   image i;
   i.b = std::move(b);
-  if (i.b.first_failure) return i;
+  if (i.b.first_failure || last == pass::traced) return i;
   simplify(i.b);
+  if (last == pass::simplified) return i;
   i.f = fuse(i.b);
+  if (last == pass::fused) return i;
   i.l = lower(i.b, i.f);
   update_rows_only(i.l);
+  if (last == pass::lowered) return i;
   schedule(i.l, shortest_of_pair);
-  plan(i.l);
+  if (last != pass::scheduled) plan(i.l);
   return i;
 }
 

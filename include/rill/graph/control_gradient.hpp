@@ -269,7 +269,7 @@ class loop_gradient {
     std::vector<int> original(to.nodes.size(), -1);
     for (std::size_t id = 0; id < copy.moved.size(); ++id)
       if (copy.moved[id] >= 0) original[static_cast<std::size_t>(copy.moved[id])] = static_cast<int>(id);
-    std::vector<char> live(to.nodes.size(), 0);
+    std::vector<char> live(to.nodes.size(), 0);  // 2: its kernel runs here in any case, for a further result
     for (std::size_t id = to.nodes.size(); id-- > 0;) {
       const node n = to.nodes[id];
       if (n.op->kind == op_kind::assign) live[id] = 1;
@@ -277,9 +277,13 @@ class loop_gradient {
       const bool computed = n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction || n.op->kind == op_kind::elementwise ||
                             n.op->further != 0 || (n.op->id == id_of<op::result> && n.attr.i[1] == 0);
       const bool is_dear = n.op->kind == op_kind::opaque || n.op->kind == op_kind::alias || n.op->kind == op_kind::reduction || n.op->cost >= dear;
-      if (original[id] >= 0 && computed && is_dear) read_back(to, static_cast<int>(id), stack_of(copy.from, original[id]));
-      else
-        for (int k = 0; k < n.arity; ++k) live[static_cast<std::size_t>(n.in[k])] = 1;
+      if (original[id] >= 0 && computed && is_dear && live[id] != 2) {
+        read_back(to, static_cast<int>(id), stack_of(copy.from, original[id]));
+        continue;
+      }
+      for (int k = 0; k < n.arity; ++k)
+        if (char& l = live[static_cast<std::size_t>(n.in[k])]; l == 0) l = 1;
+      if (n.op->further != 0) live[static_cast<std::size_t>(n.in[0])] = 2;
     }
   }
 

@@ -8,7 +8,6 @@
 /// group reads is stored, and nothing else is.
 
 #include <utility>
-#include <utility>
 #include <vector>
 
 #include "body.hpp"

@@ -32,7 +32,7 @@ struct session_options {
 
 /// How one run is made.
 struct run_options {
-  trace_log* trace = nullptr;  ///< where the times of its kernels go (graph/trace_log.hpp); nullptr: a run as any other
+  tracer* trace = nullptr;  ///< where the times of its kernels go (graph/trace_log.hpp); nullptr: a run as any other
 };
 
 namespace detail {
@@ -118,7 +118,7 @@ struct session_core {
 
   /// One step: `run` makes the calls.
   void step(std::int64_t rows_given, const void* const* feeds, const double* hyper, void (*run)(const step_context&),
-            trace_log* trace) {
+            tracer* trace) {
     if (rows_given < 0) rows_given = 1;
     reserve(rows_given);
     batch = rows_given;
@@ -155,7 +155,7 @@ template <class C>
 void run_all(const step_context& c) {
   run_steps_from<C, 0, false>(c, std::make_index_sequence<C::tables.own_steps>{});
 }
-/// The same with the time of every step noted: defined in trace_log.hpp, which who wants a trace includes.
+/// The same with the time of every step noted: defined in traced_run.hpp, which trace_log.hpp includes.
 template <class C>
 void run_all_traced(const step_context& c);
 
@@ -251,7 +251,7 @@ class session {
     own_ = std::move(store);
   }
 
-  void start(void (*steps)(const step_context&), trace_log* trace, const Inputs&... x) {
+  void start(void (*steps)(const step_context&), tracer* trace, const Inputs&... x) {
     std::int64_t batch = -1;
     int position = 0;
     (check(x, position++, batch), ...);

@@ -4,6 +4,10 @@
 /// Simplification: one forward sweep that rewrites each node in terms of already simplified ones (identities, constant
 /// folding, scalars computed once before they spread, views of views, transposes into matmul), shares equal nodes, and
 /// drops what no output, assignment or effect needs; then the same in the bodies of loops and branches.
+///
+/// A rule stands here only where every result is equal (==) to what it was, NaN and overflow included; of a zero the sign may
+/// change. So x * 0 and x - x vanish for integers alone, x / c becomes x * (1 / c) for powers of two alone, and pow(x, 2),
+/// pow(x, 0.5), log(exp(x)) and reordered sums stay what the program says.
 
 #include <utility>
 #include <vector>
@@ -12,9 +16,25 @@
 #include "body.hpp"
 #include "trace.hpp"
 
+namespace rill::ops {
+struct slice_op;
+template <int N>
+struct pad_op;
+}  // namespace rill::ops
+
 namespace rill::graph {
 
 namespace detail {
+
+/// Whether every number of dtype a is one of dtype b.
+constexpr bool holds_all(dtype a, dtype b) {
+  if (a == dtype::boolean) return is_integer(b) || is_floating(b);
+  if (is_integer(a)) {
+    if (is_integer(b)) return size_of(b) > size_of(a) && (is_unsigned(a) || !is_unsigned(b));
+    return (b == dtype::float32 && size_of(a) <= 2) || (b == dtype::float64 && size_of(a) <= 4);
+  }
+  return is_floating(a) && is_floating(b) && size_of(b) > size_of(a);
+}
 
 template <class = void>
 class simplifier {
@@ -72,9 +92,26 @@ class simplifier {
       return at(n.in[0]).shape == n.shape ? n.in[0] : intern(n);
     }
     if (n.op->id == id_of<op::transpose>) {
-      bool identity = true;
-      for (int k = 0; k < n.shape.rank(); ++k) identity = identity && n.attr.i[k] == k;
-      return identity ? n.in[0] : intern(n);
+      if (const node inner = at(n.in[0]); inner.op->id == id_of<op::transpose>) {
+        for (int k = 0; k < n.shape.rank(); ++k) n.attr.i[k] = inner.attr.i[n.attr.i[k]];
+        n.in[0] = inner.in[0];
+      }
+      bool identity = true, moves_ones = true;
+      std::int64_t last = -1;
+      for (int k = 0; k < n.shape.rank(); ++k) {
+        identity = identity && n.attr.i[k] == k;
+        if (n.shape[k] == 1) continue;
+        moves_ones = moves_ones && n.attr.i[k] > last;
+        last = n.attr.i[k];
+      }
+      if (identity) return n.in[0];
+      return moves_ones ? as_reshape(n) : intern(n);
+    }
+    if (n.op->kind == op_kind::reduction && reduces_nothing(n)) return as_reshape(n);
+    if (n.op->id == id_of<ops::slice_op> || n.op->id == id_of<ops::pad_op<1>> || n.op->id == id_of<ops::pad_op<2>>) {
+      bool whole = at(n.in[0]).shape == n.shape;  // of a slice from 0 on that has every element
+      for (int k = 0; k < (n.op->id == id_of<ops::slice_op> ? n.shape.rank() : 12); ++k) whole = whole && n.attr.i[k] == 0;
+      return whole ? n.in[0] : intern(n);
     }
     if (n.op->id == id_of<ops::matmul_op>) {
       for (int k = 0; k < 2; ++k)
@@ -92,7 +129,81 @@ class simplifier {
     return intern(n);
   }
 
+  /// The same elements in the same order in another shape.
+  constexpr int as_reshape(node n) {
+    n.op = &info_of<op::reshape>;
+    n.attr = {};
+    return rewrite(n);
+  }
+  /// Whether all axes that a reduction removes have one element.
+  [[nodiscard]] constexpr bool reduces_nothing(const node& n) const {
+    const std::uint64_t id = n.op->id;
+    if (id != id_of<reduce_op<ops::sum>> && id != id_of<reduce_op<ops::prod>> && id != id_of<reduce_op<ops::max>> &&
+        id != id_of<reduce_op<ops::min>> && id != id_of<reduce_op<ops::any>> && id != id_of<reduce_op<ops::all>>)
+      return false;
+    const node& x = at(n.in[0]);
+    for (int d = 0; d < x.shape.rank(); ++d)
+      if (((n.attr.i[0] >> d) & 1) != 0 && x.shape[d] != 1) return false;
+    return x.type == n.type;
+  }
+  /// 1 / c where operand k is a power of two c whose reciprocal is exact; else 0.
+  [[nodiscard]] constexpr double exact_reciprocal(int id) const {
+    while (at(id).op->id == id_of<op::broadcast_in_dim>) id = at(id).in[0];
+    const node& n = at(id);
+    if (n.op->id != id_of<source::constant> || (n.type != dtype::float32 && n.type != dtype::float64)) return 0;
+    double c = n.attr.f[0] < 0 ? -n.attr.f[0] : n.attr.f[0];
+    if (!(c >= 0x1p-100 && c <= 0x1p100)) return 0;
+    while (c > 1) c /= 2;
+    while (c < 1) c *= 2;
+    return c == 1 ? 1 / n.attr.f[0] : 0;
+  }
+  /// A node of one or two operands that equals n and is simpler, or -1.
+  constexpr int cancel(node& n) {
+    const std::uint64_t id = n.op->id;
+    const node& x = at(n.in[0]);
+    const bool same = n.arity == 2 && n.in[0] == n.in[1];
+    if (n.arity == 1) {
+      if (x.op->id == id && (id == id_of<ops::neg> || id == id_of<ops::logical_not>)) return x.in[0];
+      if (x.op->id == id && (id == id_of<ops::relu> || id == id_of<ops::abs> || id == id_of<ops::floor> || id == id_of<ops::ceil>)) return n.in[0];
+      if ((id == id_of<ops::abs> || id == id_of<ops::square>) && x.op->id == id_of<ops::neg>) {
+        n.in[0] = x.in[0];
+      } else if (x.op->name == n.op->name && n.op->name == "Cast" && x.op->kind == op_kind::elementwise) {
+        const node& source = at(x.in[0]);  // there and back
+        if (source.type == n.type && holds_all(n.type, x.type)) return x.in[0];
+      }
+      return -1;
+    }
+    if (same && (id == id_of<ops::maximum> || id == id_of<ops::minimum> || id == id_of<ops::logical_and> || id == id_of<ops::logical_or>)) return n.in[0];
+    if (n.arity == 3 && id == id_of<ops::select>) {
+      if (n.in[1] == n.in[2] || is_constant(n.in[0], 1)) return n.in[1];
+      return is_constant(n.in[0], 0) ? n.in[2] : -1;
+    }
+    if (is_integer(n.type)) {
+      if (same && id == id_of<ops::sub>) return spread(n, fold(n, 0));
+      if (id == id_of<ops::mul>)
+        for (int k = 0; k < 2; ++k)
+          if (is_constant(n.in[k], 0)) return n.in[k];
+      return -1;
+    }
+    const node& y = at(n.in[1]);
+    if (id == id_of<ops::div>) {
+      if (const double r = exact_reciprocal(n.in[1]); r != 0) n.op = &info_of<ops::mul>, n.in[1] = spread(n, fold(at(n.in[1]), r));
+    } else if (id == id_of<ops::sub> && y.op->id == id_of<ops::neg>) {
+      n.op = &info_of<ops::add>, n.in[1] = y.in[0];
+    } else if (id == id_of<ops::add> && y.op->id == id_of<ops::neg>) {
+      n.op = &info_of<ops::sub>, n.in[1] = y.in[0];
+    } else if (id == id_of<ops::add> && x.op->id == id_of<ops::neg>) {
+      const int taken = x.in[0];
+      n.op = &info_of<ops::sub>, n.in[0] = n.in[1], n.in[1] = taken;
+    } else if (id == id_of<ops::mul> && x.op->id == id_of<ops::neg> && y.op->id == id_of<ops::neg>) {
+      const int a = x.in[0], b = y.in[0];
+      n.in[0] = a, n.in[1] = b;
+    }
+    return -1;
+  }
+
   constexpr int rewrite_elementwise(node n) {
+    if (const int simpler = cancel(n); simpler >= 0) return simpler;
     const bool is_add = n.op->id == id_of<ops::add>, is_sub = n.op->id == id_of<ops::sub>,
                is_mul = n.op->id == id_of<ops::mul>, is_div = n.op->id == id_of<ops::div>;
     if (is_add && is_constant(n.in[0], 0)) return n.in[1];
@@ -224,12 +335,43 @@ class simplifier {
 
 }  // namespace detail
 
+namespace detail {
+/// Inputs of a body that stand for one value outside, where that has become one, become one: `leaves` from `next` on.
+template <class = void>
+constexpr void share_inputs(builder& body, const std::vector<int>& leaves, std::size_t& next) {
+  std::vector<int> instead(body.nodes.size(), -1);
+  for (std::size_t k = 0; k < body.inputs.size(); ++k)
+    for (std::size_t j = 0; j < k; ++j)
+      if (leaves[next + j] == leaves[next + k] && body.input_is_row[j] == body.input_is_row[k]) {
+        instead[static_cast<std::size_t>(body.inputs[k])] = body.inputs[j];
+        break;
+      }
+  for (node& n : body.nodes)
+    for (int k = 0; k < n.arity; ++k)
+      if (const int other = instead[static_cast<std::size_t>(n.in[k])]; other >= 0) n.in[k] = other;
+  next += body.inputs.size();
+}
+template <class = void>
+constexpr void share_inputs(builder& b, const node& n) {
+  const std::vector<int> leaves = leaves_of(b, n);
+  std::size_t next = 1;  // behind what a branch is chosen by
+  if (n.op->id == id_of<op::loop>) {
+    next = n.attr.i[2] == op::loop::counted ? 1 : 0;
+    for (char row : b.bodies[static_cast<std::size_t>(n.attr.i[0])].variable_is_row) next += row ? 0 : 1;
+  }
+  for_each_body(n, [&](int k) { share_inputs(b.bodies[static_cast<std::size_t>(k)], leaves, next); });
+}
+}  // namespace detail
+
 /// Simplifies the builder's graph and the bodies of its control flow in place.
 template <class = void>
 constexpr void simplify(builder& b) {
   detail::simplifier<>(b).run();
   for (const node& n : b.nodes)
-    if (n.op->kind == op_kind::control) for_each_body(n, [&](int k) { simplify(b.bodies[static_cast<std::size_t>(k)]); });
+    if (n.op->kind == op_kind::control) {
+      detail::share_inputs(b, n);
+      for_each_body(n, [&](int k) { simplify(b.bodies[static_cast<std::size_t>(k)]); });
+    }
 }
 
 }  // namespace rill::graph

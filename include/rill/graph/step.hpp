@@ -45,6 +45,24 @@ struct table_view {
 };
 
 class trace_log;
+struct graph_view;
+
+/// Who is told what a traced run does: a trace_log (graph/trace_log.hpp), of which a session knows no more than this.
+class tracer {
+ public:
+  virtual void begin_run(const graph_view& g, std::int64_t batch) = 0;
+  virtual void begin(std::size_t step) = 0;
+  virtual void end() = 0;
+  virtual void end_run() = 0;
+  /// Itself.
+  virtual trace_log& log() = 0;
+
+ protected:
+  tracer() = default;
+  tracer(const tracer&) = default;
+  tracer& operator=(const tracer&) = default;
+  ~tracer() = default;
+};
 
 /// Where a loop is.
 struct loop_state {
@@ -84,7 +102,7 @@ struct step_context {
   unsigned char* rows = nullptr;
   std::int64_t batch = 1;
   const table_view* tables = nullptr;
-  trace_log* trace = nullptr;  ///< what listens, in a traced run
+  tracer* trace = nullptr;  ///< who listens, in a traced run
   loop_state* loops = nullptr;
   stack_state* stacks = nullptr;
   kernel::scratch_memory* sides = nullptr;  ///< of two kernels that run at the same time; none: they never do
@@ -172,7 +190,7 @@ inline void bind_epilogue(const step_context& c, const frozen_step& s, std::int6
 inline kernel::conv2d_dims convolution_dims(const tensor_shape& x, const tensor_shape& w, const attributes& at,
                                             std::int64_t batch) {
   const window_extent h = ops::conv2d_attributes::height(at, x, w), v = ops::conv2d_attributes::width(at, x, w);
-  return {batch, x[1], x[2], x[3], w[0], w[1], h.out, v.out, w[3], at.i[0], at.i[1], h.pad_before, v.pad_before};
+  return {batch, x[1], x[2], x[3], w[0], w[1], h.out, v.out, w[3], at.i[0], at.i[1], h.pad_before, v.pad_before, ops::conv2d_attributes::direct(at)};
 }
 inline kernel::pool2d_dims pooling_dims(const tensor_shape& x, const attributes& at, std::int64_t batch) {
   const window_extent h = ops::pool_attributes::height(at, x), w = ops::pool_attributes::width(at, x);
@@ -257,14 +275,15 @@ inline void bind_output(int rank, unsigned without, const std::int64_t* extents,
   }
 }
 
-/// One axis and nothing strided: there are no loops to prepare.
-template <class P>
+/// One axis and nothing strided: there are no loops to prepare. A short one takes less code.
+template <class P, bool Short>
 void run_flat(const step_context& c, const frozen_step& s) {
   const void* in[static_cast<std::size_t>(P::inputs::size) + 1];
   void* out[static_cast<std::size_t>(P::outputs::size) + 1];
   for (int k = 0; k < P::inputs::size; ++k) in[k] = input_of(c, s, k);
   for (int k = 0; k < P::outputs::size; ++k) out[k] = result_of(c, s, k);
-  kernel::map_flat<P>(c.extent(s.extents[0]), in, out);
+  if constexpr (Short) kernel::map_short<P>(s.extents[0], in, out);
+  else kernel::map_flat<P>(c.extent(s.extents[0]), in, out);
 }
 
 /// The same over several ranges, each with operands of its own.
@@ -464,9 +483,9 @@ void run_step(const step_context& c);
 
 namespace detail {
 
-/// The same with its times noted, and those of the steps in it: defined in trace_log.hpp.
-template <class C, std::size_t S>
-void run_step_traced(const step_context& c);
+/// Runs `count` steps from number `first` on, traced: defined in traced_run.hpp.
+template <class C>
+void run_range_traced(const step_context& c, std::size_t first, std::size_t count);
 
 using step_function = void (*)(const step_context&);
 
@@ -493,7 +512,7 @@ void run_in_turn(const step_context& c) {
 
 template <class C, std::size_t First, bool Traced, std::size_t... S>
 void run_steps_from(const step_context& c, std::index_sequence<S...>) {
-  if constexpr (Traced) (run_step_traced<C, First + S>(c), ...);
+  if constexpr (Traced) run_range_traced<C>(c, First, sizeof...(S));
   else (run_in_turn<C, First + S>(c), ...);
 }
 template <class C, int Region, bool Traced>
@@ -528,7 +547,7 @@ void run_step(const step_context& c) {
   } else if constexpr (s.kind == group_kind::map) {
     using program = typename detail::program_type<C, detail::part_of(s), group_kind::map, s.rank>::type;
     if constexpr (s.parts > 1) detail::run_parts<program>(c, s);
-    else if constexpr (s.rank == 1 && !kernel::detail::any_strided<typename program::inputs>) detail::run_flat<program>(c, s);
+    else if constexpr (s.rank == 1 && !kernel::detail::any_strided<typename program::inputs>) detail::run_flat<program, s.extents[0] >= 0 && s.extents[0] <= kernel::detail::serial_v<program>>(c, s);
     else detail::run_map<program>(c, s);
   } else if constexpr (s.kind == group_kind::rows) {
     detail::run_rows<typename detail::program_type<C, s.program, group_kind::map, 1>::type>(c, s, C::tables.steps.data());

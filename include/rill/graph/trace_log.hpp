@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "kernel_info.hpp"
-#include "session.hpp"
+#include "traced_run.hpp"
 
 namespace rill::graph {
 
@@ -43,14 +43,14 @@ struct trace_run {
   std::vector<trace_entry> entries = {};  ///< in order of their starts; a loop stands before what its iterations ran
 };
 
-class trace_log {
+class trace_log final : public tracer {
  public:
   /// Finished runs, oldest first. Clear it at will between runs.
   std::vector<trace_run> runs = {};
 
   // What a traced run calls. A run that an exception ended is dropped when the next one begins.
 
-  void begin_run(const graph_view& g, std::int64_t batch) {
+  void begin_run(const graph_view& g, std::int64_t batch) override {
     const bool known = !runs.empty() && runs.back().graph == &g && runs.back().batch == batch;
     current_ = {&g, batch};
     current_.kernels = known ? runs.back().kernels : std::make_shared<const std::vector<kernel_info>>(kernels_of(g, batch));
@@ -60,22 +60,23 @@ class trace_log {
     current_.start = duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
     origin_ = steady_clock::now();
   }
-  void begin(std::size_t kernel) {
+  void begin(std::size_t kernel) override {
     thread_local const int thread = static_cast<int>(::gettid());
     current_.entries.push_back({&(*current_.kernels)[kernel], open_, thread});
     open_ = static_cast<int>(current_.entries.size()) - 1;
     current_.entries.back().start = now();
   }
-  void end() {
+  void end() override {
     const std::int64_t at = now();
     trace_entry& e = current_.entries[static_cast<std::size_t>(open_)];
     e.duration = at - e.start;
     open_ = e.parent;
   }
-  void end_run() {
+  void end_run() override {
     current_.duration = now();
     runs.push_back(std::move(current_));
   }
+  trace_log& log() override { return *this; }
 
  private:
   [[nodiscard]] std::int64_t now() const {
@@ -88,20 +89,6 @@ class trace_log {
 };
 
 namespace detail {
-
-template <class C, std::size_t S>
-void run_step_traced(const step_context& c) {
-  c.trace->begin(S);
-  if constexpr (step_of<C, S>.kind == group_kind::control) run_control<C, step_of<C, S>.control, true>(c);
-  else run_step<C, S>(c);
-  c.trace->end();
-}
-template <class C>
-void run_all_traced(const step_context& c) {
-  c.trace->begin_run(view_of_compiled<C>, c.batch);
-  run_steps_from<C, 0, true>(c, std::make_index_sequence<C::tables.own_steps>{});
-  c.trace->end_run();
-}
 
 /// The text between the quotes of a JSON string.
 inline std::string json_escape(std::string_view s) {

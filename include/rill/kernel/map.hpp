@@ -263,15 +263,18 @@ bool worth_streaming(std::int64_t total, const void* const* in, void* const* out
 
 }  // namespace detail
 
+/// As map_flat, for no more elements than one thread does faster (detail::serial_v).
+template <class P>
+void map_short(std::int64_t n, const void* const* in, void* const* out) {
+  if (n > 0) detail::map_row<P, false>(in, detail::unit_strides, out, detail::unit_strides, true, n, 0);
+}
+
 /// The program over n elements, of which every operand is contiguous, or constant where the program says so.
 template <class P>
 void map_flat(std::int64_t n, const void* const* in, void* const* out) {
   static_assert(operands_v<P> <= detail::max_map_operands, "a program has at most 40 operands");
   static_assert(!detail::any_strided<typename P::inputs>, "the walks of a flat program are known");
-  if (n <= detail::serial_v<P>) {
-    if (n > 0) detail::map_row<P, false>(in, detail::unit_strides, out, detail::unit_strides, true, n, 0);
-    return;
-  }
+  if (n <= detail::serial_v<P>) return map_short<P>(n, in, out);
   const auto row = detail::worth_streaming<P>(n, in, out) ? &detail::map_row<P, true> : &detail::map_row<P, false>;
   detail::map_flat_tasks({P::inputs::size, P::outputs::size, in, out,
                           detail::widths_of<typename P::inputs, typename P::outputs>::value,

@@ -40,7 +40,7 @@
 #include "rill/train/saver.hpp"
 
 namespace rill::graph {
-class trace_log;
+class tracer;
 }
 
 namespace rill::train {
@@ -100,8 +100,8 @@ class step_context {
   [[nodiscard]] bool stop_requested() const { return stop_; }
   /// In before_step: the step to come is traced into this log, or into the one of the hook that asked first; that is
   /// returned. The loop runs its session with `{.trace = trace()}`.
-  graph::trace_log* request_trace(graph::trace_log* log) { return trace_ = trace_ != nullptr ? trace_ : log; }
-  [[nodiscard]] graph::trace_log* trace() const { return trace_; }
+  graph::tracer* request_trace(graph::tracer* log) { return trace_ = trace_ != nullptr ? trace_ : log; }
+  [[nodiscard]] graph::tracer* trace() const { return trace_; }
 
   // Called by the loop.
   void begin_step() {
@@ -122,7 +122,7 @@ class step_context {
   std::int64_t last_step_, global_step_ = 0, examples_ = 0;
   std::array<step_value, 16> values_;
   std::size_t count_ = 0;
-  graph::trace_log* trace_ = nullptr;
+  graph::tracer* trace_ = nullptr;
   bool stop_ = false;
 };
 

@@ -40,7 +40,7 @@ class profiler_hook : public hook {
     traced_ = nullptr;
     if (!trigger_.due(step.global_step() + 1)) return;
     log_.runs.clear();
-    traced_ = step.request_trace(&log_);
+    traced_ = &step.request_trace(&log_)->log();
   }
   void after_step(step_context& step) override {
     if (traced_ == nullptr) return;
