@@ -88,7 +88,43 @@ struct many_updates {
   }
 };
 
+struct normalized_product {  // as a trained model is used: the moving statistics are variables
+  constexpr auto operator()(symbol x) const {
+    return relu(nn::batch_normalization{.epsilon = 0.25}(nn::dense{.units = 5}(x)));
+  }
+};
+
 }  // namespace
+
+TEST_CASE("normalization by variables is in the epilogue of the product before it") {
+  const auto im = passes<normalized_product, tensor<float, dyn, 4>>();
+  REQUIRE_FALSE(im.b.first_failure);
+  REQUIRE(im.l.steps.size() == 2);  // gamma / sqrt(variance + epsilon), once per feature, and everything else
+  CHECK(im.l.steps[1].op->name == "MatMul");
+  graph::variable_store store;
+  graph::session<normalized_product, tensor<float, dyn, 4>> s(store);
+  const auto set = [&](const char* name, auto value) {
+    auto* p = static_cast<float*>(store.find(name)->data);
+    for (std::int64_t k = 0; k < store.find(name)->shape.num_elements(); ++k) p[k] = static_cast<float>(value(k));
+    return p;
+  };
+  const float* w = set("dense/kernel", [](auto k) { return static_cast<double>(k % 7) - 3; });
+  const float* b = set("dense/bias", [](auto k) { return 0.5 * static_cast<double>(k); });
+  const float* gamma = set("batch_normalization/gamma", [](auto k) { return 1 + 0.25 * static_cast<double>(k); });
+  const float* beta = set("batch_normalization/beta", [](auto k) { return 2 - static_cast<double>(k); });
+  const float* mean = set("batch_normalization/moving_mean", [](auto k) { return static_cast<double>(k) - 1; });
+  const float* variance = set("batch_normalization/moving_variance", [](auto k) { return 0.5 + static_cast<double>(k); });
+  tensor<float, dyn, 4> x({3, 4});
+  for (std::int64_t k = 0; k < 12; ++k) x.data()[k] = static_cast<float>(k % 5) - 1.5f;
+  const auto y = s.run(x);
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 5; ++j) {
+      double sum = b[j];
+      for (int k = 0; k < 4; ++k) sum += static_cast<double>(x(i, k)) * w[k * 5 + j];
+      const double wanted = (sum - mean[j]) * gamma[j] / std::sqrt(variance[j] + 0.25) + beta[j];
+      CHECK(y(i, j) == doctest::Approx(wanted > 0 ? wanted : 0).epsilon(1e-5));
+    }
+}
 
 TEST_CASE("small updates that do the same are one kernel, and what they do is unchanged") {
   const auto im = passes<many_updates, tensor<double>>();

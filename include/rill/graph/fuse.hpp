@@ -106,7 +106,9 @@ class fuser {
     find_views();
     collect_reads();
     open_group({});
-    for (std::size_t id = 0; id < n; ++id) place(static_cast<int>(id));
+    place_early();
+    for (std::size_t id = 0; id < n; ++id)
+      if (group_of(static_cast<int>(id)) == -1) place(static_cast<int>(id));
     for (const node& a : b_.nodes)
       if (a.op->kind == op_kind::assign) settle(contiguous_base(a.in[0]));
     for (const auto& fe : b_.fetches)
@@ -337,6 +339,34 @@ class fuser {
     c.outputs += wanted(id);
     f_.groups[static_cast<std::size_t>(target)].members.push_back(id);
     f_.group_of[static_cast<std::size_t>(id)] = target;
+  }
+
+  /// What is made of variables and numbers alone and is then spread over other axes (the scale that normalization gives a
+  /// channel) is computed first of all, so that its readers may be in the epilogue of whatever else they read.
+  constexpr void place_early() {
+    const std::size_t count = b_.nodes.size();
+    std::vector<char> early(count, 0), needed(count, 0), spread(count, 0);
+    bool any = false;
+    for (std::size_t id = 0; id < count; ++id) {
+      const node& n = b_.nodes[id];
+      if (n.op->id == id_of<source::variable> || n.op->id == id_of<source::constant>) early[id] = 1;
+      if (n.op->kind != op_kind::elementwise || n.shape.rank() == 0 || n.op->id == id_of<op::copy>) continue;
+      early[id] = n.shape.num_elements() > 0 && n.shape.num_elements() <= small_update;
+      for (int k = 0; k < n.arity; ++k) early[id] = early[id] && early[static_cast<std::size_t>(operand(static_cast<int>(id), k).base)];
+    }
+    for (std::size_t id = 0; id < count; ++id)
+      for (int r = early[id] && b_.nodes[id].op->kind == op_kind::elementwise ? first_read_[id] : -1; r >= 0; r = read_at(r).next)
+        if (!read_at(r).by_root && !read_at(r).ref.linear && !early[static_cast<std::size_t>(read_at(r).user)]) spread[id] = needed[id] = 1, any = true;
+    if (!any) return;
+    for (std::size_t id = count; id-- > 0;)
+      for (int k = 0; needed[id] && k < b_.nodes[id].arity; ++k) {
+        const auto base = static_cast<std::size_t>(operand(static_cast<int>(id), k).base);
+        needed[base] = needed[base] || b_.nodes[base].op->kind == op_kind::elementwise;
+      }
+    for (std::size_t id = 0; id < count; ++id) {
+      if (needed[id]) place(static_cast<int>(id));
+      if (spread[id]) settle(static_cast<int>(id));
+    }
   }
 
   // ---- placing nodes -------------------------------------------------------------------------------------------------------
