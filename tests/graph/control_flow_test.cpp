@@ -346,7 +346,48 @@ struct notes {
   }
 };
 
+/// Loops that read a variable without writing it, one of them in the condition of another; a gradient of what a loop wrote.
+struct reads_only {
+  constexpr auto operator()(symbol x) const {
+    symbol v = variable(x, {.name = "v", .shape = {}, .initializer = constant(2.)});
+    symbol a = foldl([&](symbol s, symbol r) { return s + r * read_value(v); }, x, 0.f);
+    symbol b = foldl([&](symbol s, symbol r) { return s + r * r * read_value(v); }, x, 0.f);
+    symbol y = while_loop([&](symbol s) { return less(foldl([&](symbol t, symbol r) { return t + r * read_value(v); }, x, s), 100.f); },
+                          [&](symbol s) { return s * 2 + 1; }, symbol(v * 0 + 1));
+    return outputs(fetch("gradient", gradients(a + b, v)[0]), fetch("y", y));
+  }
+};
+struct through_assigned {
+  constexpr auto operator()(symbol x) const {
+    symbol v = number(x, "v", 2), w = variable(x, {.name = "w", .shape = {}, .initializer = constant(3.)});
+    foldl([&](symbol s, symbol r) {
+      assign(v, read_value(v) * w + r);
+      return s + 1;
+    }, x, 0.f);
+    return outputs(fetch("gradient", gradients(read_value(v) * 2, w)[0]));
+  }
+};
+struct differentiates_inside {
+  constexpr auto operator()(symbol x) const {
+    symbol w = variable(x, {.name = "w", .shape = {}});
+    symbol loss = reduce_sum(x * w);
+    return cond(greater(loss, 0.f), [&] { return gradients(loss, w)[0]; }, [&] { return w * 1; });
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a variable that loops only read is not written, and gradients go through what they read or wrote") {
+  const graph::builder b = graph::trace<reads_only, tensor<float, 3>>();
+  for (const graph::node& n : b.nodes) CHECK(n.op->kind != op_kind::assign);
+  graph::session<reads_only, tensor<float, 3>> reads;
+  const auto [gradient, y] = reads.run(tensor<float, 3>{1.f, 2.f, 3.f});
+  CHECK(gradient() == 20);
+  CHECK(y() == 127);
+  graph::session<through_assigned, tensor<float, 3>> writes;
+  CHECK(std::get<0>(writes.run(tensor<float, 3>{1.f, 2.f, 3.f}))() == 124);
+  CHECK(complaint<differentiates_inside>() == "Case: a branch or loop cannot take the gradient of a value outside of it: got float32[]; take it before, and use it there");
+}
 
 TEST_CASE("a branch assigns variables when it runs, and leaves them alone when another one does") {
   graph::session<accumulates, tensor<float, 3>> s;

@@ -76,6 +76,7 @@ TEST_CASE("what has no effect on any result vanishes") {
   RILL_RULE(s.i * 0, "Const BroadcastInDim");
   RILL_RULE(s.i - s.i, "Const BroadcastInDim");
   RILL_RULE(s.x / 4, "Const BroadcastInDim Mul");
+  RILL_RULE(s.x / 0x1p-70f, "Const BroadcastInDim Mul");
   RILL_RULE(stop_gradient(s.x), "x");
 }
 
@@ -86,6 +87,7 @@ TEST_CASE("what would round another way, or hide NaN, stays") {
   RILL_RULE(log(exp(s.x)), "Exp Log");
   RILL_RULE(pow(s.x, 2), "Const BroadcastInDim Pow");
   RILL_RULE(sqrt(square(s.x)), "Square Sqrt");
+  RILL_RULE(abs(-cast<std::uint32_t>(s.i)), "Cast Neg Abs");  // -1 is 2^32 - 1
   RILL_RULE(cast<float>(cast<std::int32_t>(s.x)), "Cast Cast");
   RILL_RULE(cast<std::int32_t>(cast<float>(s.i)), "Cast Cast");  // 24 bits
 }

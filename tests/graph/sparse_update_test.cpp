@@ -93,6 +93,22 @@ TEST_CASE("an embedding is rows of a variable, and gradient descent moves those 
   CHECK_THROWS_WITH_AS(s.run(tensor<int, dyn, 2>{{6, 7}}), doctest::Contains("= 7 is not in [0, 7)"), out_of_range);
 }
 
+TEST_CASE("what an update by rows reads stays in memory for those who read it later") {
+  struct model {
+    constexpr auto operator()(symbol ids, symbol x) const {
+      symbol table = variable(x, {.name = "table", .shape = {vocabulary, width}});
+      symbol which = ids * 3 + 1;
+      symbol loss = reduce_sum(square(embedding_lookup(table, which)));
+      assign(table, table - 0.1f * gradients(loss, table)[0]);
+      return outputs(fetch("which", which), fetch("later", matmul(matmul(x, transpose(x)), x)), fetch("loss", loss));
+    }
+  };
+  using values = tensor<float, dyn, 4>;
+  graph::session<model, tensor<int, dyn>, values> s;
+  const auto [which, later, loss] = s.run(tensor<int, dyn>{5, 6, 7}, values({3, 4}));
+  CHECK(which == tensor<int, dyn>{16, 19, 22});
+}
+
 TEST_CASE("an update by rows equals that of the whole table, for any number of threads, and refuses wrong indices") {
   using adagrad = optimizers::adagrad;
   graph::variable_store rows_store, single_store, whole_store;

@@ -113,6 +113,18 @@ TEST_CASE("a mean of ten thousand deviations costs no more digits than the numbe
   problem<float>(6, 8, 700, false, 1e4).check(2e-3);
 }
 
+TEST_CASE("a row of equal numbers is zeros") {
+  for (const float value : {3.3f, 1000.1f, -3e19f})
+    for (const std::int64_t n : {1, 768, 4096, 50176}) {
+      const std::vector<float> x(static_cast<std::size_t>(n), value), one(x.size(), 1), zero(x.size());
+      std::vector<float> y(x.size(), 7);
+      rill::kernel::layer_norm<float>(1, n, x.data(), one.data(), zero.data(), 1e-12f, y.data());
+      CAPTURE(value);
+      CAPTURE(n);
+      CHECK(y == zero);
+    }
+}
+
 TEST_CASE("normalization does not depend on the number of threads") {
   for (const bool by_rows : {true, false}) {
     problem<float> one(5000, 100, 1, by_rows, 3), many(5000, 100, 1, by_rows, 3);
@@ -131,7 +143,9 @@ TEST_CASE("normalization does not depend on the number of threads") {
 
 TEST_CASE("nothing to normalize") {
   problem<float>(0, 3, 1, true, 0).run();
-  problem<float>(0, 3, 1, false, 0).run();
+  problem<float> none(0, 3, 1, false, 0);
+  none.run();
+  for (float d : none.ds) CHECK(d == 0);
   problem<float>(3, 0, 1, true, 0).run();
   problem<float>(3, 0, 1, false, 0).run();
   problem<float>(2, 3, 0, false, 0).run();

@@ -202,6 +202,19 @@ TEST_CASE("random configurations against the definition") {
   CHECK(empty < 200);
 }
 
+TEST_CASE("as many groups as channels, of the batch and of the features, channels last") {
+  std::mt19937 g(5);
+  for (const bool of_batch : {true, false})
+    for (const tensor_shape& lhs : {tensor_shape{0, 2, 1}, tensor_shape{2, 0, 1}}) {
+      xla::conv_options o;
+      o.dimension_numbers = {lhs, {2, 1, 0}, {0, 2, 1}};
+      (of_batch ? o.batch_group_count : o.feature_group_count) = 2;
+      const dynamic_tensor x = make({2, 5, 2}, g), w = make({3, of_batch ? 2 : 1, 2}, g);
+      const dynamic_tensor y = xla::conv(x, w, o);
+      CHECK(values(y) == reference(x, w, o, y.shape()));
+    }
+}
+
 TEST_CASE("gradients of random configurations, and theirs") {
   for (unsigned seed = 1000; seed < 1045; ++seed) {
     CAPTURE(seed);

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <map>
 #include <rill/ops/functions.hpp>
 #include <string>
@@ -36,6 +37,14 @@ struct outline_front_end {
     const signature out = Op::infer(at, s, f);
     if (f) throw invalid_argument(to_string(f, Op::name));
     return {out};
+  }
+  template <class Op, class... Further>
+  static std::array<outline, 1 + sizeof...(Further)> emit_all(std::initializer_list<outline> in, const attributes& at) {
+    const outline first = emit<Op>(in, at);
+    signature s[4];
+    int n = 0;
+    for (const outline& x : in) s[n++] = x.s;
+    return {first, outline{Further::infer(at, s)}...};
   }
   template <class Op>
   static outline add(const signature& out, std::initializer_list<outline>, const attributes& = {}) {

@@ -256,13 +256,16 @@ constexpr bool write_states(builder& outer, body_trace& t, const std::vector<sym
 template <class = void>
 constexpr std::vector<builder::variable_use> begin_uses(builder& outer, const body_trace& t, std::vector<int>& operands) {
   for (const builder::variable_use& u : t.b.uses) operands.push_back(outer.local(value_of_variable(outer, u.variable)).id);
-  return t.b.uses;
+  std::vector<builder::variable_use> uses = t.b.uses;
+  for (builder::variable_use& u : uses)
+    if (u.value == t.b.variables[static_cast<std::size_t>(u.state)].node) u.state = -1;  // only read
+  return uses;
 }
 /// Assigns what became of them; states that were only read stay as they are.
 template <class = void>
 constexpr void end_uses(builder& outer, int control, const std::vector<builder::variable_use>& uses) {
   for (const builder::variable_use& u : uses)
-    if (control >= 0) write_variable(outer, u.variable, add_result(outer, control, u.state));
+    if (control >= 0 && u.state >= 0) write_variable(outer, u.variable, add_result(outer, control, u.state));
 }
 
 }  // namespace detail

@@ -67,6 +67,10 @@ constexpr std::vector<int> backward(builder& b, const std::vector<int>& of, cons
     }
     const int dy = adjoint[at];
     if (dy < 0 || n.op->id == id_of<op::result> || !(is_floating(n.type) || is_complex(n.type))) continue;
+    if (n.op->kind == op_kind::assign) {  // its value is the value written
+      add(n.in[0], dy);
+      continue;
+    }
     int g[max_operands] = {-1, -1, -1, -1};
     if (!n.op->vjp(b, id, dy, g)) {
       failure f;
@@ -86,6 +90,12 @@ constexpr std::vector<int> backward(builder& b, const std::vector<int>& of, cons
 template <class = void>
 constexpr std::vector<int> gradients(builder& b, symbol loss, const std::vector<int>& targets) {
   if (loss.id < 0) return std::vector<int>(targets.size(), -1);
+  if (b.inner != nullptr) {
+    failure f;
+    f.set("a branch or loop cannot take the gradient of a value outside of it", "take it before, and use it there", {loss.type(), loss.shape()});
+    b.fail(&info_of<op::branch>, f);
+    return std::vector<int>(targets.size(), -1);
+  }
   return backward(b, {loss.id}, {ones_like(loss).id}, targets);
 }
 

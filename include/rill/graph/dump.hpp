@@ -26,7 +26,7 @@ inline const char* name_of(pass p) {
   return names[static_cast<int>(p)];
 }
 inline const char* name_of(group_kind k) {
-  constexpr const char* names[] = {"map", "reduce", "tile", "opaque", "control"};
+  constexpr const char* names[] = {"map", "reduce", "tile", "opaque", "control", "rows"};
   return names[static_cast<int>(k)];
 }
 
@@ -75,7 +75,7 @@ inline std::string node_lines(const builder& b, const builder& root, const fusio
 }
 
 inline std::string memory_text(const memory_ref& m) {
-  constexpr const char* kinds[] = {"nothing", "slot", "variable", "feed", "scalar", "range", "row", "stack"};
+  constexpr const char* kinds[] = {"nothing", "slot", "variable", "feed", "scalar", "range", "row", "stack", "rows for kernel"};
   return m.kind == memory_ref::none ? "the result" : kinds[static_cast<int>(m.kind)] + std::string(" ") + std::to_string(m.index);
 }
 inline std::string program_text(const program_desc& p) {

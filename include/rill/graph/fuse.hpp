@@ -55,7 +55,7 @@ struct group {
 };
 
 struct fusion {
-  std::vector<group> groups;   ///< in order of execution; groups[0] computes the scalars that depend on no data
+  std::vector<group> groups;   ///< in order of execution
   std::vector<int> group_of;   ///< per node: the group that computes it, or -1 for a source or view
 };
 

@@ -458,7 +458,9 @@ class lowering {
     for (int m : g.members) value_of[static_cast<std::size_t>(m)] = unset;
     if (g.kind == group_kind::tile) rows_and_columns(s, g.space);
     else if (own_program) merge_axes(s, g);
-    if (!joins_last(s)) {
+    for (output_desc& o : s.program.outputs)
+      if (g.kind == group_kind::map && s.rank == 1) o.elements = s.extents[0];
+    if (!is_part_of_last(s)) {
       out_.steps.push_back(std::move(s));
       return;
     }
@@ -475,16 +477,14 @@ class lowering {
 
   /// Whether a step that updates variables does the same to them as the one before it does to others: then it is one more
   /// part of that kernel.
-  constexpr bool joins_last(step_desc& s) {
+  [[nodiscard]] constexpr bool is_part_of_last(const step_desc& s) const {
     const auto updates = [](const step_desc& d) {
       bool yes = d.kind == group_kind::map && d.rank == 1 && d.extents[0] > 0 && !d.program.outputs.empty();
       for (const input_desc& i : d.program.inputs) yes = yes && (i.strides[0] == 0 || i.strides[0] == 1);
       for (const output_desc& o : d.program.outputs) yes = yes && o.memory.kind == memory_ref::variable;
       return yes;
     };
-    if (!updates(s)) return false;
-    for (output_desc& o : s.program.outputs) o.elements = s.extents[0];
-    if (out_.steps.empty() || s.extents[0] > small_update) return false;
+    if (!updates(s) || out_.steps.empty() || s.extents[0] > small_update) return false;
     const step_desc& last = out_.steps.back();
     const program_desc &p = s.program, &q = last.program;
     const auto parts = static_cast<std::size_t>(last.parts);

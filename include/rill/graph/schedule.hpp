@@ -83,7 +83,7 @@ class scheduler {
     std::vector<work_estimate> work;
     for (const step_desc& s : l_.steps) work.push_back(may_move(s) ? estimate(s) : work_estimate{});
     for (std::size_t i = 0; i + 1 < l_.steps.size(); ++i) {
-      if (!worth_pairing(work[i])) continue;
+      if (!may_move(l_.steps[i]) || !worth_pairing(work[i])) continue;
       std::size_t best = 0;
       for (std::size_t j = i + 1; j < l_.steps.size() && j <= i + reach && may_move(l_.steps[j]); ++j)
         if (worth_pairing(work[j]) && (best == 0 || work[j].at(usual) > work[best].at(usual)) && can_rise(j, i)) best = j;
@@ -103,9 +103,11 @@ class scheduler {
  private:
   static constexpr std::size_t reach = 6;      ///< steps that one may be moved over
   static constexpr std::int64_t usual = 128;   ///< a batch, to compare steps
-  /// Kernels that an op brings may be a program's own functions, which run in their order and one at a time.
+  /// Kernels that an op brings may be a program's own functions, which run in their order and one at a time; what may refuse
+  /// its operands does so before anything behind it has run. That no other step moves is what keeps the memory right that
+  /// loops and updates of rows read without listing it among their own.
   static constexpr bool may_move(const step_desc& s) {
-    return s.kind != group_kind::control && s.kind != group_kind::rows && !s.deferred && (s.op == nullptr || (!s.op->effect && s.op->run == nullptr));
+    return s.kind != group_kind::control && s.kind != group_kind::rows && !s.deferred && (s.op == nullptr || (!s.op->effect && s.op->run == nullptr && s.op->id != id_of<ops::sparse_softmax_cross_entropy_op>));
   }
   /// Whether at some usual batch the step is neither too short nor too long.
   [[nodiscard]] constexpr bool worth_pairing(const work_estimate& w) const { return w.at(8 * usual) >= shortest_ && w.at(1) <= longest_side; }

@@ -165,7 +165,7 @@ class simplifier {
     if (n.arity == 1) {
       if (x.op->id == id && (id == id_of<ops::neg> || id == id_of<ops::logical_not>)) return x.in[0];
       if (x.op->id == id && (id == id_of<ops::relu> || id == id_of<ops::abs> || id == id_of<ops::floor> || id == id_of<ops::ceil>)) return n.in[0];
-      if ((id == id_of<ops::abs> || id == id_of<ops::square>) && x.op->id == id_of<ops::neg>) {
+      if (((id == id_of<ops::abs> && !is_unsigned(n.type)) || id == id_of<ops::square>) && x.op->id == id_of<ops::neg>) {
         n.in[0] = x.in[0];
       } else if (x.op->name == n.op->name && n.op->name == "Cast" && x.op->kind == op_kind::elementwise) {
         const node& source = at(x.in[0]);  // there and back
@@ -215,7 +215,8 @@ class simplifier {
       if ((is_add || is_sub || is_mul || is_div) && at(n.in[0]).op->id == id_of<source::constant> &&
           at(n.in[1]).op->id == id_of<source::constant> && is_floating(n.type)) {
         const double x = at(n.in[0]).attr.f[0], y = at(n.in[1]).attr.f[0];
-        if (!is_div || y != 0) return fold(n, is_add ? x + y : is_sub ? x - y : is_mul ? x * y : x / y);
+        const auto moderate = [](double v) { return v == 0 || (v >= 0x1p-60 && v <= 0x1p60) || (v <= -0x1p-60 && v >= -0x1p60); };
+        if (moderate(x) && moderate(y) && (!is_div || y != 0)) return fold(n, is_add ? x + y : is_sub ? x - y : is_mul ? x * y : x / y);
       }
       return intern(n);
     }
@@ -235,7 +236,7 @@ class simplifier {
                   : n.type == dtype::float16  ? static_cast<double>(half(v))
                   : n.type == dtype::bfloat16 ? static_cast<double>(bfloat16(v))
                                               : v;
-    c.attr.i[0] = static_cast<std::int64_t>(v);
+    if (v >= -0x1p63 && v < 0x1p63) c.attr.i[0] = static_cast<std::int64_t>(v);
     return intern(c);
   }
   constexpr int spread(const node& like, int scalar) {

@@ -165,7 +165,8 @@ class sparse_updater {
       scatter.deferred = true;
       scatter.program.outputs.clear();
       for (int o = 0; o < 2; ++o)
-        if (const memory_ref& m = scatter.operands[o].memory; m.kind == memory_ref::slot) l_.slots[static_cast<std::size_t>(m.index)].last = step;
+        if (const memory_ref& m = scatter.operands[o].memory; m.kind == memory_ref::slot)
+          if (int& last = l_.slots[static_cast<std::size_t>(m.index)].last; last < step) last = step;
     }
   }
 

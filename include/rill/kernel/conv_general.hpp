@@ -281,7 +281,10 @@ image_conv as_image_conv(const attributes& at, const tensor_shape& x, const tens
   if (n == 2) along(0, d.in_h, d.k_h, d.out_h, d.stride_h, d.pad_top);
   along(n - 1, d.in_w, d.k_w, d.out_w, d.stride_w, d.pad_left);
   r.depthwise = g.groups > 1;
-  if (r.depthwise && (g.groups != d.in_c || g.groups != d.out_c || d.k_h * d.k_w > depthwise_taps)) r.kind = image_conv::none;
+  // Groups of channels, not of the batch.
+  const bool of_channels = !g.out_group_batch && g.lhs_group_batch == (r.kind == image_conv::filter_gradient) &&
+                           g.rhs_group_in == (r.kind == image_conv::input_gradient);
+  if (r.depthwise && (!of_channels || g.groups != d.in_c || g.groups != d.out_c || d.k_h * d.k_w > depthwise_taps)) r.kind = image_conv::none;
   return r;
 }
 template <class T>

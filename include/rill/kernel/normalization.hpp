@@ -109,12 +109,15 @@ template <class T, int R>
   const auto s = sums_along<T, R, 1>(n, [&](int r, std::int64_t i, auto l, wide<T>* t) { t[0] = get(x + r * n + i, l); });
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) mean[r] = wide<T>(to[r].mean = s.of[r][0] / static_cast<T>(n));
-  const auto d = sums_along<T, R, 1>(n, [&](int r, std::int64_t i, auto l, wide<T>* t) {
-    const wide<T> away = get(x + r * n + i, l) - mean[r];
-    t[0] = away * away;
+  const auto d = sums_along<T, R, 2>(n, [&](int r, std::int64_t i, auto l, wide<T>* t) {
+    t[0] = get(x + r * n + i, l) - mean[r];
+    t[1] = t[0] * t[0];
   });
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) to[r].squares = d.of[r][0];
+  for (int r = 0; r < R; ++r) {  // what the rounding of the first sum left over; a NaN passes
+    const T rest = d.of[r][0] / static_cast<T>(n), squares = d.of[r][1] - rest * d.of[r][0];
+    to[r].mean += rest, to[r].squares = squares < T(0) ? T(0) : squares;
+  }
 }
 /// f(r, size) for rows begin .. end-1 by four (size: a constant), then by one.
 template <class F>
@@ -254,6 +257,10 @@ void repeat(const wide_rows& w, const T* v, T* to) {
 /// Merges moments over `n` elements, whose sum of squares is `squares`, into those over `seen` others.
 template <class T>
 [[gnu::always_inline]] inline void merge(T seen, T n, const T& more_mean, const T& more_squares, T& mean, T& squares) {
+  if (seen == T(0)) {
+    mean = more_mean, squares = more_squares;
+    return;
+  }
   const T d = more_mean - mean;
   mean += d * (n / (seen + n));
   squares += more_squares + d * d * (seen * n / (seen + n));
@@ -447,7 +454,7 @@ void batch_norm_grad(std::int64_t outer, std::int64_t features, std::int64_t inn
   const T share = T(1) / static_cast<T>(outer * inner);
   for (std::int64_t k = 0; k < features; ++k) {
     const T inverse = T(1) / std::sqrt(variance[k] + epsilon);
-    if (dscale != nullptr) dscale[k] = product[k] * inverse;
+    if (dscale != nullptr) dscale[k] = outer * inner == 0 ? T(0) : product[k] * inverse;  // nothing has no variance
     if (doffset != nullptr) doffset[k] = sum[k];
     factor[k] = scale[k] * inverse, slope[k] = product[k] * inverse * inverse * share, sum[k] *= share;
   }

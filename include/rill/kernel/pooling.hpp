@@ -87,14 +87,14 @@ constexpr std::int64_t row_grain(std::int64_t elements) {
 /// Calls f(result row, pointers to the input rows of the window, their number, columns of the window) for each window.
 template <class T, class X, class F>
 void for_each_window(const pool2d_dims& d, const X& x, F&& f) {
-  const std::int64_t line = d.in_w * d.c;
-  const call_scratch<T> scratch(0, d.win_h * line + static_cast<std::int64_t>(sizeof(const T*) / sizeof(T)) * d.win_h);
+  const std::int64_t line = d.in_w * d.c, held = std::min(d.win_h, d.in_h);
+  const call_scratch<T> scratch(0, held * line + static_cast<std::int64_t>(sizeof(const T*) / sizeof(T)) * held);
   parallel_for(d.batch * d.out_h, row_grain(d.win_h * line), [&](std::int64_t r0, std::int64_t r1) {
     scratch.with_task_scratch([&](T* own) {
       for (std::int64_t r = r0; r < r1; ++r) {
         const window_range ys(r % d.out_h, d.stride_h, d.pad_top, d.win_h, d.in_h);
         const T** rows = reinterpret_cast<const T**>(own);
-        T* evaluated = own + static_cast<std::int64_t>(sizeof(const T*) / sizeof(T)) * d.win_h;
+        T* evaluated = own + static_cast<std::int64_t>(sizeof(const T*) / sizeof(T)) * held;
         for (std::int64_t y = ys.begin; y < ys.end; ++y)
           rows[y - ys.begin] = x.segment(r / d.out_h * d.in_h + y, 0, line, evaluated + (y - ys.begin) * line);
         for (std::int64_t ox = 0; ox < d.out_w; ++ox) {
@@ -113,21 +113,21 @@ template <class T, class X, class DY, class F, class E>
 void scatter_windows(const pool2d_dims& d, const X* x, const DY& dy, F&& f, const E& epilogue) {
   constexpr std::int64_t pointer = 8 / std::int64_t{sizeof(T)};
   const std::int64_t line = d.in_w * d.c, pitch = round_up(line, 16), dy_line = round_up(d.out_w * d.c, 16);
-  const std::int64_t pointers = round_up(pointer * d.win_h, 16);
-  const call_scratch<T> scratch(0, 2 * pointers + dy_line + (x != nullptr ? 2 : 1) * d.win_h * pitch);
+  const std::int64_t held = std::min(d.win_h, d.in_h), pointers = round_up(pointer * held, 16);
+  const call_scratch<T> scratch(0, 2 * pointers + dy_line + (x != nullptr ? 2 : 1) * held * pitch);
   parallel_for(d.batch, row_grain(d.in_h * line), [&](std::int64_t b0, std::int64_t b1) {
     scratch.with_task_scratch([&](T* own) {
       T** const sums = reinterpret_cast<T**>(own);
       const T** const rows = reinterpret_cast<const T**>(own + pointers);
       T* const gradients = own + 2 * pointers;
-      T* const waiting = gradients + dy_line;  // row y of the image in row y % win_h
-      T* const evaluated = waiting + d.win_h * pitch;
-      std::memset(waiting, 0, static_cast<std::size_t>(d.win_h * pitch) * sizeof(T));
+      T* const waiting = gradients + dy_line;  // row y of the image in row y % held
+      T* const evaluated = waiting + held * pitch;
+      std::memset(waiting, 0, static_cast<std::size_t>(held * pitch) * sizeof(T));
       for (std::int64_t b = b0; b < b1; ++b) {
         std::int64_t done = 0;
         const auto finish = [&](std::int64_t end) {
           for (; done < end; ++done) {
-            T* const row = waiting + done % d.win_h * pitch;
+            T* const row = waiting + done % held * pitch;
             for (std::int64_t xx = 0; xx < d.in_w; ++xx)
               for_each_channel_vector<T>(d.c, [&](auto l) {
                 l.emit(epilogue, (b * d.in_h + done) * d.in_w + xx, l.load(row + xx * d.c));
@@ -139,7 +139,7 @@ void scatter_windows(const pool2d_dims& d, const X* x, const DY& dy, F&& f, cons
           const window_range ys(oy, d.stride_h, d.pad_top, d.win_h, d.in_h);
           finish(ys.begin);
           for (std::int64_t y = ys.begin; y < ys.end; ++y) {
-            sums[y - ys.begin] = waiting + y % d.win_h * pitch;
+            sums[y - ys.begin] = waiting + y % held * pitch;
             if (x != nullptr) rows[y - ys.begin] = x->segment(b * d.in_h + y, 0, line, evaluated + (y - ys.begin) * pitch);
           }
           const T* g = dy.segment(b * d.out_h + oy, 0, d.out_w * d.c, gradients);

@@ -33,7 +33,7 @@ struct batch_normalization {
   constexpr V operator()(V x) const {
     if (V::front_end::failed(x)) return x;
     variable_scope scope(x, name);
-    const int rank = x.rank(), a = static_cast<int>(axis < 0 ? axis + rank : axis);
+    const int rank = x.rank(), a = axis < -rank || axis >= rank ? -1 : static_cast<int>(axis < 0 ? axis + rank : axis);
     if (a < 0 || a >= rank) return rill::detail::fail<ops::batch_norm_op>(x, "axis out of range", "axes are -rank .. rank-1");
     if (!is_floating(x.type())) return rill::detail::fail<ops::batch_norm_op>(x, "needs an operand of a floating dtype", "cast it");
     const std::int64_t features = x.shape()[a];

@@ -25,7 +25,7 @@ struct layer_norm {
     if (V::front_end::failed(x)) return x;
     variable_scope scope(x, name);
     const int rank = x.rank();
-    const auto place = [&](std::int64_t axis) { return static_cast<int>(axis < 0 ? axis + rank : axis); };
+    const auto place = [&](std::int64_t axis) { return axis < -rank || axis >= rank ? -1 : static_cast<int>(axis < 0 ? axis + rank : axis); };
     const int begin = place(begin_norm_axis), first = place(begin_params_axis);
     if (begin < 0 || begin >= rank || first < begin || first >= rank)
       return rill::detail::fail<ops::layer_norm_op>(x, "begin_norm_axis or begin_params_axis out of range", "parameters belong to the normalized axes");

@@ -61,7 +61,7 @@ namespace ops {
 struct featurewise : composition {
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
     const tensor_shape& s = in[0].shape;
-    const auto axis = static_cast<int>(at.i[0]);
+    const int axis = at.i[0] < s.rank() ? static_cast<int>(at.i[0]) : -1;
     if (!is_floating(in[0].type)) f.set("needs an operand of a floating dtype", "cast it", in[0]);
     else if (axis < 0 || axis >= s.rank()) f.set("the feature index is not an axis of the operand", "", in[0]);
     for (int k = 1; !f && k <= at.i[1]; ++k) {
