@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Worked examples of the documentation: XLA's broadcasting with dimensions, Clamp, ConvertElementType; the arithmetic of
-// TensorFlow 1.0 (division, remainder, rounding), absolute values of complex numbers, where of one and three arguments.
+// TensorFlow 1.0 (division, remainder, rounding), absolute values of complex numbers, where of one and three arguments; what
+// eager tensors look like in print; ranks, elements and rows of tensors.
 
 #include <doctest/doctest.h>
 
 #include <complex>
+#include <rill/eager/debugging.hpp>
 #include <rill/eager/indexing.hpp>
 
 using namespace rill;
@@ -56,6 +58,7 @@ TEST_CASE("documentation: XLA's broadcasting") {
 TEST_CASE("documentation: Clamp and ConvertElementType") {
   CHECK(list<int>(clamp(0, dt(tensor<int, 3>{-1, 5, 9}), 6)) == ints{0, 5, 6});
   CHECK(list<float>(cast_to(dt(tensor<int, 3>{0, 1, 2}), dtype::float32)) == std::vector<float>{0, 1, 2});
+  CHECK(list<float>(xla::convert_element_type<float>(tensor<int, 3>{0, 1, 2})) == std::vector<float>{0, 1, 2});
   CHECK(list<float>(cast_to(dt(tensor<int, 2>{16777217, 16777219}), dtype::float32)) == std::vector<float>{16777216, 16777220});  // to even
 }
 
@@ -81,4 +84,35 @@ TEST_CASE("documentation: abs of complex numbers, where") {
   const dt x = tensor<int, 3>{1, 2, 3}, y = tensor<int, 3>{10, 20, 30}, c = tensor<bool, 3>{true, false, true};
   CHECK(list<int>(where(c, x, y)) == ints{1, 20, 3});
   CHECK(list<std::int64_t>(where(c)) == std::vector<std::int64_t>{0, 2});
+}
+
+TEST_CASE("documentation: eager tensors in print") {
+  const tensor<int, 2, 2> a{{1, 2}, {3, 4}};
+  const dt b = add(dt(a), 1);
+  CHECK(repr(a) == "Tensor([[1 2]\n [3 4]], shape=(2, 2), dtype=int32)");
+  CHECK(repr(b) == "Tensor([[2 3]\n [4 5]], shape=(2, 2), dtype=int32)");
+  CHECK(repr(a * b) == "Tensor([[ 2  6]\n [12 20]], shape=(2, 2), dtype=int32)");
+  const dt x = tensor<float, 1, 1>{{2}};
+  CHECK("hello, " + to_string(matmul(x, x)) == "hello, [[4.]]");
+  CHECK(repr(x) == "Tensor([[2.]], shape=(1, 1), dtype=float32)");
+  CHECK(repr(dt(tensor<std::string, 1>{"Hello"})) == "Tensor([b'Hello'], shape=(1,), dtype=string)");
+  CHECK(repr(dt(tensor<float, 0, 2>())) == "Tensor([], shape=(0, 2), dtype=float32)");
+  CHECK(repr(dt(true)) == "Tensor(True, shape=(), dtype=bool)");
+  CHECK(repr(dt()) == "None");
+}
+
+TEST_CASE("documentation: ranks, elements, rows, columns") {
+  const dt scalar = tensor<std::complex<float>>{std::complex<float>(12.3F, -4.85F)}, vector = tensor<int, 5>{2, 3, 5, 7, 11};
+  const tensor<int, 3, 4> rows{{0, 1, 2, 3}, {10, 11, 12, 13}, {20, 21, 22, 23}};
+  const dt matrix = rows;
+  CHECK(scalar.rank() == 0);
+  CHECK(scalar.type() == dtype::complex64);
+  CHECK(dt(tensor<std::string>{"Elephant"}).shape() == tensor_shape{});
+  CHECK(rank_of(dt::zeros(dtype::float32, {10, 299, 299, 3})).item<int>() == 4);
+  CHECK(index(vector, 2).item<int>() == 5);
+  CHECK(index(matrix, 1, 2).item<int>() == 12);
+  CHECK(list<int>(index(matrix, 2)) == ints{20, 21, 22, 23});
+  CHECK(list<int>(index(matrix, all, 3)) == ints{3, 13, 23});
+  CHECK(list<int>(gather(matrix, dt(2))) == ints{20, 21, 22, 23});  // an index that was computed
+  CHECK(dt::zeros(dtype::float32, {matrix.shape()[1]}).shape() == tensor_shape{4});
 }

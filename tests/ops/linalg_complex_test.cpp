@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // qr, svd, eigenvalues and least squares of complex matrices: the identities that define them, matrices of low rank and with
-// equal values, derivatives of singular values and eigenvalues.
+// equal values, derivatives of values and of vectors.
 
 #include <doctest/doctest.h>
 
@@ -91,7 +91,7 @@ TEST_CASE("self-adjoint matrices") {
   CHECK(message_of([&] { svd(broken); }).find("Svd: matrix 1 of 2") == 0);
 }
 
-TEST_CASE("derivatives of values of complex matrices") {
+TEST_CASE("derivatives of decompositions of complex matrices") {
   const dynamic_tensor re = random_matrices<double>({3, 3}, 11), im = random_matrices<double>({3, 3}, 12);
   check_derivatives("eigenvalues", [](auto x, auto y) { const auto z = rill::complex(x, y); return self_adjoint_eigvals(z + adjoint(z)); }, {re, im});
   check_derivatives("singular values", [](auto x, auto y) { return svd(rill::complex(x, y), {.compute_uv = false}).s; }, {re, im}, false);
@@ -100,4 +100,17 @@ TEST_CASE("derivatives of values of complex matrices") {
     const auto [e, v] = self_adjoint_eig(z + adjoint(z));
     return rill::real(matmul(v * detail::as_type(expand_dims(exp(e * 0.3), -2), v.type()), v, {.adjoint_b = true}));
   }, {re, im});
+  const auto parts = [](const auto& z) { return rill::real(z) + rill::imag(z) * 0.5; };
+  const dynamic_tensor tall_re = random_matrices<double>({4, 3}, 13), tall_im = random_matrices<double>({4, 3}, 14);
+  check_derivatives("qr", [&](auto x, auto y) {
+    const auto [q, r] = qr(rill::complex(x, y));
+    return parts(q) + reduce_sum(parts(square(r)));
+  }, {tall_re, tall_im});
+  // what no choice of the vectors' phases changes
+  const auto of_vectors = [&](const dynamic_tensor& x, const dynamic_tensor& y) {
+    const auto [s, u, v] = svd(rill::complex(x, y));
+    return parts(matmul(scaled(u, exp(s * 0.3)), v, {.adjoint_b = true})) + reduce_sum(parts(square(matmul(scaled(u, s), u, {.adjoint_b = true}))));
+  };
+  check_derivatives("svd, tall", of_vectors, {tall_re, tall_im});
+  check_derivatives("svd, wide", of_vectors, {transpose(tall_re), transpose(tall_im)}, false);
 }

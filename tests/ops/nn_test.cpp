@@ -109,6 +109,16 @@ TEST_CASE("biases") {
   CHECK(crelu(tensor<float, 2>{1, -2}) == tensor<float, 4>{1, 0, 0, 2});
 }
 
+TEST_CASE("images of mean 0 and deviation 1") {
+  const double unit = 1 / std::sqrt(5.0);
+  check_close("standardized", per_image_standardization(tensor<float, 2, 2, 1>{{{0}, {2}}, {{4}, {6}}}), {-3 * unit, -unit, unit, 3 * unit}, 1e-6);
+  // the deviation counts as 1 / sqrt(number of elements) at least
+  check_close("dim", per_image_standardization(tensor<double, 1, 2, 1>{{{1}, {1.2}}}), {-0.1 * std::sqrt(2.0), 0.1 * std::sqrt(2.0)});
+  const auto both = per_image_standardization(tensor<std::uint8_t, 2, 1, 1, 2>{{{{7, 7}}}, {{{250, 252}}}});
+  CHECK(std::is_same_v<decltype(both), const tensor<float, any_rank>>);
+  check_close("bytes", both, {0, 0, -1, 1}, 1e-6);
+}
+
 TEST_CASE("gradients") {
   const dynamic_tensor x = noise({3, 4}, 1) * 2.0, z = noise({3, 4}, 2) * 0.5 + 0.5;
   check_derivatives("softmax", [](const dynamic_tensor& v) { return softmax(v, {.axis = 0}); }, {x});
@@ -119,6 +129,7 @@ TEST_CASE("gradients") {
   check_derivatives("poisson", [](const dynamic_tensor& v, const dynamic_tensor& l) { return log_poisson_loss(l, v, {true}); }, {x, z * 3.0 + 0.1});
   check_derivatives("l2_loss", [](const dynamic_tensor& v) { return square(l2_loss(v)); }, {x});
   check_derivatives("l2_normalize", [](const dynamic_tensor& v) { return l2_normalize(v, {0}); }, {x});
+  check_derivatives("images", [](const dynamic_tensor& v) { return per_image_standardization(v); }, {noise({2, 2, 3, 1}) * 2.0});
   check_derivatives("bias_add", [](const dynamic_tensor& v, const dynamic_tensor& b) { return square(bias_add(v, b, {image_layout::nchw})); },
                     {noise({2, 3, 2}), noise({3})});
   check_derivatives("crelu", [](const dynamic_tensor& v) { return square(crelu(v)); }, {x});

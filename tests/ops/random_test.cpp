@@ -42,8 +42,11 @@ constexpr double ks_limit = 1.95;  // exceeded by one sample in a thousand
 
 struct model {
   constexpr auto operator()(auto x) const {
+    const auto m = reduce_sum(x), k = cast_to(m, dtype::int32);
     return outputs(fetch("u", random_uniform(x, x.shape(), {.minval = -1})), fetch("n", random_normal(x, {3, 2})),
-                   fetch("t", truncated_normal(x, {100})), fetch("s", random_shuffle(x)));
+                   fetch("t", truncated_normal(x, {100})), fetch("s", random_shuffle(x)), fetch("m", m),
+                   fetch("rn", xla::rng_normal(m, m * 2.f, {20001})), fetch("ru", xla::rng_uniform(m, m + 1.f, {20001})),
+                   fetch("ri", xla::rng_uniform(k, k + 3, {300})));
   }
 };
 
@@ -66,6 +69,8 @@ TEST_CASE("uniform numbers") {
   double chi2 = 0;
   for (int c : count) chi2 += (c - 10000.0) * (c - 10000.0) / 10000.0;
   CHECK(chi2 < 22.5);  // 6 degrees of freedom, 1 in 1000
+  CHECK((xla::rng_uniform(-3, 4, {70000}, {.seed = 1}) == i));
+  CHECK((xla::rng_uniform(-2.F, 3.F, {40000}, {.seed = 5}) == f));
   CHECK_THROWS_AS(random_uniform<int>({3}, {.minval = 2, .maxval = 2}), invalid_argument);
   CHECK(random_uniform<float>({0, 3}).shape() == tensor_shape{0, 3});
 }
@@ -73,6 +78,7 @@ TEST_CASE("uniform numbers") {
 TEST_CASE("normal and truncated normal numbers") {
   const auto x = random_normal({50001}, {.mean = 2, .stddev = 3, .seed = 11});
   CHECK(ks(x, [](double v) { return phi((v - 2) / 3); }) < ks_limit);
+  CHECK((xla::rng_normal(2.F, 3.F, {50001}, {.seed = 11}) == x));
   const auto t = truncated_normal<double>({50000}, {.mean = -1, .stddev = 0.5, .seed = 11});
   CHECK(ks(t, [](double v) { return (phi((v + 1) / 0.5) - phi(-2)) / (phi(2) - phi(-2)); }) < ks_limit);
   for (double v : t.span()) REQUIRE(std::fabs(v + 1) <= 1.0);
@@ -140,9 +146,9 @@ TEST_CASE("the same for any number of threads, different for seeds and steps") {
 TEST_CASE("a model draws anew in every step and repeats with its seed") {
   tensor<float, dyn> x = random_uniform({7});
   graph::session<model, tensor<float, dyn>> a, b;
-  const auto [u1, n1, t1, s1] = a.run(x);
-  const auto [u2, n2, t2, s2] = a.run(x);
-  const auto [u3, n3, t3, s3] = b.run(x);
+  const auto [u1, n1, t1, s1, m1, rn1, ru1, ri1] = a.run(x);
+  const auto [u2, n2, t2, s2, m2, rn2, ru2, ri2] = a.run(x);
+  const auto [u3, n3, t3, s3, m3, rn3, ru3, ri3] = b.run(x);
   CHECK(u1.shape() == tensor_shape{7});
   CHECK_FALSE(u1 == u2);
   CHECK_FALSE(n1 == n2);
@@ -150,6 +156,20 @@ TEST_CASE("a model draws anew in every step and repeats with its seed") {
   CHECK(n1 == n3);
   CHECK(t1 == t3);
   for (float v : u1.span()) CHECK((v >= -1 && v < 1));
+  // XLA's RngNormal and RngUniform, of parameters that the model computes
+  const double m = m1();
+  const auto low = static_cast<std::int32_t>(m);
+  CHECK(ks(rn1, [&](double v) { return phi((v - m) / (2 * m)); }) < ks_limit);
+  CHECK(ks(ru1, [&](double v) { return v - m; }) < ks_limit);
+  for (float v : ru1.span()) REQUIRE((v >= m1() && v < m1() + 1));
+  int times[3] = {};
+  for (std::int32_t v : ri1.span()) {
+    REQUIRE((v >= low && v < low + 3));
+    ++times[v - low];
+  }
+  for (const int n : times) CHECK((n > 60 && n < 140));
+  CHECK_FALSE(rn1 == rn2);
+  CHECK(ri1 == ri3);
   std::vector<float> before(x.begin(), x.end()), after(s1.begin(), s1.end());
   std::sort(before.begin(), before.end());
   std::sort(after.begin(), after.end());

@@ -4,6 +4,7 @@
 
 #include "tensors.hpp"
 
+#include <rill/eager/gradient.hpp>
 #include <rill/eager/scan.hpp>
 #include <rill/expr/create.hpp>
 
@@ -172,6 +173,22 @@ TEST_CASE("reductions") {
   CHECK(reduce_variance(v)() == doctest::Approx(3.5));
   CHECK((reduce_std(v, {.axis = {1}}) == tensor<double, 2>{0.5, 1.5}));
   CHECK(reduce_euclidean_norm(tensor<double, 2>{3, 4})() == 5);
+}
+
+TEST_CASE("add_n: the towers of the documentation") {
+  const dynamic_tensor a = tensor<float, 2, 3>{{1, 2, 3}, {4, 5, 6}}, b = reshape(a, {3, 2}), product = matmul(a, b);
+  CHECK(to_string(product) == "[[22. 28.]\n [49. 64.]]");
+  CHECK(to_string(add_n({product, product})) == "[[ 44.  56.]\n [ 98. 128.]]");
+  CHECK((add_n({tensor<int, 2>{1, 2}, tensor<int, 2>{3, 4}, tensor<int, 2>{5, 6}}) == tensor<int, 2>{9, 12}));
+  CHECK((add_n(std::vector{tensor<double, 1>{7}}) == tensor<double, 1>{7}));
+  eager::gradient_tape tape;
+  tape.watch(a);
+  const auto g = tape.gradient(add_n({a, square(a), a}), a);
+  CHECK(to_string(g[0]) == "[[ 4.  6.  8.]\n [10. 12. 14.]]");
+  check_error<invalid_argument>([&] { add_n({a, b}); }, "AddN: tensors must be of one dtype and shape: got float32[2, 3] and float32[3, 2]");
+  check_error<invalid_argument>([&] { add_n({a, cast_to(a, dtype::int32)}); }, "AddN: tensors must be of one dtype and shape");
+  check_error<invalid_argument>([&] { add_n({dynamic_tensor(tensor<bool, 1>{true})}); }, "AddN: tensors must be of numbers: got bool[1]");
+  check_error<invalid_argument>([&] { add_n(std::vector<dynamic_tensor>{}); }, "AddN: the list holds no tensor");
 }
 
 TEST_CASE("moments") {

@@ -6,11 +6,26 @@
 ///
 ///   auto y = check_numerics(log(x), "log of x");       // invalid_argument: log of x : Tensor had NaN values
 ///   assert_equal(a, b, "a and b");
+///   repr(tensor<int, 2>{1, 2});                       // Tensor([1 2], shape=(2,), dtype=int32)
 
 #include "../kernel/debugging.hpp"
 #include "lift.hpp"
 
 namespace rill {
+
+/// The elements with shape and dtype, as TensorFlow prints an eager tensor; "None" for nothing.
+template <std::same_as<dynamic_tensor> D>
+std::string repr(const D& x, const print_options& o = {}) {
+  if (!x.has_value()) return "None";
+  std::string shape;
+  for (const std::int64_t n : x.shape()) shape += (shape.empty() ? "" : ", ") + std::to_string(n);
+  if (x.rank() == 1) shape += ",";
+  return "Tensor(" + to_string(x, o) + ", shape=(" + shape + "), dtype=" + std::string(name_of(x.type())) + ")";
+}
+template <expr::eager X>
+std::string repr(const X& x, const print_options& o = {}) {
+  return repr(dynamic_tensor(eager::lend(x)), o);
+}
 
 template <expr::eager X>
 auto print(const X& x, print_values_options o = {}) {

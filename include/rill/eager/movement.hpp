@@ -242,6 +242,10 @@ auto select(const C& pred, const A& on_true, const B& on_false) {
   return eager::lift_as<typename A::element_type>([](const auto& c, const auto& a, const auto& b) { return select(c, a, b); }, pred, on_true, on_false);
 }
 template <class To, expr::eager X>
+tensor<To, any_rank> convert_element_type(const X& x) {
+  return eager::lift_as<To>([](const auto& v) { return convert_element_type(v, dtype_v<To>); }, x);
+}
+template <class To, expr::eager X>
 tensor<To, any_rank> bitcast_convert_type(const X& x) {
   return eager::lift_as<To>([](const auto& v) { return bitcast_convert_type(v, dtype_v<To>); }, x);
 }

@@ -66,6 +66,11 @@ template <expr::eager X>
 auto l2_normalize(const X& x, const axis_list& axis = {}, double epsilon = 1e-12) {
   return eager::lift([&](const auto& v) { return l2_normalize(v, axis, epsilon); }, x);
 }
+template <expr::eager X>
+auto per_image_standardization(const X& image) {
+  using T = typename X::element_type;
+  return eager::lift_as<std::conditional_t<is_floating_v<T>, T, float>>([](const auto& v) { return per_image_standardization(v); }, image);
+}
 template <expr::eager X, expr::eager B>
 auto bias_add(const X& value, const B& bias, bias_add_options o = {}) {
   return eager::lift([&](const auto& v, const auto& b) { return bias_add(v, b, o); }, value, bias);

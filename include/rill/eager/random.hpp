@@ -56,7 +56,29 @@ constexpr symbol draw_node(symbol parameter, const attributes& at) {
   if constexpr (ops::random_op<D>::parameters == 1) return graph::emit<ops::random_op<D>>({parameter, seed, stream, step}, at);
   else return graph::emit<ops::random_op<D>>({seed, stream, step}, at);
 }
+/// Whether two parameters can be those of XLA's RngNormal or RngUniform.
+template <class Name>
+constexpr bool are_parameters(symbol p, symbol q, symbol& bad) {
+  if (p.id < 0 || q.id < 0) return bad = p.id < 0 ? p : q, false;
+  failure f;
+  if (p.type() != q.type() || p.rank() != 0 || q.rank() != 0) f.set("needs two scalars of one dtype", "", {p.type(), p.shape()}, {q.type(), q.shape()});
+  else if (!is_floating(p.type()) && !(Name::integers && is_integer(p.type()) && size_of(p.type()) <= 4))
+    f.set("numbers of this dtype cannot be drawn", Name::integers ? "floating dtypes and integers of up to 32 bits" : "floating dtypes", {p.type(), p.shape()});
+  if (f) bad = symbol::front_end::template fail<Name>(f, p);
+  return !f;
+}
 }  // namespace eager::detail
+
+namespace ops {
+struct rng_normal_name : function_name {
+  static constexpr auto name = "RngNormal";
+  static constexpr bool integers = false;
+};
+struct rng_uniform_name : function_name {
+  static constexpr auto name = "RngUniform";
+  static constexpr bool integers = true;
+};
+}  // namespace ops
 
 // ---- typed tensors ---------------------------------------------------------------------------------------------------
 
@@ -108,6 +130,19 @@ auto random_shuffle(const X& x, random_options o = {}) {
   return eager::lift([&](const dynamic_tensor& v) { return eager::detail::draw<ops::distribution::shuffle>(v, {}, o); }, x);
 }
 
+namespace xla {
+/// Normal numbers of a mean and a standard deviation (XLA's RngNormal).
+template <element T, std::size_t N>
+auto rng_normal(T mu, std::type_identity_t<T> sigma, const std::int64_t (&shape)[N], random_options o = {}) {
+  return random_normal<T>(shape, {.mean = static_cast<double>(mu), .stddev = static_cast<double>(sigma), .seed = o.seed, .step = o.step});
+}
+/// Uniform numbers of [a, b), of a's dtype (XLA's RngUniform); b <= a is refused where that is integral.
+template <element T, std::size_t N>
+auto rng_uniform(T a, std::type_identity_t<T> b, const std::int64_t (&shape)[N], random_options o = {}) {
+  return random_uniform<T>(shape, {.minval = static_cast<double>(a), .maxval = static_cast<double>(b), .seed = o.seed, .step = o.step});
+}
+}  // namespace xla
+
 /// Counts the steps of a seed: next(f) calls f(random_options) with a step that was not used before.
 class random_generator {
  public:
@@ -149,5 +184,25 @@ constexpr symbol multinomial(symbol logits, std::int64_t num_samples) {
       logits, ops::random_op<ops::distribution::multinomial>::make(dtype::int64, {num_samples}));
 }
 constexpr symbol random_shuffle(symbol x) { return eager::detail::draw_node<ops::distribution::shuffle>(x, {}); }
+
+namespace xla {
+/// XLA's RngNormal and RngUniform in a model: mu and sigma, a and b are scalars of one dtype, which is the result's; they may
+/// be computed, and the numbers can be differentiated by them.
+constexpr symbol rng_normal(symbol mu, symbol sigma, const tensor_shape& shape) {
+  symbol bad{};
+  if (!eager::detail::are_parameters<ops::rng_normal_name>(mu, sigma, bad)) return bad;
+  return rill::random_normal(mu, shape, {}, mu.type()) * sigma + mu;
+}
+constexpr symbol rng_uniform(symbol a, symbol b, const tensor_shape& shape) {
+  symbol bad{};
+  if (!eager::detail::are_parameters<ops::rng_uniform_name>(a, b, bad)) return bad;
+  if (is_integer(a.type())) {  // 53 random bits for at most 2^32 numbers
+    const symbol u = rill::random_uniform(a, shape, {}, dtype::float64), low = cast_to(a, dtype::float64);
+    return cast_to(floor(u * (cast_to(b, dtype::float64) - low)) + low, a.type());
+  }
+  const symbol y = rill::random_uniform(a, shape, {}, a.type()) * (b - a) + a;
+  return select(less(y, b), y, broadcast_to(a, shape));  // what was rounded up to b
+}
+}  // namespace xla
 
 }  // namespace rill

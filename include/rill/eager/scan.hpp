@@ -45,6 +45,18 @@ template <expr::eager X>
 auto reduce_logsumexp(const X& x, reduce_options o = {}) {
   return eager::lift([&](const auto& v) { return reduce_logsumexp(v, o); }, x);
 }
+template <class T, std::int64_t... E>
+tensor<T, any_rank> add_n(std::initializer_list<tensor<T, E...>> inputs) {
+  std::vector<dynamic_tensor> parts;
+  for (const auto& v : inputs) parts.push_back(eager::lend(v));
+  return eager::as_tensor<T>(add_n(parts));
+}
+template <class T, std::int64_t... E>
+tensor<T, any_rank> add_n(const std::vector<tensor<T, E...>>& inputs) {
+  std::vector<dynamic_tensor> parts;
+  for (const auto& v : inputs) parts.push_back(eager::lend(v));
+  return eager::as_tensor<T>(add_n(parts));
+}
 /// Index: the dtype of the result.
 template <class Index = std::int64_t, expr::eager X>
 tensor<Index, any_rank> count_nonzero(const X& x, reduce_options o = {}) {

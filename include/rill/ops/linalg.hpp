@@ -371,7 +371,6 @@ struct qr_op : linalg_op {
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a) {
     const tensor_shape s = a.shape();
     const std::int64_t m = s[s.rank() - 2], n = s[s.rank() - 1];
-    if (is_complex(a.type())) return grads(detail::fail<qr_op>(a, "has no gradient for complex matrices"));
     if (m < n || (at.i[0] != 0 && m != n))
       return grads(detail::fail<qr_op>(a, "has a gradient only for at least as many rows as columns, and full_matrices = false"));
     const shapes p = parts(at, s);
@@ -381,10 +380,13 @@ struct qr_op : linalg_op {
     const auto dq = linalg_part(dy, from, p.q), dr = linalg_part(dy, from, p.r);
     const auto qdq = detail::adjoint_times(q, dq), rdr = detail::times_adjoint(r, dr);
     const auto both = (qdq - adjoint(qdq)) + (rdr - adjoint(rdr));
+    auto lower = detail::keep_part(both, detail::matrix_part::lower);
+    // r's diagonal stays real, so that phases turn q alone; each is half of a difference that real matrices do not have
+    if (is_complex(a.type())) lower = lower - detail::keep_part(both * 0.5, detail::matrix_part::diagonal);
     const auto over_r = [&](auto x) {  // x r^-H
       return adjoint(matrix_triangular_solve(r, adjoint(x), {.lower = false}));
     };
-    const auto inner = matmul(q, dr + over_r(detail::keep_part(both, detail::matrix_part::lower)));
+    const auto inner = matmul(q, dr + over_r(lower));
     return grads(inner + over_r(dq - matmul(q, qdq)));
   }
 };
@@ -416,16 +418,20 @@ struct svd_op : linalg_op {
       const auto all = svd(a);
       return grads(detail::times_adjoint(all.u * expand_dims(detail::as_type(detail::real_of_value(ds), a.type()), -2), all.v));
     }
-    if (is_complex(a.type())) return grads(detail::fail<svd_op>(a, "has a gradient for complex matrices only where compute_uv = false"));
     if (at.i[1] != 0 && x[x.rank() - 1] != x[x.rank() - 2])
       return grads(detail::fail<svd_op>(a, "has no gradient with full_matrices unless matrices are square"));
     const auto du = linalg_part(dy, from, p.u), dv = linalg_part(dy, from, p.v);
     from = 0;
-    const auto s = linalg_part(y, from, p.s), u = linalg_part(y, from, p.u), v = linalg_part(y, from, p.v);
-    const auto f = detail::reciprocal_differences(s * s);
-    const auto row = expand_dims(s, -2), column = expand_dims(s, -1), inverse = detail::safe_reciprocal(s);
+    const auto s = detail::real_of_value(linalg_part(y, from, p.s)), u = linalg_part(y, from, p.u), v = linalg_part(y, from, p.v);
+    const auto wide = [&](auto real) { return detail::as_type(real, a.type()); };
+    const auto f = wide(detail::reciprocal_differences(s * s)), inverse = wide(detail::safe_reciprocal(s));
+    const auto row = wide(expand_dims(s, -2)), column = wide(expand_dims(s, -1));
     const auto udu = detail::adjoint_times(u, du), vdv = detail::adjoint_times(v, dv);
-    const auto inner = f * (udu - adjoint(udu)) * row + column * (f * (vdv - adjoint(vdv))) + detail::diagonal_matrices(ds);
+    const auto turn_u = udu - adjoint(udu), turn_v = vdv - adjoint(vdv);
+    auto inner = f * turn_u * row + column * (f * turn_v) + detail::diagonal_matrices(wide(detail::real_of_value(ds)));
+    // the phases of a column of u and of v: only their difference is determined by the matrix
+    if (is_complex(a.type()))
+      inner = inner + detail::keep_part((turn_u - turn_v) * expand_dims(inverse, -1) * 0.25, detail::matrix_part::diagonal);
     auto g = detail::times_adjoint(matmul(u, inner), v);
     g = g + detail::times_adjoint((du - matmul(u, udu)) * expand_dims(inverse, -2), v);
     return grads(g + detail::times_adjoint(u * expand_dims(inverse, -2), dv - matmul(v, vdv)));

@@ -1094,6 +1094,11 @@ constexpr V select(V pred, V on_true, V on_false) {
 }
 using rill::dynamic_slice;
 using rill::dynamic_update_slice;
+/// Each element as static_cast gives it in another dtype (XLA's ConvertElementType); integers to floats round to even.
+template <value V>
+constexpr V convert_element_type(V x, dtype new_element_type) {
+  return cast_to(x, new_element_type);
+}
 /// The bits of each element as another dtype of the same width (BitcastConvertType).
 template <value V>
 constexpr V bitcast_convert_type(V x, dtype type) {

@@ -2,7 +2,7 @@
 #pragma once
 /// \file
 /// Losses on logits, softmax over any axis, and what dense and convolutional layers are made of besides products: biases,
-/// concatenated rectifiers, L2 norms. Names, arguments and defaults are those of TensorFlow 1.8's tf.nn; moments are in
+/// concatenated rectifiers, L2 norms, images of mean 0. Names, arguments and defaults are those of TensorFlow 1.8's tf.nn; moments are in
 /// ops/scan.hpp, in_top_k in ops/sort.hpp, the element-wise activations in ops/unary.hpp.
 ///
 /// Operands are of a floating dtype; half and bfloat16 go through float32 where an op sums. Losses have the labels' shape
@@ -119,6 +119,14 @@ struct l2_loss_of : composition {
 };
 struct l2_normalized : l2_loss_of {
   static constexpr auto name = "L2Normalize";
+};
+struct standardized : composition {
+  static constexpr auto name = "PerImageStandardization";
+  static constexpr signature infer(const attributes&, const signature* in, failure& f) {
+    if (!is_floating(in[0].type) && !is_integer(in[0].type)) f.set("needs images of real numbers", "", in[0]);
+    else if (in[0].shape.rank() < 3) f.set("needs images [.., height, width, channels]", "", in[0]);
+    return in[0];
+  }
 };
 struct crelu_of : l2_loss_of {
   static constexpr auto name = "CRelu";
@@ -290,6 +298,21 @@ constexpr V l2_normalize(V x, const axis_list& axis = {}, double epsilon = 1e-12
   if (axis_mask(axis, x.rank()) < 0) return detail::fail<ops::l2_normalized>(x, "axis out of range", "axes are -rank .. rank-1");
   const V wide = detail::widened(x);
   return cast_like(wide * rsqrt(maximum(reduce_sum(square(wide), {axis, true}), epsilon)), x);
+}
+/// Images [.., height, width, channels], each less its mean and divided by its deviation, which counts as at least
+/// 1 / sqrt(number of elements), so that an image of one colour becomes 0 (tf.image.per_image_standardization). Integers give
+/// float32.
+template <value V>
+constexpr V per_image_standardization(V image) {
+  V bad{};
+  if (!detail::passes<ops::standardized>({image}, {}, bad)) return bad;
+  const V wide = is_floating(image.type()) ? detail::widened(image) : cast_to(image, dtype::float32);
+  const axis_list axes{-3, -2, -1};
+  const int r = image.rank();
+  const V centred = wide - reduce_mean(wide, {axes, true});
+  const V least = 1 / V::front_end::count(wide, image.shape()[r - 3] * image.shape()[r - 2] * image.shape()[r - 1]);
+  const V y = centred * rsqrt(maximum(reduce_mean(square(centred), {axes, true}), least));
+  return is_floating(image.type()) ? cast_like(y, image) : y;
 }
 /// value + bias, one number per channel: the last axis, or axis 1 in NCHW (tf.nn.bias_add).
 template <value V>

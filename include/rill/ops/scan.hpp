@@ -3,7 +3,7 @@
 /// \file
 /// Ops that combine elements one after the other along an axis: cumsum, cumprod, cummax, cummin, cumulative_logsumexp and
 /// the linear recurrence that their gradients are made of; reductions by a function of the caller's (XLA's Reduce); and the
-/// reductions that are compositions: reduce_logsumexp, count_nonzero, variances, norms, moments.
+/// reductions that are compositions: reduce_logsumexp, add_n, count_nonzero, variances, norms, moments.
 ///
 /// A scan has its operand's shape and dtype; `exclusive` leaves out the element itself, `reverse` begins at the end. half
 /// and bfloat16 are added up in float. Gradients of every order are right where elements are 0: none divides by them.
@@ -28,6 +28,10 @@ struct scan_options {
 using cumsum_options = scan_options;
 
 namespace ops {
+
+struct add_n_name : function_name {
+  static constexpr auto name = "AddN";
+};
 
 /// log(exp(a) + exp(b)) as a reducer.
 struct log_sum_exp {
@@ -295,6 +299,30 @@ constexpr V reduce_logsumexp(V x, reduce_options o = {}) {
   const V base = select(equal(most - most, zero), most, zero);  // infinities are not subtracted
   const V r = log(reduce_sum(exp(x - base), {o.axis, true})) + base;
   return o.keepdims ? r : reshape_to(r, ops::reduced_shape(x.shape(), axis_mask(o.axis, x.rank()), false));
+}
+/// The sum of tensors of one shape and dtype in a std::vector, a std::array or the like (tf.add_n).
+template <class List>
+  requires value<typename List::value_type>
+constexpr typename List::value_type add_n(const List& inputs) {
+  using V = typename List::value_type;
+  if (inputs.size() == 0) throw invalid_argument("AddN: the list holds no tensor");
+  V total = *inputs.begin();
+  bool first = true;
+  for (const V& x : inputs) {
+    if (V::front_end::failed(x)) return x;
+    failure f;
+    if (x.type() == dtype::string || x.type() == dtype::boolean) f.set("tensors must be of numbers", "", {x.type(), x.shape()});
+    else if (x.type() != total.type() || !(x.shape() == total.shape()))
+      f.set("tensors must be of one dtype and shape", "", {total.type(), total.shape()}, {x.type(), x.shape()});
+    if (f) return V::front_end::template fail<ops::add_n_name>(f, total);
+    if (!first) total = total + x;
+    first = false;
+  }
+  return total;
+}
+template <value V>
+constexpr V add_n(std::initializer_list<V> inputs) {
+  return add_n<std::initializer_list<V>>(inputs);
 }
 /// How many elements are not 0 (or false).
 template <value V>
