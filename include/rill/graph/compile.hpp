@@ -295,11 +295,13 @@ struct fixed_text {
 namespace detail {
 
 template <class... T>
-inline constexpr std::uint64_t ids[sizeof...(T)] = {id_of<T>...};
+struct ids {  // a class for nvcc's sake, which does not read a variable template here
+  static constexpr std::uint64_t value[sizeof...(T)] = {make_id<T>()...};
+};
 template <class... T>
 constexpr int find_id(op_list<T...>, std::uint64_t id) {
   for (int k = 0; k < static_cast<int>(sizeof...(T)); ++k)
-    if (ids<T...>[k] == id) return k;
+    if (ids<T...>::value[k] == id) return k;
   return -1;
 }
 template <class Ops>

@@ -74,6 +74,18 @@ constexpr bool depend(const step_desc& a, const step_desc& b) {
   return found;
 }
 
+/// Element j moves to place `to` before it. (In a constant, nvcc does not assign a step.)
+template <class T>
+constexpr void rise(std::vector<T>& v, std::size_t j, std::size_t to) {
+  const auto put = [&](std::size_t at, T&& x) {
+    std::destroy_at(&v[at]);
+    std::construct_at(&v[at], std::move(x));
+  };
+  T moved = std::move(v[j]);
+  for (; j > to; --j) put(j, std::move(v[j - 1]));
+  put(to, std::move(moved));
+}
+
 template <class = void>
 class scheduler {
  public:
@@ -89,11 +101,9 @@ class scheduler {
         if (worth_pairing(work[j]) && (best == 0 || work[j].at(usual) > work[best].at(usual)) && can_rise(j, i)) best = j;
       if (best == 0) continue;
       raise(best, i + 1);
-      const work_estimate w = work[best];
-      work.erase(work.begin() + static_cast<std::ptrdiff_t>(best));
-      work.insert(work.begin() + static_cast<std::ptrdiff_t>(i) + 1, w);
+      rise(work, best, i + 1);
       l_.steps[i].beside = true;
-      l_.steps[i].work = work[i], l_.steps[i + 1].work = w;
+      l_.steps[i].work = work[i], l_.steps[i + 1].work = work[i + 1];
       for (slot_desc& s : l_.slots)
         if (s.first == static_cast<int>(i) + 1) --s.first;
       ++i;
@@ -123,9 +133,7 @@ class scheduler {
       if (k == static_cast<int>(j)) return static_cast<int>(to);
       return k >= static_cast<int>(to) && k < static_cast<int>(j) ? k + 1 : k;
     };
-    step_desc s = l_.steps[j];
-    l_.steps.erase(l_.steps.begin() + static_cast<std::ptrdiff_t>(j));
-    l_.steps.insert(l_.steps.begin() + static_cast<std::ptrdiff_t>(to), s);
+    rise(l_.steps, j, to);
     for (step_desc& d : l_.steps)
       for (input_desc& in : d.program.inputs)
         if (in.memory.kind == memory_ref::deferred) in.memory.index = moved(in.memory.index);

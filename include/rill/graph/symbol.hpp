@@ -524,7 +524,7 @@ namespace graph {
 template <class>
 constexpr symbol cast_to(symbol x, dtype type) {
   if (x.id < 0 || x.type() == type) return x;
-  return visit_dtype(type, [&]<class T>(std::type_identity<T>) { return cast<T>(x); }, "cast");
+  return visit_dtype(type, [&](auto t) { return cast<typename decltype(t)::type>(x); }, "cast");
 }
 
 /// The number of elements as a scalar of the dtype; a run-time value when it depends on the batch.

@@ -152,8 +152,12 @@ void batch_matmul_op::run(const attributes& at, const operand_memory* in, const 
   namespace k = kernel::detail;
   if (out.size() == 0) return;
   const k::batch_product p = k::plan_batch(at, in[0].shape, in[1].shape, out.shape);
-  const auto with = [&]<class T>(std::type_identity<T>, auto&& multiply) { multiply(p, in[0].as<T>(), in[1].as<T>(), out.as<T>()); };
-  const auto narrow = [&]<class T>(std::type_identity<T>) {
+  const auto with = [&](auto t, auto&& multiply) {
+    using T = typename decltype(t)::type;
+    multiply(p, in[0].as<T>(), in[1].as<T>(), out.as<T>());
+  };
+  const auto narrow = [&](auto t) {
+    using T = typename decltype(t)::type;
     if (out.type == dtype::float32) k::multiply_narrow(p, in[0].as<T>(), in[1].as<T>(), out.as<float>());
     else k::multiply_narrow(p, in[0].as<T>(), in[1].as<T>(), out.as<T>());
   };

@@ -379,8 +379,8 @@ template <class T>
     std::memcpy(&a, even + x, sizeof(native));
     std::memcpy(&b, odd + x, sizeof(native));
     [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-      const native lower = __builtin_shufflevector(a, b, (I / 2 + I % 2 * w)...);
-      const native upper = __builtin_shufflevector(a, b, (w / 2 + I / 2 + I % 2 * w)...);
+      const native lower = shuffle<(I / 2 + I % 2 * w)...>(a, b);
+      const native upper = shuffle<(w / 2 + I / 2 + I % 2 * w)...>(a, b);
       std::memcpy(to + 2 * x, &lower, sizeof(native));
       std::memcpy(to + 2 * x + w, &upper, sizeof(native));
     }

@@ -15,6 +15,7 @@
 
 #include "../ops/signature.hpp"
 #include "parallel.hpp"
+#include "shuffle.hpp"
 
 namespace rill::kernel {
 
@@ -105,13 +106,6 @@ void repeat_run(const Word* from, std::int64_t n, std::int64_t times, Word* to) 
   }
 }
 
-#if defined(__has_builtin) && !defined(__CUDACC__)
-#if __has_builtin(__builtin_shufflevector)
-#define RILL_DETAIL_SHUFFLES 1
-#endif
-#endif
-#ifdef RILL_DETAIL_SHUFFLES
-#undef RILL_DETAIL_SHUFFLES
 /// Words that are moved in registers: as numbers, so many at a time.
 template <class Word>
 inline constexpr bool has_shuffles = std::is_trivially_copyable_v<Word> && sizeof(Word) <= 8;
@@ -138,8 +132,8 @@ struct lanes_of_words {
 template <int Bit, class V, int... I>
 [[gnu::always_inline]] inline void exchange_lanes(V& a, V& b, std::integer_sequence<int, I...>) {
   constexpr int n = sizeof...(I);
-  const V x = __builtin_shufflevector(a, b, ((I & Bit) == 0 ? I : n + (I ^ Bit))...);
-  b = __builtin_shufflevector(a, b, ((I & Bit) == 0 ? (I ^ Bit) : n + I)...);
+  const V x = shuffle<((I & Bit) == 0 ? I : n + (I ^ Bit))...>(a, b);
+  b = shuffle<((I & Bit) == 0 ? (I ^ Bit) : n + I)...>(a, b);
   a = x;
 }
 template <int Bit, class L>
@@ -166,7 +160,7 @@ void reverse_run(const Word* from, std::int64_t n, Word* to, std::integer_sequen
   std::int64_t c = 0;
   for (; c + L::count <= n; c += L::count) {
     const auto x = L::load(from - c - (L::count - 1));
-    const auto y = __builtin_shufflevector(x, x, (L::count - 1 - I)...);
+    const auto y = shuffle<(L::count - 1 - I)...>(x, x);
     std::memcpy(to + c, &y, sizeof y);
   }
   for (; c < n; ++c) to[c] = from[-c];
@@ -179,7 +173,7 @@ template <int S, int Part, class V, int... I>
   V y = x[0];
   const auto add = [&](auto source) __attribute__((always_inline)) {
     constexpr int s = source;
-    y = __builtin_shufflevector(y, x[s], ((Part * n + I) % S == s ? n + (Part * n + I) / S : s == 1 && (Part * n + I) % S == 0 ? (Part * n + I) / S : I)...);
+    y = shuffle<((Part * n + I) % S == s ? n + (Part * n + I) / S : s == 1 && (Part * n + I) % S == 0 ? (Part * n + I) / S : I)...>(y, x[s]);
   };
   [&]<int... K>(std::integer_sequence<int, K...>) { (add(std::integral_constant<int, K + 1>()), ...); }
   (std::make_integer_sequence<int, S - 1>());
@@ -191,7 +185,7 @@ template <int S, int Part, class V, int... I>
   V y = x[0];
   const auto add = [&](auto source) __attribute__((always_inline)) {
     constexpr int s = source;
-    y = __builtin_shufflevector(y, x[s], ((I * S + Part) / n == s ? n + (I * S + Part) % n : s == 1 && (I * S + Part) / n == 0 ? I * S + Part : I)...);
+    y = shuffle<((I * S + Part) / n == s ? n + (I * S + Part) % n : s == 1 && (I * S + Part) / n == 0 ? I * S + Part : I)...>(y, x[s]);
   };
   [&]<int... K>(std::integer_sequence<int, K...>) { (add(std::integral_constant<int, K + 1>()), ...); }
   (std::make_integer_sequence<int, S - 1>());
@@ -215,10 +209,6 @@ std::int64_t interleave(const Word* from, std::int64_t n, std::int64_t stride, W
   }
   return k;
 }
-#else
-template <class Word>
-inline constexpr bool has_shuffles = false;
-#endif
 
 /// to[r * to_stride + c] = from[r + c * from_stride].
 template <class Word>

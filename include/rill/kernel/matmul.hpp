@@ -24,6 +24,7 @@
 
 #include <rill/kernel/parallel.hpp>
 #include <rill/kernel/scratch.hpp>
+#include <rill/kernel/shuffle.hpp>
 #include <rill/kernel/xsimd.hpp>
 
 #include <algorithm>
@@ -571,8 +572,8 @@ template <class T>
     native u[std::size_t{w}];
     unroll<w / 2>([&](auto q) __attribute__((always_inline)) {
       [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-        u[2 * q] = __builtin_shufflevector(v[q], v[q + w / 2], (I % 2 == 0 ? I / 2 : w + I / 2)...);
-        u[2 * q + 1] = __builtin_shufflevector(v[q], v[q + w / 2], (w / 2 + (I % 2 == 0 ? I / 2 : w + I / 2))...);
+        u[2 * q] = shuffle<(I % 2 == 0 ? I / 2 : w + I / 2)...>(v[q], v[q + w / 2]);
+        u[2 * q + 1] = shuffle<(w / 2 + (I % 2 == 0 ? I / 2 : w + I / 2))...>(v[q], v[q + w / 2]);
       }
       (std::make_integer_sequence<int, w>{});
     });
@@ -963,8 +964,7 @@ template <class T>
         std::memcpy(&x, &v[i], sizeof(native));
         std::memcpy(&y, &v[i + s], sizeof(native));
         [&]<int... L>(std::integer_sequence<int, L...>) __attribute__((always_inline)) {
-          z = __builtin_shufflevector(x, y, ((L & s) == 0 ? L : w + L - s)...) +
-              __builtin_shufflevector(x, y, ((L & s) == 0 ? L + s : w + L)...);
+          z = shuffle<((L & s) == 0 ? L : w + L - s)...>(x, y) + shuffle<((L & s) == 0 ? L + s : w + L)...>(x, y);
         }
         (std::make_integer_sequence<int, w>{});
         std::memcpy(&v[i], &z, sizeof(native));

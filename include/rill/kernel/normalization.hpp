@@ -481,34 +481,29 @@ void batch_norm_grad(std::int64_t outer, std::int64_t features, std::int64_t inn
   });
 }
 
-namespace detail {
-template <class F>
-void float_or_double(dtype d, const F& f) {
-  if (d == dtype::float32) f(float());
-  else f(double());
-}
-}  // namespace detail
-
 }  // namespace rill::kernel
 
 namespace rill::ops {
 
 template <class>
 void layer_norm_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  kernel::detail::float_or_double(in[0].type, [&]<class T>(T) {
+  visit_float_or_double(in[0].type, [&](auto t) {
+    using T = typename decltype(t)::type;
     kernel::layer_norm<T>(in[0].shape[0], in[0].shape[1], in[0].as<T>(), in[1].as<T>(), in[2].as<T>(), static_cast<T>(at.f[0]), out.as<T>());
   });
 }
 template <class>
 void layer_norm_grad_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  kernel::detail::float_or_double(in[0].type, [&]<class T>(T) {
+  visit_float_or_double(in[0].type, [&](auto t) {
+    using T = typename decltype(t)::type;
     kernel::layer_norm_grad<T>(in[0].shape[0], in[0].shape[1], in[0].as<T>(), in[1].as<T>(), in[2].as<T>(), static_cast<T>(at.f[0]), out.as<T>(),
                                static_cast<T*>(out.more[0]), static_cast<T*>(out.more[1]));
   });
 }
 template <class>
 void batch_norm_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  kernel::detail::float_or_double(in[0].type, [&]<class T>(T) {
+  visit_float_or_double(in[0].type, [&](auto t) {
+    using T = typename decltype(t)::type;
     const tensor_shape& s = in[0].shape;
     const std::int64_t features = s[1];
     const kernel::detail::scratch_lease lease = kernel::detail::room_for<T>(2 * features);
@@ -521,7 +516,8 @@ void batch_norm_op::run(const attributes& at, const operand_memory* in, const re
 }
 template <class>
 void batch_norm_grad_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  kernel::detail::float_or_double(in[0].type, [&]<class T>(T) {
+  visit_float_or_double(in[0].type, [&](auto t) {
+    using T = typename decltype(t)::type;
     const tensor_shape& s = in[0].shape;
     const T* moments = in[3].as<T>();
     kernel::batch_norm_grad<T>(s[0], s[1], s[2], in[0].as<T>(), in[1].as<T>(), in[2].as<T>(), moments, moments + s[1], static_cast<T>(at.f[0]),

@@ -64,7 +64,10 @@ namespace rill::ops {
 template <class>
 void product_of_others_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
   const tensor_shape& s = out.shape;
-  visit_floating(out.type, [&]<class T>(std::type_identity<T>) { kernel::product_of_others(in[0].as<T>(), out.as<T>(), s[0], s[1], s[2]); }, name);
+  visit_floating(out.type, [&](auto t) {
+    using T = typename decltype(t)::type;
+    kernel::product_of_others(in[0].as<T>(), out.as<T>(), s[0], s[1], s[2]);
+  }, name);
 }
 
 }  // namespace rill::ops

@@ -227,8 +227,8 @@ template <class R, int Bit, class T, int W, int... I>
   typedef T vector __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(W))));
   const auto x = std::bit_cast<vector>(a.b[0].data);
   const auto y = std::bit_cast<vector>(b.b[0].data);
-  const auto here = __builtin_shufflevector(x, y, ((I & Bit) == 0 ? I : W + (I ^ Bit))...);
-  const auto there = __builtin_shufflevector(x, y, ((I & Bit) == 0 ? (I ^ Bit) : W + I)...);
+  const auto here = shuffle<((I & Bit) == 0 ? I : W + (I ^ Bit))...>(x, y);
+  const auto there = shuffle<((I & Bit) == 0 ? (I ^ Bit) : W + I)...>(x, y);
   using data = decltype(a.b[0].data);
   return R::combine(pack<T, W>(batch(std::bit_cast<data>(here))), pack<T, W>(batch(std::bit_cast<data>(there))));
 }

@@ -20,6 +20,7 @@
 
 #include "../core/dtype.hpp"
 #include "../ops/scalar.hpp"
+#include "shuffle.hpp"
 #include "xsimd.hpp"
 
 namespace rill {
@@ -829,12 +830,7 @@ template <int Step, class T, int W, std::size_t... I>
   else {
   typename vector_of<T, W>::type x;
   std::memcpy(&x, &a, sizeof(x));
-  typename vector_of<T, W>::type y;
-#if defined(__CUDACC__)  // nvcc's front end does not expand a pack in a builtin
-  for (int i = 0; i < W; ++i) y[i] = x[(i + Step) % W];
-#else
-  y = __builtin_shufflevector(x, x, (static_cast<int>(I) + Step) % W...);
-#endif
+  const auto y = kernel::detail::shuffle<(static_cast<int>(I) + Step) % W...>(x, x);
   pack<T, W> r;
   std::memcpy(&r, &y, sizeof(y));
   return r;
