@@ -462,9 +462,14 @@ struct model_does_not_fit {
   static constexpr bool value = false;
 };
 
+/// The passes for the CPU. What compiles for other machines names passes of its own.
+struct cpu_passes {
+  static constexpr image run(builder b) { return run_passes(std::move(b)); }
+};
+
 /// The constants of a model over inputs of the given types.
-template <class Model, class... Inputs>
-struct compiled {
+template <class Passes, class Model, class... Inputs>
+struct basic_compiled {
   using ops = typename detail::ops_of<Model>::type;
 
  private:
@@ -475,7 +480,7 @@ struct compiled {
     table<detail::roomy> contents;  ///< when they fit
   };
   static constexpr summary summarize() {
-    const image im = run_passes(trace<Model, Inputs...>());
+    const image im = Passes::run(trace<Model, Inputs...>());
     summary s;
     s.single_output = im.b.fetches.size() == 1 && im.b.fetches[0].name.view() == "output";
     if (im.b.first_failure) {
@@ -558,13 +563,16 @@ struct compiled {
  private:
   static constexpr auto frozen_ = [] {
     if constexpr (detail::fits_in(summary_.sizes, detail::roomy)) return detail::shrink<summary_.sizes>(summary_.contents);
-    else return detail::freeze<ops, summary_.sizes>(run_passes(trace<Model, Inputs...>()));
+    else return detail::freeze<ops, summary_.sizes>(Passes::run(trace<Model, Inputs...>()));
   }();
 
  public:
   /// A reference: clang writes a static member's constant once for each place that names it.
   static constexpr const auto& tables = frozen_;
 };
+
+template <class Model, class... Inputs>
+using compiled = basic_compiled<cpu_passes, Model, Inputs...>;
 
 // ---- canonical program types --------------------------------------------------------------------------------------------
 

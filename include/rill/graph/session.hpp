@@ -8,6 +8,8 @@
 ///   for (int i = 0; i < 300; ++i) auto [loss, _] = s.run(xs, ys);
 ///
 /// One session is used by one thread at a time. The batch may differ from run to run (the arena grows when it must).
+///
+/// Where the steps run is a policy: `session` is `basic_session<cpu_target, ...>`; <rill/cuda.hpp> has the one for a GPU.
 
 #include <memory>
 #include <tuple>
@@ -69,7 +71,10 @@ struct session_core {
     std::size_t k = 0;
     for (const variable_decl& d : tables.variables) {
       stored_variable& v = store.get(d.name, d.type, d.shape, d.trainable);
-      if (!v.initialized) initialize(v, d.init, options.seed);
+      if (!v.initialized) {
+        if (d.like < 0) initialize(v, d.init, options.seed);
+        else std::memcpy(v.data, variables[d.like], v.bytes), v.initialized = true;
+      }
       bind(k++, v.data);
     }
     prepare();
@@ -128,6 +133,13 @@ struct session_core {
     for (std::size_t k = 0; k < tables.fetches.size(); ++k) outputs[k] = address(c, tables.fetches[k].memory);
     ++steps_run;
   }
+  /// Where the elements of an input lie that steps read.
+  template <class X>
+  static const void* feed(std::size_t, const X& x) {
+    return x.data();
+  }
+  /// Output k of the last step, in the host's memory.
+  [[nodiscard]] const void* fetched(std::size_t k) const { return outputs[k]; }
   /// Copies output k out.
   void read(std::size_t k, void* to) const {
     const frozen_fetch& f = tables.fetches[k];
@@ -135,7 +147,7 @@ struct session_core {
     if (bytes != 0) std::memcpy(to, outputs[k], bytes);  // an empty tensor has no address to copy to
   }
 
- private:
+  /// Writes the scalars that differ from run to run.
   void set_parameters(const double* hyper) {
     std::size_t k = 0;
     for (const scalar_desc& s : tables.scalars) {
@@ -181,24 +193,38 @@ struct fetched<C, K> {
 
 }  // namespace detail
 
-template <class Model, class... Inputs>
-class session {
+/// Runs steps on the CPU. A target names what a session's memory and steps are made of: `core` (session_core, or what has
+/// its functions), the passes that compile a model, and the function that runs all steps of a compiled one.
+struct cpu_target {
+  using core = detail::session_core;
+  using run_function = void (*)(const step_context&);
+  using passes = cpu_passes;
+  template <class C>
+  static constexpr run_function run_all = &detail::run_all<C>;
+  template <class C>
+  static run_function run_all_traced() { return &detail::run_all_traced<C>; }
+};
+
+template <class Target, class Model, class... Inputs>
+class basic_session {
  public:
-  using code = compiled<Model, Inputs...>;
+  using code = basic_compiled<typename Target::passes, Model, Inputs...>;
 
   /// Binds to the variables of a store, by name; those that are missing are made, and those not yet initialised get the
   /// values of their initializers. `model` carries the values of its hyperparameters.
-  explicit session(variable_store& store, const Model& model = {}, session_options options = {})
-      : model_(model), core_{view_, options, variables_.data(), scalars_.data(), ranges_.data(), range_memory_.data(), outputs_.data(), loops_.data(), stacks_.data()} {
+  explicit basic_session(variable_store& store, const Model& model = {}, session_options options = {}, Target target = {})
+      : model_(model), target_(std::move(target)),
+        core_{view_, options, variables_.data(), scalars_.data(), ranges_.data(), range_memory_.data(), outputs_.data(), loops_.data(), stacks_.data()} {
     code::require();
+    if constexpr (requires { core_.use(target_); }) core_.use(target_);
     if constexpr (code::fits) core_.bind(store);
   }
   /// Owns its variables.
-  explicit session(const Model& model = {}, session_options options = {})
-      : session(std::make_unique<variable_store>(), model, options) {}
+  explicit basic_session(const Model& model = {}, session_options options = {}, Target target = {})
+      : basic_session(std::make_unique<variable_store>(), model, options, std::move(target)) {}
 
-  session(const session&) = delete;
-  session& operator=(const session&) = delete;
+  basic_session(const basic_session&) = delete;
+  basic_session& operator=(const basic_session&) = delete;
 
   /// Runs one step and returns the outputs in order: tensors (copies), `no_value` for ops, in std::tuple, nested as the model
   /// nested them. A model with a single unnamed output returns it as it is.
@@ -214,9 +240,10 @@ class session {
   }
 
   /// Runs one step; `output` then reads its results.
-  void step(const Inputs&... x) { start(&detail::run_all<code>, nullptr, x...); }
+  void step(const Inputs&... x) { start(Target::template run_all<code>, nullptr, x...); }
   void step(const run_options& o, const Inputs&... x) {
-    start(o.trace == nullptr ? &detail::run_all<code> : &detail::run_all_traced<code>, o.trace, x...);
+    if (o.trace == nullptr) step(x...);
+    else start(Target::template run_all_traced<code>(), o.trace, x...);
   }
 
   /// An output of the last step, by the name it is fetched under (a copy).
@@ -230,7 +257,7 @@ class session {
   /// The elements of output I of the last step, in the session's memory until the next step.
   template <std::size_t I>
   [[nodiscard]] const void* output() const {
-    return outputs_[I];
+    return core_.fetched(I);
   }
 
   /// The hyperparameters of the steps to come.
@@ -246,16 +273,17 @@ class session {
   using returned = detail::returned_t<Model, Inputs...>;
   static constexpr std::size_t fetch_count = code::tables.fetches.size();
 
-  session(std::unique_ptr<variable_store> store, const Model& model, session_options options)
-      : session(*store, model, options) {
+  basic_session(std::unique_ptr<variable_store> store, const Model& model, session_options options, Target target)
+      : basic_session(*store, model, options, std::move(target)) {
     own_ = std::move(store);
   }
 
-  void start(void (*steps)(const step_context&), tracer* trace, const Inputs&... x) {
+  void start(typename Target::run_function steps, tracer* trace, const Inputs&... x) {
     std::int64_t batch = -1;
     int position = 0;
     (check(x, position++, batch), ...);
-    const void* feeds[sizeof...(Inputs) + 1] = {static_cast<const void*>(x.data())..., nullptr};
+    std::size_t number = 0;
+    const void* feeds[sizeof...(Inputs) + 1] = {core_.feed(number++, x)..., nullptr};
     double hyper[max_hyperparameters] = {};
     int count = 0;
     for_each_hyperparameter(model_, [&](const hyperparameter& h) {
@@ -327,6 +355,7 @@ class session {
   const table_view view_{code::tables};
 
   Model model_;
+  [[no_unique_address]] Target target_;
   std::unique_ptr<variable_store> own_;
   std::array<void*, code::tables.variables.size()> variables_{};
   std::array<std::int64_t, 2 * code::tables.scalars.size()> scalars_{};
@@ -335,8 +364,12 @@ class session {
   std::array<const void*, fetch_count> outputs_{};
   std::array<loop_state, code::loop_count> loops_{};
   std::array<stack_state, code::tables.stacks.size()> stacks_{};
-  detail::session_core core_;
+  typename Target::core core_;
 };
+
+/// On the CPU.
+template <class Model, class... Inputs>
+using session = basic_session<cpu_target, Model, Inputs...>;
 
 }  // namespace graph
 }  // namespace rill

@@ -161,10 +161,6 @@ struct operand_type<C, S, 1, T> {
   using type = kernel::operand_reader<typename program_type<C, step_of<C, S>.prologue_b, group_kind::opaque, 1>::type, T>;
 };
 
-template <class T>
-void bind_operand(const step_context& c, const frozen_step& s, int k, std::int64_t columns, kernel::plain_operand<T>& o) {
-  o = {static_cast<const T*>(address(c, s.operands[k].memory)), columns};
-}
 inline void bind_reader(const step_context& c, const frozen_program& p, std::int64_t columns, const void** in,
                         std::int64_t* outer, std::int64_t* inner) {
   for (int k = 0; k < p.inputs; ++k) {
@@ -172,10 +168,15 @@ inline void bind_reader(const step_context& c, const frozen_program& p, std::int
     in[k] = address(c, d.memory), outer[k] = d.linear ? columns : 0, inner[k] = d.linear ? 1 : 0;
   }
 }
-template <class P, class T>
-void bind_operand(const step_context& c, const frozen_step& s, int k, std::int64_t columns, kernel::operand_reader<P, T>& r) {
-  r.columns = columns;
-  bind_reader(c, k == 0 ? s.prologue_a : s.prologue_b, columns, r.in, r.in_outer, r.in_inner);
+/// A plain operand or a reader, of whatever machine.
+template <class Operand>
+void bind_operand(const step_context& c, const frozen_step& s, int k, std::int64_t columns, Operand& o) {
+  if constexpr (requires { o.in_outer; }) {
+    o.columns = columns;
+    bind_reader(c, k == 0 ? s.prologue_a : s.prologue_b, columns, o.in, o.in_outer, o.in_inner);
+  } else {
+    o.data = static_cast<decltype(o.data)>(address(c, s.operands[k].memory)), o.ld = columns;
+  }
 }
 
 inline void bind_epilogue(const step_context& c, const frozen_step& s, std::int64_t columns, const void** in,

@@ -15,6 +15,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../core/dtype.hpp"
@@ -43,6 +44,25 @@ struct stored_variable {
   ~stored_variable() { ::operator delete(data, std::align_val_t{64}); }
 };
 
+/// The slot with a variable's moving average: "dense/kernel/ExponentialMovingAverage" (optimizers/moving_average.hpp).
+inline constexpr std::string_view moving_average_slot = "ExponentialMovingAverage";
+
+/// Where the values of a store's variables are while they are not in its own memory, as on a GPU.
+class variable_mirror {
+ public:
+  virtual ~variable_mirror() = default;
+  /// Brings the newest values to the store's memory: all, or those of one variable.
+  virtual void to_host() = 0;
+  virtual void to_host(const stored_variable& v) = 0;
+  /// Takes over the values in the store's memory.
+  virtual void from_host() = 0;
+
+ protected:
+  variable_mirror() = default;
+  variable_mirror(const variable_mirror&) = default;
+  variable_mirror& operator=(const variable_mirror&) = default;
+};
+
 class variable_store {
  public:
   /// The variable called `name`, or nullptr.
@@ -69,8 +89,23 @@ class variable_store {
   /// All variables, in order of creation.
   [[nodiscard]] const std::vector<std::unique_ptr<stored_variable>>& variables() const { return variables_; }
 
+  /// Before values are read that a session elsewhere may have written; nothing to do for sessions on the CPU.
+  void to_host() const {
+    if (mirror_) mirror_->to_host();
+  }
+  void to_host(const stored_variable& v) const {
+    if (mirror_) mirror_->to_host(v);
+  }
+  /// After values were written that a session elsewhere is to see.
+  void from_host() const {
+    if (mirror_) mirror_->from_host();
+  }
+  [[nodiscard]] variable_mirror* mirror() const { return mirror_.get(); }
+  void set_mirror(std::shared_ptr<variable_mirror> m) { mirror_ = std::move(m); }
+
  private:
   std::vector<std::unique_ptr<stored_variable>> variables_;
+  std::shared_ptr<variable_mirror> mirror_;  // before the variables that it knows go
 };
 
 }  // namespace rill::graph

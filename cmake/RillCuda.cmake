@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# rill::cuda: rill::rill for files that nvcc compiles, with the libraries of the CUDA toolkit that its headers call. Sets
+# RILL_HAS_CUDA where there is a compiler. With RILL_CUDA ON it is an error if there is none; with AUTO nothing is offered.
+include_guard(GLOBAL)
+if(NOT CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 75-real 90)  # and PTX of the newest for later ones
+endif()
+if(RILL_CUDA STREQUAL "AUTO")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(NOT CMAKE_CUDA_COMPILER)
+    return()
+  endif()
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit QUIET)
+set(RILL_HAS_CUDA ${CUDAToolkit_FOUND})
+if(NOT RILL_HAS_CUDA)
+  if(NOT RILL_CUDA STREQUAL "AUTO")
+    message(FATAL_ERROR "Rill: RILL_CUDA is ${RILL_CUDA}, but the CUDA toolkit was not found")
+  endif()
+  return()
+endif()
+
+add_library(rill_cuda INTERFACE)
+add_library(rill::cuda ALIAS rill_cuda)
+target_link_libraries(rill_cuda INTERFACE rill::rill CUDA::cudart)
+foreach(library IN ITEMS cublasLt cublas)
+  if(TARGET CUDA::${library})
+    target_link_libraries(rill_cuda INTERFACE CUDA::${library})
+  endif()
+endforeach()
