@@ -2,7 +2,7 @@
 # rill::cuda: rill::rill for files that nvcc compiles, with the libraries of the CUDA toolkit that its headers call. Sets
 # RILL_HAS_CUDA where there is a compiler. With RILL_CUDA ON it is an error if there is none; with AUTO nothing is offered.
 include_guard(GLOBAL)
-if(NOT CMAKE_CUDA_ARCHITECTURES)
+if(NOT CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
   set(CMAKE_CUDA_ARCHITECTURES 75-real 90)  # and PTX of the newest for later ones
 endif()
 if(RILL_CUDA STREQUAL "AUTO")

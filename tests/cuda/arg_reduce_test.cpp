@@ -8,7 +8,7 @@
 #include <rill/core/dtype.hpp>
 #include <rill/cuda/arg_reduce.cuh>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -17,7 +17,7 @@ using namespace rill;
 /// Small whole numbers, so that there are equals, and now and then a NaN.
 template <class T, bool Largest>
 void check(const tensor_shape& shape, int axis, bool nans) {
-  emulator::device device;
+  test::device device;
   std::mt19937 random(5);
   std::vector<T> x(static_cast<std::size_t>(shape.num_elements()));
   for (T& v : x) {

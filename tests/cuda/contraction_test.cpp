@@ -46,7 +46,8 @@ std::vector<double> product(std::int64_t m, std::int64_t n, std::int64_t k, bool
   return c;
 }
 
-template <class T, cuda::precision P = cuda::precision::float32>
+/// matmul, by the tiles that it chooses itself or by these.
+template <class T, cuda::precision P = cuda::precision::float32, class... Tiles>
 void check(int processors, std::int64_t m, std::int64_t n, std::int64_t k, bool ta, bool tb, std::size_t shift = 0) {
   CAPTURE(m);
   CAPTURE(n);
@@ -57,11 +58,12 @@ void check(int processors, std::int64_t m, std::int64_t n, std::int64_t k, bool 
   emulator::device device;
   device.set_processors(processors);
   auto a = whole<T>(static_cast<std::size_t>(m * k) + shift, 1), b = whole<T>(static_cast<std::size_t>(k * n) + shift, 2), bias = whole<T>(static_cast<std::size_t>(n), 3);
-  std::rotate(a.begin(), a.end() - static_cast<std::ptrdiff_t>(shift), a.end());
+  const cuda::plain_operand<T> left{a.data() + shift, ta ? m : k}, right{b.data() + shift, tb ? k : n};
   std::vector<T> y(static_cast<std::size_t>(m * n), T(-77.f)), z = y;
   cuda::tile_epilogue<biased<T>, T> e;
   e.input(1, bias.data(), 0), e.output(0, y.data(), n), e.output(1, z.data(), n), e.columns = n;
-  cuda::matmul<T, P>(device, m, n, k, ta, tb, cuda::plain_operand<T>{a.data() + shift, ta ? m : k}, cuda::plain_operand<T>{b.data() + shift, tb ? k : n}, e);
+  if constexpr (sizeof...(Tiles) == 0) cuda::matmul<T, P>(device, m, n, k, ta, tb, left, right, e);
+  else cuda::detail::contract_by_best(list<Tiles...>{}, device, m, n, k, cuda::detail::matrix_side(left, ta, left.ld), cuda::detail::matrix_side(right, !tb, right.ld), e, 1);
   a.erase(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(shift)), b.erase(b.begin(), b.begin() + static_cast<std::ptrdiff_t>(shift));
   const auto c = product(m, n, k, ta, tb, a, b);
   int wrong = 0;
@@ -71,17 +73,27 @@ void check(int processors, std::int64_t m, std::int64_t n, std::int64_t k, bool 
   }
   CHECK(wrong == 0);
 }
+template <class T, cuda::precision P, class... Tiles>
+void check_each(list<Tiles...>) {
+  (check<T, P, Tiles>(1, 130, 132, 36, false, true), ...);
+  (check<T, P, Tiles>(1, 67, 131, 33, true, false), ...);
+}
+template <class T, cuda::precision P = cuda::precision::float32>
+void check_tiles() {
+  check_each<T, P>(typename cuda::detail::maths_of<T, P>::type{});
+}
 
 TEST_CASE("products of any size in any transposition, with an epilogue") {
   for (const bool ta : {false, true})
     for (const bool tb : {false, true}) {
       check<float>(4, 65, 67, 33, ta, tb);
       check<float>(4, 64, 36, 20, ta, tb, 1);
-      check<float>(1, 130, 132, 24, ta, tb);  // large tiles
       check<float>(2, 12, 40, 640, ta, tb);   // in parts
       check<double>(2, 31, 70, 18, ta, tb);
       check<half>(2, 40, 44, 36, ta, tb);
     }
+  check_tiles<float>();
+  check_tiles<double>();
   check<float>(4, 1, 1, 1, false, false);
   check<float>(4, 5, 10, 700, false, false);  // narrow, in many parts
   check<float>(64, 3, 9, 4100, true, false);
@@ -95,10 +107,10 @@ TEST_CASE("products of the matrix units") {
   using cuda::precision;
   for (const bool ta : {false, true}) {
     check<float, precision::tf32>(4, 66, 68, 40, ta, !ta);
-    check<float, precision::half>(4, 33, 35, 35, ta, ta);
-    check<float, precision::bfloat16>(4, 33, 20, 64, ta, ta);
-    check<bfloat16>(1, 130, 129, 33, ta, !ta);
+    check<float, precision::bfloat16>(4, 33, 35, 64, ta, ta);
   }
+  check_tiles<float, precision::tf32>();
+  check_tiles<half>();
   check<half>(4, 3, 33, 530, false, false);
   // What rounding costs: no more than twice half a unit of 11 bits per product.
   std::mt19937 random(5);

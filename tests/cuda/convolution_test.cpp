@@ -29,20 +29,19 @@ std::vector<float> whole(std::int64_t n, unsigned seed) {
 }
 
 /// Runs `f` with the operands and the epilogue of the device and of the CPU, in that order.
-template <class F>
+template <bool Expression = false, class F>
 void same(const kernel::conv2d_dims& d, std::int64_t rows, std::int64_t columns, const std::vector<float>& a, std::int64_t a_row, const std::vector<float>& b,
-          std::int64_t b_row, bool expression, F&& f) {
+          std::int64_t b_row, F&& f) {
   CAPTURE(d.in_c);
   CAPTURE(d.out_c);
   CAPTURE(d.stride_h);
-  CAPTURE(expression);
   const auto bias = whole(columns, 8);
   std::vector<float> y(static_cast<std::size_t>(rows * columns), -7), want(y.size(), 7);
   cuda::tile_epilogue<biased, float> e;
   e.input(1, bias.data(), 0), e.output(0, y.data(), columns), e.columns = columns;
   kernel::tile_epilogue<biased, float> h;
   h.input(1, bias.data(), 0), h.output(0, want.data(), columns), h.columns = columns;
-  if (expression) {
+  if constexpr (Expression) {
     cuda::operand_reader<squared, float> p;
     kernel::operand_reader<squared, float> q;
     p.input(0, a.data(), a_row), q.input(0, a.data(), a_row);
@@ -62,23 +61,21 @@ TEST_CASE("a convolution and its gradients give what the CPU gives") {
     d.direct = true;
     const std::int64_t taps = d.k_h * d.k_w * d.in_c;
     const auto images = whole(d.batch * d.in_h * d.in_w * d.in_c, 1), filter = whole(taps * d.out_c, 2), dy = whole(d.batch * d.out_h * d.out_w * d.out_c, 3);
-    for (const bool expression : {false, true}) {
-      same(d, d.batch * d.out_h * d.out_w, d.out_c, images, d.in_w * d.in_c, filter, d.out_c, expression,
-           [&](const auto& a, const auto& b, const auto& e, const auto& p, const auto& q, const auto& h) {
-             cuda::conv2d<float>(device, d, a, b, e);
-             kernel::conv2d<float>(d, p, q, h);
-           });
-      same(d, d.batch * d.in_h * d.in_w, d.in_c, dy, d.out_w * d.out_c, filter, d.out_c, expression,
-           [&](const auto& a, const auto& b, const auto& e, const auto& p, const auto& q, const auto& h) {
-             cuda::conv2d_backprop_input<float>(device, d, a, b, e);
-             kernel::conv2d_backprop_input<float>(d, p, q, h);
-           });
-      same(d, taps, d.out_c, images, d.in_w * d.in_c, dy, d.out_w * d.out_c, expression,
-           [&](const auto& a, const auto& b, const auto& e, const auto& p, const auto& q, const auto& h) {
-             cuda::conv2d_backprop_filter<float>(device, d, a, b, e);
-             kernel::conv2d_backprop_filter<float>(d, p, q, h);
-           });
-    }
+    same(d, d.batch * d.out_h * d.out_w, d.out_c, images, d.in_w * d.in_c, filter, d.out_c,
+         [&](const auto& a, const auto& b, const auto& e, const auto& p, const auto& q, const auto& h) {
+           cuda::conv2d<float>(device, d, a, b, e);
+           kernel::conv2d<float>(d, p, q, h);
+         });
+    same(d, d.batch * d.in_h * d.in_w, d.in_c, dy, d.out_w * d.out_c, filter, d.out_c,
+         [&](const auto& a, const auto& b, const auto& e, const auto& p, const auto& q, const auto& h) {
+           cuda::conv2d_backprop_input<float>(device, d, a, b, e);
+           kernel::conv2d_backprop_input<float>(d, p, q, h);
+         });
+    same<true>(d, taps, d.out_c, images, d.in_w * d.in_c, dy, d.out_w * d.out_c,
+               [&](const auto& a, const auto& b, const auto& e, const auto& p, const auto& q, const auto& h) {
+                 cuda::conv2d_backprop_filter<float>(device, d, a, b, e);
+                 kernel::conv2d_backprop_filter<float>(d, p, q, h);
+               });
   }
 }
 

@@ -12,7 +12,7 @@
 #include <rill/ops/random.hpp>
 #include <rill/ops/unary.hpp>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -50,7 +50,7 @@ TEST_CASE("division by multiplication is division") {
 }
 
 TEST_CASE("a flat map gives what the CPU gives, for any size and alignment") {
-  emulator::device device;
+  test::device device;
   using P = chain<x, x>;
   const float half = 0.5f, zero = 0;
   for (const std::int64_t n : {0, 1, 3, 4, 5, 7, 8, 31, 1023, 4099, 70001})
@@ -72,7 +72,7 @@ TEST_CASE("a flat map gives what the CPU gives, for any size and alignment") {
 }
 
 TEST_CASE("a map over strides and broadcasts gives what the CPU gives") {
-  emulator::device device;
+  test::device device;
   using P = chain<t, t>;
   const float half = 0.5f, zero = 0;
   const auto a = numbers(5000, 1), b = numbers(5000, 2), c = numbers(5000, 3);

@@ -7,7 +7,7 @@
 
 #include <rill/cuda/normalization.cuh>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -52,7 +52,7 @@ struct oracle {
 };
 
 TEST_CASE("layer normalization and its gradients are those of double loops") {
-  emulator::device device;
+  test::device device;
   const std::int64_t shapes[][2] = {{1, 1}, {5, 7}, {40, 32}, {3, 257}, {130, 64}, {2, 1000}, {1, 17000}};
   for (const auto& shape : shapes) {
     const std::int64_t rows = shape[0], n = shape[1];
@@ -72,7 +72,7 @@ TEST_CASE("layer normalization and its gradients are those of double loops") {
 }
 
 TEST_CASE("batch normalization and its gradients are those of double loops") {
-  emulator::device device;
+  test::device device;
   const std::int64_t shapes[][3] = {{40, 5, 1}, {300, 64, 1}, {33, 33, 1}, {3, 4, 49}, {2, 3, 256}, {1, 2, 1030}, {1, 1, 20000}, {7000, 3, 1}};
   for (const auto& shape : shapes) {
     const std::int64_t outer = shape[0], features = shape[1], inner = shape[2];

@@ -12,7 +12,7 @@
 #include <rill/ops/comparison.hpp>
 #include <rill/ops/unary.hpp>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -58,7 +58,7 @@ kernel::nest<N> dense(const problem& p, std::int64_t* results, std::int64_t* siz
 }
 
 template <class P, class R, class T>
-void compare(emulator::device& device, const problem& p, const void* const* in, double tolerance, std::uint64_t numbers = 0) {
+void compare(test::device& device, const problem& p, const void* const* in, double tolerance, std::uint64_t numbers = 0) {
   std::int64_t results = 0, size = 0;
   const auto n = dense<kernel::operands_v<P>>(p, &results, &size);
   const auto m = static_cast<std::size_t>(results) + 1;
@@ -82,7 +82,7 @@ std::vector<float> numbers(std::size_t n) {
 }
 
 TEST_CASE("a reduction gives what the CPU gives, whatever is reduced") {
-  emulator::device device;
+  test::device device;
   const auto x = numbers(20000);
   const float by = 1.25f;
   const problem problems[] = {
@@ -105,7 +105,7 @@ TEST_CASE("a reduction gives what the CPU gives, whatever is reduced") {
 }
 
 TEST_CASE("reductions of other types, and NaN") {
-  emulator::device device;
+  test::device device;
   auto x = numbers(3000);
   std::vector<half> h(3000);
   std::vector<std::int8_t> b(3000);
@@ -129,7 +129,7 @@ TEST_CASE("reductions of other types, and NaN") {
 }
 
 TEST_CASE("sums of many numbers stay accurate, and use the whole device") {
-  emulator::device device;
+  test::device device;
   std::vector<float> x(400000, 0.1f);
   const void* in[] = {x.data()};
   const kernel::nest<2> n{1, {400000}, {{1}, {0}}};

@@ -8,7 +8,7 @@
 #include <rill/core/dtype.hpp>
 #include <rill/cuda/softmax.cuh>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -48,7 +48,7 @@ std::vector<double> log_softmax_of(const problem& p, const std::vector<T>& x) {
 }
 
 TEST_CASE("softmax, cross-entropy and their gradients are those of double loops") {
-  emulator::device device;
+  test::device device;
   for (const problem& p : problems) {
     CAPTURE(p.rows);
     CAPTURE(p.columns);
@@ -97,18 +97,18 @@ TEST_CASE("softmax, cross-entropy and their gradients are those of double loops"
 }
 
 TEST_CASE("labels that name no class give NaN, and no one else does") {
-  emulator::device device;
+  test::device device;
   const std::int64_t rows = 4, columns = 6;
   const auto x = numbers<float>(rows * columns, 5);
-  const std::int32_t labels[] = {0, 6, -1, 5};
+  const std::vector<std::int32_t> labels{0, 6, -1, 5};
   std::vector<float> loss(4), grad(24);
-  cuda::sparse_softmax_cross_entropy(device, rows, columns, x.data(), labels, loss.data(), grad.data());
+  cuda::sparse_softmax_cross_entropy(device, rows, columns, x.data(), labels.data(), loss.data(), grad.data());
   for (std::size_t i = 0; i < 24; ++i) CHECK(std::isnan(grad[i]) == (i / 6 == 1 || i / 6 == 2));
   for (std::size_t i = 0; i < 4; ++i) CHECK(std::isnan(loss[i]) == (i == 1 || i == 2));
 }
 
 TEST_CASE("softmax of halves and doubles") {
-  emulator::device device;
+  test::device device;
   const problem p{3, 136};
   const auto h = numbers<half>(p.rows * p.columns, 6);
   const auto d = numbers<double>(p.rows * p.columns, 7);

@@ -9,7 +9,7 @@
 #include <rill/cuda/tensor.cuh>
 #include <rill/expr/eager.hpp>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -18,7 +18,7 @@ using cuda::to;
 using rill::to;
 
 template <class T, std::int64_t... E>
-using on_device = cuda::basic_tensor<emulator::device, T, E...>;
+using on_device = cuda::basic_tensor<test::device, T, E...>;
 
 tensor<float, dyn, dyn> numbers(std::int64_t rows, std::int64_t columns, unsigned seed) {
   std::mt19937 random(seed);
@@ -35,7 +35,7 @@ double distance(const tensor<float, any_rank>& a, const tensor<float, any_rank>&
 }
 
 TEST_CASE("expressions of device tensors are one kernel and give the host's elements") {
-  emulator::device device;
+  test::device device;
   const auto a = numbers(7, 33, 1), b = numbers(7, 33, 2);
   const tensor<float, 33> row = reduce_sum(numbers(5, 33, 3), axis<0>);
   const auto x = to(a, device), y = to(b, device);
@@ -56,7 +56,7 @@ TEST_CASE("expressions of device tensors are one kernel and give the host's elem
 }
 
 TEST_CASE("a device tensor owns its elements") {
-  emulator::device device;
+  test::device device;
   {
     auto x = to(tensor<float, 3>{1, 2, 3}, device);
     auto copy = x;
@@ -77,7 +77,7 @@ TEST_CASE("a device tensor owns its elements") {
     CHECK(static_cast<float>(reduce_max(x)) == 9);
     CHECK_THROWS_WITH_AS(static_cast<void>(static_cast<float>(x)), "a tensor of shape [3] is not one element", invalid_argument);
     CHECK_THROWS_AS((on_device<float, 4>(d * 2)), invalid_argument);
-    emulator::device other;
+    test::device other;
     const auto far = to(tensor<float, 3>{1, 1, 1}, other);
     CHECK_THROWS_WITH_AS(eval(x + far), "operands live on different devices: bring them together with to(x, gpu(k))", invalid_argument);
     CHECK(to(eval(x + to(far, device)), cpu) == tensor<float, 3>{8, 9, 10});
@@ -88,7 +88,7 @@ TEST_CASE("a device tensor owns its elements") {
 }
 
 TEST_CASE("reductions, products and the like of device tensors") {
-  emulator::device device;
+  test::device device;
   const auto a = numbers(9, 34, 1), b = numbers(34, 5, 2);
   const auto x = to(a, device), y = to(b, device);
   CHECK(distance(to(reduce_sum(x * x, axis<1>), cpu), tensor<float, dyn>(reduce_sum(a * a, axis<1>))) < 1e-4);

@@ -7,7 +7,7 @@
 
 #include <rill/cuda/transpose.cuh>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -25,7 +25,7 @@ T number(std::size_t i) {
 
 template <class T>
 void check(const tensor_shape& shape, const std::vector<int>& order, std::size_t shift = 0) {
-  emulator::device device;
+  test::device device;
   const auto size = static_cast<std::size_t>(shape.num_elements());
   std::vector<T> x(size + shift), y(size + shift + 1, number<T>(7)), want(y);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = number<T>(i);
@@ -70,7 +70,7 @@ TEST_CASE("transposes of all widths move every element to its place") {
 }
 
 TEST_CASE("nests with strides that broadcast, reverse and skip") {
-  emulator::device device;
+  test::device device;
   std::vector<std::int32_t> x(60), y(200, -1), want(200, -1);
   std::iota(x.begin(), x.end(), 0);
   kernel::copy_nest n;  // [3, 4, 5] with its middle reversed, every second of the last, twice in front

@@ -7,10 +7,10 @@
 ///   matmul<float>(device, m, n, k, false, true, plain_operand<float>{a, k}, plain_operand<float>{b, k}, epilogue);
 ///   matmul<float, precision::tf32>(device, ...);
 ///
-/// A block computes a tile of C, of a size that leaves no processor without one: 128 x 128, 64 x 64, or 128 x 32 for narrow
-/// results. Slices of A and B wait in shared memory, the next while the present one is multiplied; a thread keeps its
-/// part of the tile in registers. Where there are too few tiles for the device, k is cut in parts whose sums a second kernel
-/// adds in order: a result does not depend on what runs when, and is the same for the same sizes on the same device.
+/// A block computes a tile of C: of 128 x 128, 128 x 64, 64 x 64 or 128 x 32 elements the size that promises to be fastest.
+/// Slices of A and B wait in shared memory, the next while the present one is multiplied; a thread keeps its part of the tile
+/// in registers. Where there are too few tiles for the device, k is cut in parts whose sums a second kernel adds in order: a
+/// result does not depend on what runs when, and is the same for the same sizes on the same device.
 ///
 /// Precision: float is multiplied and summed as such unless the caller allows less. Then products are those of the rounded
 /// operands, exact, and sums are float: tf32 keeps 11 bits (relative error of an operand 2^-12), half 11 bits within its
@@ -513,13 +513,21 @@ void launch_contraction(Device& device, const A& a, const B& b, const E& e, std:
                   {.blocks = u(tiles_of<Math>(m, n)), .blocks_y = u(along_y - first < 65535 ? along_y - first : 65535), .threads = Math::threads});
 }
 
-/// In one go, or in parts where there are too few tiles for the device and k is long enough to be worth a second kernel.
+/// How long the parts are that k is cut in: all of it, but where tiles leave processors without work and k is worth a second
+/// kernel.
+template <class Math>
+std::int64_t part_of(std::int64_t tiles, std::int64_t k, std::int64_t count, std::int64_t processors) {
+  constexpr std::int64_t shortest = 128;
+  if (count > 1 || k < 4 * shortest || tiles >= processors) return k;
+  const std::int64_t wanted = pieces(2 * processors, tiles), most = k / shortest;
+  return pieces(pieces(k, wanted < most ? wanted : most), Math::depth) * Math::depth;
+}
+
 template <class Math, class A, class B, class E, class Device>
 void contract_by(Device& device, std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& e, std::int64_t count) {
   using S = typename Math::sum;
-  constexpr std::int64_t V = group_size<S>, shortest = 128;
-  const std::int64_t wanted = pieces(2 * device.processors(), tiles_of<Math>(m, n)), most = k / shortest;
-  const std::int64_t part = count > 1 || k < 4 * shortest || wanted < 2 ? k : pieces(pieces(k, wanted < most ? wanted : most), Math::depth) * Math::depth;
+  constexpr std::int64_t V = group_size<S>;
+  const std::int64_t part = part_of<Math>(tiles_of<Math>(m, n), k, count, device.processors());
   if (part >= k) return launch_contraction<Math>(device, a, b, e, m, n, k, k, count);
   const std::int64_t parts = pieces(k, part), row = pieces(n, V) * V;
   store_epilogue<S> partial;
@@ -532,51 +540,60 @@ void contract_by(Device& device, std::int64_t m, std::int64_t n, std::int64_t k,
                 {.blocks = u(pieces(m * (row / V), 256 >> bits)), .threads = 256});
 }
 
-/// How results of type T from operands of type F are computed: large, small and narrow tiles.
+/// The tiles there are for operands of type F.
 template <class F, precision P>
-struct math_of;
+struct maths_of;
 template <>
-struct math_of<float, precision::float32> {
-  using large = scalar_math<float, 4, 2, 2, 2>;
-  using small = scalar_math<float, 4, 2, 1, 1>;
-  using narrow = scalar_math<float, 8, 1, 1, 1>;
+struct maths_of<float, precision::float32> {
+  using type = expr::list<scalar_math<float, 4, 2, 2, 2>, scalar_math<float, 4, 2, 2, 1>, scalar_math<float, 4, 2, 1, 1>, scalar_math<float, 8, 1, 1, 1>>;
 };
 template <precision P>
-struct math_of<double, P> {
-  using small = scalar_math<double, 4, 2, 2, 2>;
-  using large = small;  // of double, a thread's share of a larger one does not fit its registers
-  using narrow = scalar_math<double, 8, 1, 2, 2>;
+struct maths_of<double, P> {  // a thread's share of larger ones does not fit its registers
+  using type = expr::list<scalar_math<double, 4, 2, 2, 2>, scalar_math<double, 8, 1, 2, 2>>;
 };
 template <mma_type K>
-struct math_of_unit {
-  using large = matrix_math<K, 2, 4, 4, 4>;
-  using small = matrix_math<K, 2, 4, 2, 2>;
-  using narrow = matrix_math<K, 4, 2, 2, 2>;
+struct unit_maths {
+  using type = expr::list<matrix_math<K, 2, 4, 4, 4>, matrix_math<K, 4, 2, 2, 4>, matrix_math<K, 2, 4, 2, 2>, matrix_math<K, 4, 2, 2, 2>>;
 };
 template <>
-struct math_of<float, precision::tf32> : math_of_unit<mma_type::tf32> {};
+struct maths_of<float, precision::tf32> : unit_maths<mma_type::tf32> {};
 template <>
-struct math_of<float, precision::half> : math_of_unit<mma_type::half> {};
+struct maths_of<float, precision::half> : unit_maths<mma_type::half> {};
 template <>
-struct math_of<float, precision::bfloat16> : math_of_unit<mma_type::bfloat16> {};
+struct maths_of<float, precision::bfloat16> : unit_maths<mma_type::bfloat16> {};
 template <precision P>
-struct math_of<half, P> : math_of_unit<mma_type::half> {};
+struct maths_of<half, P> : unit_maths<mma_type::half> {};
 template <precision P>
-struct math_of<bfloat16, P> : math_of_unit<mma_type::bfloat16> {};
+struct maths_of<bfloat16, P> : unit_maths<mma_type::bfloat16> {};
 
-/// C(i, j) = sum over k of A(i, k) B(k, j), for sides of any kind; `count` such products where these are batches. Throws resource_exhausted from 2^31 rows, columns or terms.
+/// What a product costs with these tiles: how many of them a processor computes, one after the other, at a pace that grows with
+/// their size - a thread with 8 x 8 results reads 1/4 number for each product, one with 4 x 4 reads 1/2.
+template <class Math>
+double cost_of(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t count, std::int64_t processors) {
+  constexpr int share = Math::rows * Math::columns / Math::threads;
+  constexpr double pace = share >= 64 ? 1 : share >= 32 ? 0.85 : 0.65;
+  const std::int64_t tiles = tiles_of<Math>(m, n), part = part_of<Math>(tiles, k, count, processors), parts = part >= k ? 1 : pieces(k, part);
+  return static_cast<double>(pieces(count * tiles * parts, processors)) / static_cast<double>(parts) * (Math::rows * Math::columns) / pace;
+}
+template <class... Math, class A, class B, class E, class Device>
+void contract_by_best(expr::list<Math...>, Device& device, std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& e, std::int64_t count) {
+  const double costs[] = {cost_of<Math>(m, n, k, count, device.processors())...};
+  std::size_t best = 0, at = 0;
+  for (std::size_t i = 1; i < sizeof...(Math); ++i)
+    if (costs[i] < costs[best]) best = i;
+  ((at++ == best ? contract_by<Math>(device, m, n, k, a, b, e, count) : void()), ...);
+}
+
+/// C(i, j) = sum over k of A(i, k) B(k, j), for sides of any kind; `count` such products where these are batches. Throws
+/// resource_exhausted from 2^31 rows, columns, terms or products.
 template <precision P, class A, class B, class E, class Device>
 void contract(Device& device, std::int64_t m, std::int64_t n, std::int64_t k, const A& a, const B& b, const E& e, std::int64_t count = 1) {
-  using math = math_of<typename A::type, P>;
   constexpr std::int64_t limit = (std::int64_t{1} << 31) - 128;
   if (m <= 0 || n <= 0) return;
-  if (m > limit || n > limit || k > limit || count > limit || tiles_of<typename math::narrow>(m, n) > limit)
+  if (m > limit || n > limit || k > limit || count > limit || pieces(m, 64) * pieces(n, 32) > limit)
     throw resource_exhausted("contraction on a device: " + std::to_string(m) + " x " + std::to_string(n) + " sums of " + std::to_string(k) +
                              " terms; none of these may reach 2^31");
-  if (n <= math::narrow::columns) contract_by<typename math::narrow>(device, m, n, k, a, b, e, count);
-  else if (!std::is_same_v<typename math::large, typename math::small> && count * tiles_of<typename math::large>(m, n) >= device.processors())
-    contract_by<typename math::large>(device, m, n, k, a, b, e, count);
-  else contract_by<typename math::small>(device, m, n, k, a, b, e, count);
+  contract_by_best(typename maths_of<typename A::type, P>::type{}, device, m, n, k, a, b, e, count);
 }
 
 }  // namespace detail

@@ -135,10 +135,7 @@ struct pooling_kernel {
         if constexpr (Kind == pooling::average_grad) {
           const S scale = share(ys, xs);
           RILL_GPU_UNROLL
-          for (int e = 0; e < V; ++e) {
-            const S part = static_cast<S>(g[e]) * scale;
-            r[e] += part;
-          }
+          for (int e = 0; e < V; ++e) r[e] += static_cast<S>(g[e]) * scale;
         } else {
           bool first[room<V>] = {};  // whether the first largest is here
           S largest[room<V>] = {};

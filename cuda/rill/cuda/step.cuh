@@ -13,6 +13,7 @@
 #include "arg_reduce.cuh"
 #include "convolution.cuh"
 #include "map.cuh"
+#include "op_kernels.cuh"
 #include "pooling.cuh"
 #include "reduce.cuh"
 #include "softmax.cuh"
@@ -45,7 +46,7 @@ namespace binding = graph::detail;
 
 /// Whether the kernel of a step is the CPU's.
 template <class C, std::size_t S>
-inline constexpr bool runs_on_host = binding::step_of<C, S>.kind == group_kind::opaque && binding::step_of<C, S>.op < 0;
+inline constexpr bool runs_on_host = binding::step_of<C, S>.kind == group_kind::opaque && binding::step_of<C, S>.op < 0 && kernel_of(binding::step_of<C, S>) < 0;
 
 /// The bytes of a result's place.
 inline std::size_t bytes_at(const step_context& c, const graph::memory_ref& m) {
@@ -82,6 +83,19 @@ void run_on_host(Device& device, const step_context& c, const frozen_step& s) {
     const graph::output_desc& d = c.tables->outputs[static_cast<std::size_t>(s.program.output + k)];
     device.copy_in(binding::address(c, d.memory), results[static_cast<std::size_t>(k)].data(), bytes_at(c, d.memory));
   }
+}
+
+/// An op whose kernel of its own exists here.
+template <class Kernel, class T, class Index, class Device>
+void run_own(Device& device, const step_context& c, const frozen_step& s) {
+  operand_memory x[graph::max_operands];
+  for (int k = 0; k < s.arity; ++k) x[k] = {s.in[k].type, s.in[k].shape.with_batch(c.batch), binding::address(c, s.operands[k].memory)};
+  result_memory out{s.out.type, s.out.shape.with_batch(c.batch), nullptr};
+  for (int k = 0; k < s.program.outputs; ++k) {
+    const graph::output_desc& d = c.tables->outputs[static_cast<std::size_t>(s.program.output + k)];
+    (d.further == 0 ? out.data : out.more[d.further - 1]) = binding::address(c, d.memory);
+  }
+  Kernel::template run<T, Index>(device, s.attr, x, out);
 }
 
 /// The operand of a contraction: memory, or an expression evaluated while it is read.
@@ -216,6 +230,8 @@ void run_step(Device& device, const graph::step_context& c) {
     else detail::run_map<program, s.rank>(device, c, s);
   } else if constexpr (detail::runs_on_host<C, S>) {
     detail::run_on_host(device, c, s);
+  } else if constexpr (s.op < 0) {
+    detail::run_own<expr::detail::at<detail::own_kernels, kernel_of(s)>, type_of_t<s.in[0].type>, type_of_t<s.in[s.arity > 1 ? 1 : 0].type>>(device, c, s);
   } else {
     using root = expr::detail::at<typename C::ops, s.op>;
     if constexpr (s.kind == group_kind::reduce) {
