@@ -29,6 +29,9 @@
 #include <rill/optimizers/gradient_descent.hpp>
 #include <rill/optimizers/momentum.hpp>
 #include <rill/train/flags.hpp>
+#ifdef __CUDACC__
+#include <rill/cuda/session.cuh>
+#endif
 
 using namespace rill;
 
@@ -50,7 +53,7 @@ struct mnist_cnn {
 using head = multi_class_head<mnist_cnn, 10>;
 
 struct settings {
-  std::string data_dir, model_dir, optimizer = "adam";
+  std::string data_dir, model_dir, optimizer = "adam", device = "cpu";
   int train_steps = 1500, batch_size = 100, threads = 0;
   float learning_rate = 0;
   std::uint64_t seed = 0;
@@ -134,10 +137,10 @@ void report(const data::digit_dataset& test, const std::vector<head::prediction>
 }
 
 /// Trains with one update rule. An interruption is reported and gives its exit code, success 0.
-template <class Optimizer, class Batches>
-int train_with(const settings& s, Optimizer optimizer, const Batches& batches, const std::string& model_dir) {
+template <class Optimizer, class Batches, class Target>
+int train_with(const settings& s, Optimizer optimizer, const Batches& batches, const std::string& model_dir, const Target& target) {
   if (s.learning_rate > 0) optimizer.learning_rate = s.learning_rate;
-  estimator classifier{head{}, optimizer, run_config{.model_dir = model_dir, .seed = s.seed}};
+  estimator classifier{head{}, optimizer, run_config{.model_dir = model_dir, .seed = s.seed}, target};
   try {
     classifier.train(batches, {.max_steps = s.train_steps});
     return 0;
@@ -147,19 +150,21 @@ int train_with(const settings& s, Optimizer optimizer, const Batches& batches, c
   }
 }
 
-int run(const settings& s) {
+/// Everything, on one machine or another.
+template <class Target>
+int run(const settings& s, const Target& target) {
   const thread_limit limit(s.threads);
   auto [train, test] = load(s);
   // What is measured and predicted does not depend on the update rule: any will do here, and the model is in its directory.
-  estimator classifier{head{}, optimizers::adam{}, run_config{.model_dir = s.model_dir, .seed = s.seed}};
+  estimator classifier{head{}, optimizers::adam{}, run_config{.model_dir = s.model_dir, .seed = s.seed}, target};
   const std::string& dir = classifier.model_dir();
 
   const auto batches = train | data::shuffle(60000, {.seed = s.seed}) | data::repeat() | data::batch(s.batch_size) | data::prefetch(1);
   const auto start = std::chrono::steady_clock::now();
-  const int status = s.optimizer == "sgd" ? train_with(s, optimizers::gradient_descent{.learning_rate = 0.001f}, batches, dir)
-                     : s.optimizer == "momentum" ? train_with(s, optimizers::momentum{.learning_rate = 0.01f}, batches, dir)
-                     : s.optimizer == "adagrad"  ? train_with(s, optimizers::adagrad{.learning_rate = 0.01f}, batches, dir)
-                                                 : train_with(s, optimizers::adam{.learning_rate = 0.001f}, batches, dir);
+  const int status = s.optimizer == "sgd" ? train_with(s, optimizers::gradient_descent{.learning_rate = 0.001f}, batches, dir, target)
+                     : s.optimizer == "momentum" ? train_with(s, optimizers::momentum{.learning_rate = 0.01f}, batches, dir, target)
+                     : s.optimizer == "adagrad"  ? train_with(s, optimizers::adagrad{.learning_rate = 0.01f}, batches, dir, target)
+                                                 : train_with(s, optimizers::adam{.learning_rate = 0.001f}, batches, dir, target);
   if (status != 0) return status;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::cout << "trained in " << train::duration_text(seconds.count()) << "; the model is in '" << dir << "'\n";
@@ -180,8 +185,15 @@ int main(int argc, char** argv) {
     flags.add("learning_rate", s.learning_rate, "step size (default: the optimizer's own; 0.001 for adam and sgd)", true);
     flags.add("seed", s.seed, "seed of weights, dropout and the order of the images");
     flags.add("threads", s.threads, "threads to use; 0: all", 0, 4096);
+    flags.add("device", s.device, "where to train", {"cpu", "gpu"});
     if (!flags.parse(argc, argv)) return 0;
-    return run(s);
+#ifdef __CUDACC__
+    if (s.device == "cpu") throw failed_precondition("this program was built for GPUs: give it --device gpu, or take the one without _gpu");
+    return run(s, cuda::on(gpu(0)));
+#else
+    if (s.device == "gpu") throw failed_precondition("--device gpu: this program was built without CUDA; `examples/run mnist --device gpu` builds one with it");
+    return run(s, graph::cpu_target());
+#endif
   } catch (const std::exception& e) {
     std::cerr << "mnist: " << e.what() << '\n';
     return 1;

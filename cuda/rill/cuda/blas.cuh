@@ -166,21 +166,22 @@ class blas {
     layout(left, p.transpose_b ? p.k : p.n, p.transpose_b ? p.n : p.k, p.ld[1]);
     layout(right, p.transpose_a ? p.m : p.k, p.transpose_a ? p.k : p.m, p.ld[0]);
     layout(result, p.n, p.m, p.ld[2]);
-    const choice& chosen = algorithm_for(p, operation, left, right, result);
+    choice& chosen = algorithm_for(p, operation, left, right, result);
     if (!chosen.exists) return false;
     const double one = 1, zero = 0;
     const float one_float = 1, zero_float = 0;
     const bool wide = scale == CUDA_R_64F;
-    detail::check(cublasLtMatmul(handle_, &operation, wide ? static_cast<const void*>(&one) : &one_float, b, &left, a, &right,
-                                 wide ? static_cast<const void*>(&zero) : &zero_float, c, &result, c, &result, &chosen.algorithm, workspace_, bytes_,
-                                 device_->stream()),
-                  "a matrix product");
+    const cublasStatus_t status = cublasLtMatmul(handle_, &operation, wide ? static_cast<const void*>(&one) : &one_float, b, &left, a, &right,
+                                                 wide ? static_cast<const void*>(&zero) : &zero_float, c, &result, c, &result, &chosen.algorithm,
+                                                 workspace_, bytes_, device_->stream());
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return chosen.exists = false;  // whatever it suggested
+    detail::check(status, "a matrix product");
     return true;
   }
 
-  const choice& algorithm_for(const detail::library_product& p, cublasLtMatmulDescOpaque_t& operation, cublasLtMatrixLayoutOpaque_t& left,
+  choice& algorithm_for(const detail::library_product& p, cublasLtMatmulDescOpaque_t& operation, cublasLtMatrixLayoutOpaque_t& left,
                               cublasLtMatrixLayoutOpaque_t& right, cublasLtMatrixLayoutOpaque_t& result) {
-    for (const choice& c : choices_)
+    for (choice& c : choices_)
       if (c.product == p) return c;
     cublasLtMatmulPreferenceOpaque_t preference{};
     detail::check(cublasLtMatmulPreferenceInit(&preference), "a matrix product");

@@ -8,8 +8,7 @@
 ///   scatter_add(device, m, inner, n, x, indices, y);                                // y[indices[k]] += x[k]
 ///
 /// Sums are made in the order of k whatever the device does, with the same result every time: the indices are sorted
-/// together with their places (a bitonic network, whose blocks lie in shared memory), and one group of threads adds up all
-/// that belongs to a row. An index outside of its range gives zeros, or is left out, as on TensorFlow's GPUs: a kernel
+/// together with their places (sort.cuh), and one group of threads adds up all that belongs to a row. An index outside of its range gives zeros, or is left out, as on TensorFlow's GPUs: a kernel
 /// cannot throw. The CPU throws out_of_range where TensorFlow does.
 
 #include <string>
@@ -18,6 +17,7 @@
 #include <rill/ops/reduction.hpp>
 
 #include "map.cuh"
+#include "sort.cuh"
 #include "transpose.cuh"
 
 namespace rill::cuda {
@@ -71,96 +71,16 @@ void gather_words(Device& device, std::int64_t batch, std::int64_t outer, std::i
                 {.blocks = small(blocks < fill ? blocks : fill)});
 }
 
-/// Where an index and its place are one number: they are sorted by index, and among equals by place.
-using sort_key = std::uint64_t;
-inline constexpr std::uint32_t sort_threads = 512, sort_block = 4 * sort_threads;
-struct sort_memory {
-  sort_key key[sort_block];
-};
-
-/// Makes keys of indices and sorts blocks of them, every second one downwards.
+/// Indices and their places as keys; those that name none of n rows come last.
 template <class Index>
-struct sort_start {
-  using shared = sort_memory;
-  static constexpr bool synchronizes = true;
+struct index_keys {
   const Index* indices;
-  sort_key* keys;
-  std::uint32_t count, n;
-
-  template <class Threads>
-  RILL_GPU void operator()(const Threads& t) const {
-    sort_key* const key = t.template shared<shared>().key;
-    const std::uint32_t first = t.block() * sort_block;
-    for (std::uint32_t i = t.thread(); i < sort_block; i += sort_threads) {
-      const std::uint32_t k = first + i;
-      std::int64_t at = -1;
-      if (k < count) at = static_cast<std::int64_t>(indices[k]);
-      key[i] = at >= 0 && at < n ? static_cast<sort_key>(at) << 32 | k : ~sort_key{0};  // those that name no row come last
-    }
-    t.sync();
-    for (std::uint32_t size = 2; size <= sort_block; size *= 2)
-      for (std::uint32_t step = size / 2; step > 0; step /= 2) {
-        exchange(t, key, first, size, step);
-        t.sync();
-      }
-    for (std::uint32_t i = t.thread(); i < sort_block; i += sort_threads) keys[first + i] = key[i];
-  }
-  template <class Threads>
-  static RILL_GPU void exchange(const Threads& t, sort_key* key, std::uint32_t first, std::uint32_t size, std::uint32_t step) {
-    for (std::uint32_t p = t.thread(); p < sort_block / 2; p += sort_threads) {
-      const std::uint32_t i = 2 * p - (p & (step - 1));
-      const sort_key a = key[i], b = key[i + step];
-      if ((a > b) == (((first + i) & size) == 0)) key[i] = b, key[i + step] = a;
-    }
+  std::uint32_t n;
+  RILL_GPU sort_key operator()(std::uint32_t, std::uint32_t k) const {
+    const auto at = static_cast<std::int64_t>(indices[k]);
+    return at >= 0 && at < n ? static_cast<sort_key>(at) << 32 | k : ~sort_key{0};
   }
 };
-/// One step of a merge whose partners lie in different blocks.
-struct sort_far {
-  using shared = no_shared;
-  static constexpr bool synchronizes = false;
-  sort_key* keys;
-  std::uint32_t size, step;
-
-  template <class Threads>
-  RILL_GPU void operator()(const Threads& t) const {
-    const std::uint32_t p = t.index(), i = 2 * p - (p & (step - 1));
-    const sort_key a = keys[i], b = keys[i + step];
-    if ((a > b) == ((i & size) == 0)) keys[i] = b, keys[i + step] = a;
-  }
-};
-/// The steps that remain, in blocks.
-struct sort_near {
-  using shared = sort_memory;
-  static constexpr bool synchronizes = true;
-  sort_key* keys;
-  std::uint32_t size;
-
-  template <class Threads>
-  RILL_GPU void operator()(const Threads& t) const {
-    sort_key* const key = t.template shared<shared>().key;
-    const std::uint32_t first = t.block() * sort_block;
-    for (std::uint32_t i = t.thread(); i < sort_block; i += sort_threads) key[i] = keys[first + i];
-    t.sync();
-    for (std::uint32_t step = sort_block / 2; step > 0; step /= 2) {
-      sort_start<std::int32_t>::exchange(t, key, first, size, step);
-      t.sync();
-    }
-    for (std::uint32_t i = t.thread(); i < sort_block; i += sort_threads) keys[first + i] = key[i];
-  }
-};
-
-/// The indices sorted, in `keys` of sorted_size(count) elements.
-constexpr std::int64_t sorted_size(std::int64_t count) { return count <= sort_block ? sort_block : std::int64_t{1} << log2_ceil(static_cast<std::uint64_t>(count)); }
-template <class Index, class Device>
-void sort_indices(Device& device, const Index* indices, std::int64_t count, std::int64_t n, sort_key* keys) {
-  const auto whole = static_cast<std::uint32_t>(sorted_size(count));
-  const launch_shape blocks{.blocks = whole / sort_block, .threads = sort_threads};
-  device.launch(sort_start<Index>{indices, keys, static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(n)}, blocks);
-  for (std::uint32_t size = 2 * sort_block; size != 0 && size <= whole; size *= 2) {
-    for (std::uint32_t step = size / 2; step >= sort_block; step /= 2) device.launch(sort_far{keys, size, step}, {.blocks = whole / 512});
-    device.launch(sort_near{keys, size}, blocks);
-  }
-}
 
 /// Adds up rows by sorted keys: 2^group_bits threads for each row of the result (All), or for each key, of which the first
 /// of its index does the work.
@@ -242,8 +162,8 @@ void combine_segments(Device& device, std::int64_t m, std::int64_t inner, std::i
   constexpr int v = sizeof(T) >= 16 ? 1 : static_cast<int>(16 / sizeof(T));
   if (inner == 0 || n == 0 || (m == 0 && !All)) return;
   if (m >= std::int64_t{1} << 31 || n >= std::int64_t{1} << 31) throw unimplemented("segment_sum: takes less than 2^31 rows on a device, got " + std::to_string(m) + " for " + std::to_string(n));
-  auto* const keys = static_cast<sort_key*>(device.scratch(static_cast<std::size_t>(sorted_size(m)) * sizeof(sort_key)));
-  sort_indices(device, ids, m, n, keys);
+  auto* const keys = static_cast<sort_key*>(device.scratch(static_cast<std::size_t>(sort_room(1, m)) * sizeof(sort_key)));
+  sort_keys(device, 1, m, index_keys<Index>{ids, static_cast<std::uint32_t>(n)}, keys);
   const auto fits = [&](const T* p) { return reinterpret_cast<std::uintptr_t>(p) % (sizeof(T) * static_cast<std::size_t>(v)) == 0; };
   if (v > 1 && inner % v == 0 && fits(x) && fits(y)) launch_segments<R, v, All>(device, m, inner, n, x, keys, empty, y);
   else launch_segments<R, 1, All>(device, m, inner, n, x, keys, empty, y);
