@@ -9,7 +9,6 @@ namespace {
 constexpr auto cnn = nn::sequential(nn::reshape{{28, 28, 1}}, nn::conv2d{.filters = 8, .kernel_size = {5, 5}, .padding = same, .activation = relu},
                                     nn::max_pooling2d{.pool_size = {2, 2}, .strides = {2, 2}}, nn::flatten{}, nn::dropout{.rate = 0.4f}, nn::dense{.units = 10});
 struct model {
-  static constexpr auto name = "cnn";
   constexpr auto operator()(auto images) const { return cnn(images); }
 };
 
