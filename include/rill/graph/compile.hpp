@@ -147,6 +147,8 @@ constexpr void append_fetches(builder& b, const R& r) {
 template <class Model, class... Inputs>
 constexpr builder trace() {
   builder b;
+  b.nodes.reserve(512);  // moving them all when there are more costs the compiler most
+  b.variables.reserve(64);
   if constexpr (requires { requires Model::training; }) b.training = true;
   Model model{};
   int count = 0;
@@ -347,16 +349,16 @@ constexpr table<N> freeze(const image& im) {
     r.input = static_cast<int>(in), r.inputs = static_cast<int>(p.inputs.size());
     r.let = static_cast<int>(let), r.lets = static_cast<int>(p.lets.size());
     r.output = static_cast<int>(out), r.outputs = static_cast<int>(p.outputs.size());
-    for (const auto& d : p.inputs) t.inputs[in++] = d;
-    for (const auto& d : p.lets) {
-      frozen_let& l = t.lets[let++];
+    for (const auto& d : each(p.inputs)) t.inputs.data()[in++] = d;
+    for (const auto& d : each(p.lets)) {
+      frozen_let& l = t.lets.data()[let++];
       l.op = find_op(Ops{}, d.op);
       l.name = d.op->name;
       if (l.op < 0) l.id = d.op->id;
       l.arity = d.arity;
       for (int k = 0; k < max_operands; ++k) l.args[k] = d.args[k];
     }
-    for (const auto& d : p.outputs) t.outputs[out++] = d;
+    for (const auto& d : each(p.outputs)) t.outputs.data()[out++] = d;
     return r;
   };
   for (std::size_t s = 0; s < n.steps; ++s) {
@@ -393,13 +395,14 @@ constexpr table<N> freeze(const image& im) {
       t.fetches[k].type = fetched.type, t.fetches[k].shape = fetched.shape;
     }
   }
+  const node* from = im.b.nodes.data();
+  const int* group_of = im.f.group_of.data();
+  frozen_node* to = t.nodes.data();
+  int* group_to = t.group_of.data();
   for (std::size_t k = 0; k < n.nodes; ++k) {
-    const node& d = im.b.nodes[k];
-    frozen_node& r = t.nodes[k];
-    r.id = d.op->id, r.name = d.op->name, r.kind = d.op->kind, r.type = d.type, r.shape = d.shape;
-    for (int j = 0; j < max_operands; ++j) r.in[j] = d.in[j];
-    r.arity = d.arity, r.scope = d.scope, r.f = d.attr.f[0], r.i = d.attr.i[0];
-    t.group_of[k] = im.f.group_of[k];
+    const node& d = from[k];
+    to[k] = {d.op->id, d.op->name, d.op->kind, d.type, d.shape, {d.in[0], d.in[1], d.in[2], d.in[3]}, d.arity, d.scope, d.attr.f[0], d.attr.i[0]};
+    group_to[k] = group_of[k];
   }
   for (std::size_t k = 0; k < n.scopes; ++k) t.scopes[k] = im.b.scopes[k];
   t.fixed_bytes = im.l.fixed_bytes, t.row_bytes = im.l.row_bytes;
@@ -427,8 +430,12 @@ constexpr bool fits_in(const table_sizes& n, const table_sizes& room) {
 template <table_sizes N, table_sizes Room>
 constexpr table<N> shrink(const table<Room>& t) {
   table<N> r;
-  const auto copy = [](auto& to, const auto& from) {
-    for (std::size_t k = 0; k < to.size(); ++k) to[k] = from[k];
+  const auto copy = []<class T, std::size_t Count>(std::array<T, Count>& to, const auto& from) {
+    if constexpr (Count > 0) {
+      T* d = to.data();
+      const T* s = from.data();
+      for (std::size_t k = 0; k < Count; ++k) d[k] = s[k];
+    }
   };
   copy(r.steps, t.steps), copy(r.inputs, t.inputs), copy(r.lets, t.lets), copy(r.outputs, t.outputs);
   copy(r.scalars, t.scalars), copy(r.ranges, t.ranges), copy(r.slots, t.slots), copy(r.variables, t.variables);

@@ -48,10 +48,10 @@ struct group {
   group_kind kind = group_kind::map;
   int root = -1;
   tensor_shape space;
-  std::vector<int> members;  ///< element-wise nodes, in order
-  std::vector<int> stores;   ///< nodes whose values go to memory
-  std::vector<int> assigns;  ///< assign nodes whose variables are written here
-  std::vector<int> prologue_of_a, prologue_of_b;  ///< element-wise nodes evaluated while reading the root's operands
+  std::vector<int> members = {};  ///< element-wise nodes, in order
+  std::vector<int> stores = {};   ///< nodes whose values go to memory
+  std::vector<int> assigns = {};  ///< assign nodes whose variables are written here
+  std::vector<int> prologue_of_a = {}, prologue_of_b = {};  ///< element-wise nodes evaluated while reading the root's operands
 };
 
 struct fusion {
@@ -68,10 +68,11 @@ constexpr bool is_tile_op(const op_info* op) {
 }
 
 constexpr void row_major(const tensor_shape& s, std::int64_t* strides) {
+  const std::int64_t* dims = s.begin();
   std::int64_t k = 1;
   for (int d = s.rank() - 1; d >= 0; --d) {
-    strides[d] = s[d] == 1 ? 0 : k;
-    k *= s[d];
+    strides[d] = dims[d] == 1 ? 0 : k;
+    k *= dims[d];
   }
 }
 
@@ -98,20 +99,26 @@ constexpr bool as_rows_columns(const operand_ref& r, const tensor_shape& space, 
 template <class = void>
 class fuser {
  public:
-  constexpr explicit fuser(builder& b) : b_(b) {}
+  constexpr explicit fuser(builder& b) : b_(b), nodes_(b.nodes.data()) {}
 
   constexpr fusion run() {
     const auto n = b_.nodes.size();
     f_.group_of.assign(n, -1);
+    group_of_ = f_.group_of.data();
+    f_.groups.reserve(n / 4 + 16);
+    operands_.reserve(n / 4 + 16);
+    facts_.resize(n);
+    of_ = facts_.data();
+    for (std::size_t id = 0; id < n; ++id) of_[id].scalar = nodes_[id].shape.num_elements() == 1;
     find_views();
     collect_reads();
     open_group({});
     place_early();
     for (std::size_t id = 0; id < n; ++id)
       if (group_of(static_cast<int>(id)) == -1) place(static_cast<int>(id));
-    for (const node& a : b_.nodes)
+    for (const node& a : each(b_.nodes))
       if (a.op->kind == op_kind::assign) settle(contiguous_base(a.in[0]));
-    for (const auto& fe : b_.fetches)
+    for (const auto& fe : each(b_.fetches))
       if (fe.node >= 0) settle(contiguous_base(fe.node));
     merge_prologues();
     const std::size_t late = f_.groups.size();
@@ -122,9 +129,9 @@ class fuser {
   }
 
  private:
-  [[nodiscard]] constexpr const node& at(int id) const { return b_.nodes[static_cast<std::size_t>(id)]; }
-  [[nodiscard]] constexpr int group_of(int id) const { return f_.group_of[static_cast<std::size_t>(id)]; }
-  [[nodiscard]] constexpr bool is_scalar(int id) const { return at(id).shape.num_elements() == 1; }
+  [[nodiscard]] constexpr const node& at(int id) const { return nodes_[id]; }
+  [[nodiscard]] constexpr int group_of(int id) const { return group_of_[id]; }
+  [[nodiscard]] constexpr bool is_scalar(int id) const { return of_[id].scalar != 0; }
 
   // ---- views: which of them need memory, and who reads what through the others -----------------------------------------
 
@@ -138,7 +145,7 @@ class fuser {
     ok = true;
     for (;; through = false) {
       const node& n = at(id);
-      if (!through && materialized_[static_cast<std::size_t>(id)]) break;
+      if (!through && of_[id].materialized) break;
       if (n.op->id == id_of<op::broadcast_in_dim>) {
         const node& below = at(n.in[0]);
         if (below.shape.num_elements() == 1) {
@@ -166,26 +173,25 @@ class fuser {
   /// Marks every view that must be computed after all, before anything is placed: a view that got memory only when its
   /// second reader came would be written after its first one.
   constexpr void find_views() {
-    materialized_.assign(b_.nodes.size(), 0);
-    for (const node& n : b_.nodes) {
+    for (const node& n : each(b_.nodes)) {
       const bool own_kernel = n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction;
       if (n.op->kind == op_kind::control)
         for (int leaf : leaves_of(b_, n)) need_contiguous(leaf);
       for (int k = 0; k < n.arity; ++k) {
         if (own_kernel || n.op->kind == op_kind::assign) {
           need_contiguous(n.in[k]);
-        } else if (n.op->kind == op_kind::elementwise) {
+        } else if (n.op->kind == op_kind::elementwise && (at(n.in[k]).op->id == id_of<op::reshape> || at(n.in[k]).op->id == id_of<op::broadcast_in_dim>)) {
           bool ok = true;
           const operand_ref r = resolve(n.in[k], n.shape, ok);
           if (!ok) give_memory(r.base);
         }
       }
     }
-    for (const auto& fe : b_.fetches)
+    for (const auto& fe : each(b_.fetches))
       if (fe.node >= 0) need_contiguous(fe.node);
   }
   constexpr void give_memory(int view) {
-    materialized_[static_cast<std::size_t>(view)] = 1;
+    of_[view].materialized = 1;
     bool ok = true;
     const operand_ref r = resolve(view, at(view).shape, ok, true);
     if (!ok) give_memory(r.base);
@@ -193,7 +199,7 @@ class fuser {
   /// What kernels, variables and fetches read as it lies: only a broadcast that repeats elements stands in the way.
   constexpr void need_contiguous(int id) {
     id = below_reshapes(id);
-    if (at(id).op->id != id_of<op::broadcast_in_dim> || materialized_[static_cast<std::size_t>(id)]) return;
+    if (at(id).op->id != id_of<op::broadcast_in_dim> || of_[id].materialized) return;
     bool ok = true;
     const operand_ref r = resolve(id, at(id).shape, ok);
     if (!ok || at(r.base).shape.num_elements() != at(id).shape.num_elements()) give_memory(id);
@@ -217,23 +223,17 @@ class fuser {
   };
   constexpr void collect_reads() {
     const auto count = b_.nodes.size();
-    first_read_.assign(count, -1);
-    reads_by_.assign(count, -1);
-    prologue_.assign(count, 0);
-    kept_.assign(count, 0);
-    uses_.assign(count, 0);
-    weight_.assign(count, 0);
-    assigns_of_.assign(count, 0);
+    reads_.reserve(3 * count);
     for (std::size_t id = 0; id < count; ++id) {
       const node& n = b_.nodes[id];
-      reads_by_[id] = static_cast<int>(reads_.size());
+      of_[id].reads_by = static_cast<int>(reads_.size());
       bool ok = true;
       const auto read_by_root = [&](int operand) {
         operand_ref r;
         r.base = contiguous_base(operand);
         r.linear = true;
         add_read(static_cast<int>(id), r, true);
-        kept_[static_cast<std::size_t>(r.base)] = 1;
+        of_[r.base].kept = 1;
       };
       if (n.op->kind == op_kind::opaque || n.op->kind == op_kind::reduction) {
         for (int k = 0; k < n.arity; ++k) read_by_root(n.in[k]);
@@ -241,57 +241,60 @@ class fuser {
         for (int leaf : leaves_of(b_, n)) read_by_root(leaf);
       } else if (n.op->kind == op_kind::elementwise) {
         for (int k = 0; k < n.arity; ++k) add_read(static_cast<int>(id), resolve(n.in[k], n.shape, ok), false);
-      } else if (materialized_[id]) {
+      } else if (of_[id].materialized) {
         add_read(static_cast<int>(id), resolve(static_cast<int>(id), n.shape, ok, true), false);
       } else if (n.op->kind == op_kind::assign) {
-        ++assigns_of_[static_cast<std::size_t>(contiguous_base(n.in[0]))];
+        ++of_[contiguous_base(n.in[0])].assigns_of;
       }
     }
-    for (const auto& fe : b_.fetches)
-      if (fe.node >= 0) uses_[static_cast<std::size_t>(contiguous_base(fe.node))] += 2;  // never inside of a reader
-    remaining_ = uses_;
+    for (const auto& fe : each(b_.fetches))
+      if (fe.node >= 0) of_[contiguous_base(fe.node)].uses += 2;  // never inside of a reader
+    for (facts& f : each(facts_)) f.remaining = f.uses;
+    read_ = reads_.data();
   }
   constexpr void add_read(int user, const operand_ref& ref, bool by_root) {
-    int& first = first_read_[static_cast<std::size_t>(ref.base)];
+    int& first = of_[ref.base].first_read;
     reads_.push_back({user, by_root, ref, first});
     first = static_cast<int>(reads_.size()) - 1;
-    ++uses_[static_cast<std::size_t>(ref.base)];
+    ++of_[ref.base].uses;
   }
-  [[nodiscard]] constexpr const read& read_at(int k) const { return reads_[static_cast<std::size_t>(k)]; }
+  [[nodiscard]] constexpr const read& read_at(int k) const { return read_[k]; }
   [[nodiscard]] constexpr int reads_of(int id) const {
     const node& n = at(id);
     return n.op->kind == op_kind::broadcast ? 1 : n.arity;
   }
   [[nodiscard]] constexpr const operand_ref& operand(int id, int k) const {
-    return read_at(reads_by_[static_cast<std::size_t>(id)] + k).ref;
+    return read_at(of_[id].reads_by + k).ref;
   }
 
   // ---- groups and what they may hold -------------------------------------------------------------------------------------
 
   /// The operands that a group's kernel has so far: what it loads, and the members that something else still wants.
   struct operand_count {
-    std::vector<operand_ref> loads;
+    std::vector<const operand_ref*> loads;
     int outputs = 0;
   };
   constexpr int open_group(const tensor_shape& space, group_kind kind = group_kind::map, int root = -1) {
-    group g;
-    g.space = space;
-    g.kind = kind;
-    g.root = root;
-    f_.groups.push_back(g);
+    f_.groups.push_back({.kind = kind, .root = root, .space = space});
     operands_.emplace_back();
     const int index = static_cast<int>(f_.groups.size()) - 1;
     if (root >= 0) {
-      f_.group_of[static_cast<std::size_t>(root)] = index;
+      group_of_[root] = index;
       operands_.back().outputs = 2;  // the accumulator, which is an input, and the result
     }
     return index;
   }
   [[nodiscard]] constexpr bool wanted(int id) const {
-    return remaining_[static_cast<std::size_t>(id)] > 0 || assigns_of_[static_cast<std::size_t>(id)] > 0;
+    return of_[id].remaining > 0 || of_[id].assigns_of > 0;
   }
-  static constexpr bool same_load(const operand_ref& a, const operand_ref& b) {
-    return a.base == b.base && a.linear == b.linear && (a.linear || a == b);
+  static constexpr bool is_among(const operand_ref* const* loads, std::size_t count, const operand_ref& r) {
+    for (std::size_t k = 0; k < count; ++k)
+      if (const operand_ref& l = *loads[k]; l.base == r.base && l.linear == r.linear && (l.linear || l == r)) return true;
+    return false;
+  }
+  [[nodiscard]] constexpr bool loads(int target, const operand_ref& r) const {
+    const operand_count& c = operands_[static_cast<std::size_t>(target)];
+    return is_among(c.loads.data(), c.loads.size(), r);
   }
   /// Whether these nodes, operands first, fit into a group (-1: a new one) with what they load and leave behind.
   [[nodiscard]] constexpr bool has_room(int target, const std::vector<int>& arriving) const {
@@ -302,25 +305,23 @@ class fuser {
       members += static_cast<int>(f_.groups[static_cast<std::size_t>(target)].members.size());
     }
     if (members > max_members) return false;
-    std::vector<operand_ref> fresh;
-    for (int a : arriving) {
+    const operand_ref* fresh[max_members * max_operands] = {};
+    std::size_t n = 0;
+    for (int a : each(arriving)) {
       for (int k = 0; k < reads_of(a); ++k) {
         const operand_ref& r = operand(a, k);
-        bool known = target >= 0 && group_of(r.base) == target;
-        for (int o : arriving) known = known || o == r.base;
-        if (target >= 0)
-          for (const operand_ref& l : operands_[static_cast<std::size_t>(target)].loads) known = known || same_load(l, r);
-        for (const operand_ref& l : fresh) known = known || same_load(l, r);
-        if (!known) fresh.push_back(r);
+        bool known = target >= 0 && (group_of(r.base) == target || loads(target, r));
+        for (int o : each(arriving)) known = known || o == r.base;
+        if (!known && !is_among(fresh, n, r)) fresh[n++] = &r;
       }
     }
-    for (int a : arriving) {
+    for (int a : each(arriving)) {
       int inside = 0;
-      for (int o : arriving)
+      for (int o : each(arriving))
         for (int k = 0; k < reads_of(o); ++k) inside += operand(o, k).base == a;
-      operands += remaining_[static_cast<std::size_t>(a)] > inside || assigns_of_[static_cast<std::size_t>(a)] > 0;
+      operands += of_[a].remaining > inside || of_[a].assigns_of > 0;
     }
-    return operands + static_cast<int>(fresh.size()) <= max_kernel_operands;
+    return operands + static_cast<int>(n) <= max_kernel_operands;
   }
   constexpr void join(int id, int target) {
     operand_count& c = operands_[static_cast<std::size_t>(target)];
@@ -328,12 +329,10 @@ class fuser {
       const operand_ref& r = operand(id, k);
       if (group_of(r.base) == target) {
         const bool before = wanted(r.base);
-        --remaining_[static_cast<std::size_t>(r.base)];
+        --of_[r.base].remaining;
         c.outputs -= before && !wanted(r.base);
       } else {
-        bool known = false;
-        for (const operand_ref& l : c.loads) known = known || same_load(l, r);
-        if (!known) c.loads.push_back(r);
+        if (!loads(target, r)) c.loads.push_back(&r);
       }
     }
     c.outputs += wanted(id);
@@ -341,35 +340,38 @@ class fuser {
     f_.group_of[static_cast<std::size_t>(id)] = target;
   }
 
+  // ---- placing nodes -------------------------------------------------------------------------------------------------------
+
   /// What is made of variables and numbers alone and is then spread over other axes (the scale that normalization gives a
   /// channel) is computed first of all, so that its readers may be in the epilogue of whatever else they read.
   constexpr void place_early() {
     const std::size_t count = b_.nodes.size();
-    std::vector<char> early(count, 0), needed(count, 0), spread(count, 0);
+    struct mark {
+      bool early = false, needed = false, spread = false;
+    };
+    std::vector<mark> marks(count);
     bool any = false;
     for (std::size_t id = 0; id < count; ++id) {
       const node& n = b_.nodes[id];
-      if (n.op->id == id_of<source::variable> || n.op->id == id_of<source::constant>) early[id] = 1;
+      if (n.op->id == id_of<source::variable> || n.op->id == id_of<source::constant>) marks[id].early = 1;
       if (n.op->kind != op_kind::elementwise || n.shape.rank() == 0 || n.op->id == id_of<op::copy>) continue;
-      early[id] = n.shape.num_elements() > 0 && n.shape.num_elements() <= small_update;
-      for (int k = 0; k < n.arity; ++k) early[id] = early[id] && early[static_cast<std::size_t>(operand(static_cast<int>(id), k).base)];
+      marks[id].early = n.shape.num_elements() > 0 && n.shape.num_elements() <= small_update;
+      for (int k = 0; k < n.arity; ++k) marks[id].early = marks[id].early && marks[static_cast<std::size_t>(operand(static_cast<int>(id), k).base)].early;
     }
     for (std::size_t id = 0; id < count; ++id)
-      for (int r = early[id] && b_.nodes[id].op->kind == op_kind::elementwise ? first_read_[id] : -1; r >= 0; r = read_at(r).next)
-        if (!read_at(r).by_root && !read_at(r).ref.linear && !early[static_cast<std::size_t>(read_at(r).user)]) spread[id] = needed[id] = 1, any = true;
+      for (int r = marks[id].early && b_.nodes[id].op->kind == op_kind::elementwise ? of_[id].first_read : -1; r >= 0; r = read_at(r).next)
+        if (!read_at(r).by_root && !read_at(r).ref.linear && !marks[static_cast<std::size_t>(read_at(r).user)].early) marks[id].spread = marks[id].needed = 1, any = true;
     if (!any) return;
     for (std::size_t id = count; id-- > 0;)
-      for (int k = 0; needed[id] && k < b_.nodes[id].arity; ++k) {
+      for (int k = 0; marks[id].needed && k < b_.nodes[id].arity; ++k) {
         const auto base = static_cast<std::size_t>(operand(static_cast<int>(id), k).base);
-        needed[base] = needed[base] || b_.nodes[base].op->kind == op_kind::elementwise;
+        marks[base].needed = marks[base].needed || b_.nodes[base].op->kind == op_kind::elementwise;
       }
     for (std::size_t id = 0; id < count; ++id) {
-      if (needed[id]) place(static_cast<int>(id));
-      if (spread[id]) settle(static_cast<int>(id));
+      if (marks[id].needed) place(static_cast<int>(id));
+      if (marks[id].spread) settle(static_cast<int>(id));
     }
   }
-
-  // ---- placing nodes -------------------------------------------------------------------------------------------------------
 
   constexpr void place(int id) {
     const node& n = at(id);
@@ -378,7 +380,7 @@ class fuser {
       case op_kind::tuple:
       case op_kind::assign: return;
       case op_kind::control: {
-        const int first = reads_by_[static_cast<std::size_t>(id)];
+        const int first = of_[id].reads_by;
         for (int k = first; k < static_cast<int>(reads_.size()) && read_at(k).user == id; ++k) settle(read_at(k).ref.base);
         open_group({}, group_kind::control, id);
         return;
@@ -388,7 +390,7 @@ class fuser {
           f_.group_of[static_cast<std::size_t>(id)] = group_of(n.in[0]);
         return;
       case op_kind::broadcast:
-        if (!materialized_[static_cast<std::size_t>(id)]) return;
+        if (!of_[id].materialized) return;
         settle(operand(id, 0).base);
         join(id, open_group(n.shape));  // a view among the members is lowered to a copy
         return;
@@ -426,14 +428,14 @@ class fuser {
     for (int k = 0; k < n.arity; ++k) {
       const operand_ref& r = operand(id, k);
       const node& base = at(r.base);
-      const bool at_hand = n.type == dtype::boolean && r.linear && kept_[static_cast<std::size_t>(r.base)] &&
+      const bool at_hand = n.type == dtype::boolean && r.linear && of_[r.base].kept &&
                            base.shape == n.shape;
-      if (group_of(r.base) == floating) weight += weight_[static_cast<std::size_t>(r.base)];
+      if (group_of(r.base) == floating) weight += of_[r.base].weight;
       floats = floats && (group_of(r.base) == floating || is_scalar(r.base) || at_hand || base.op->kind == op_kind::source);
     }
     if (floats && weight <= max_floating) {
       f_.group_of[static_cast<std::size_t>(id)] = floating;
-      weight_[static_cast<std::size_t>(id)] = weight;
+      of_[id].weight = weight;
       return;
     }
     int latest = -1;
@@ -457,12 +459,12 @@ class fuser {
       }
       target = open_group(n.shape);
     }
-    for (int a : arriving) join(a, target);
+    for (int a : each(arriving)) join(a, target);
   }
   /// Whether a group can compute these as well, the last of which need not have the shape of its space.
   [[nodiscard]] constexpr bool can_take(int target, const std::vector<int>& arriving) const {
     const group& g = f_.groups[static_cast<std::size_t>(target)];
-    for (int a : arriving)
+    for (int a : each(arriving))
       if (!can_join(g, target, a) || (a != arriving.back() && !(at(a).shape == g.space))) return false;
     return has_room(target, arriving);
   }
@@ -470,15 +472,15 @@ class fuser {
   /// gradient in several places, and is one kernel nevertheless. What reads the gradient of a lookup always is an update,
   /// which as one kernel may be one of a few rows (sparse_update.hpp).
   [[nodiscard]] constexpr int update_beside(int latest, const std::vector<int>& arriving) const {
-    for (int a : arriving)
+    for (int a : each(arriving))
       for (int k = 0; k < reads_of(a); ++k) {
         const int base = operand(a, k).base;
         if (is_scalar(base)) continue;
-        for (int r = first_read_[static_cast<std::size_t>(base)]; r >= 0; r = read_at(r).next) {
+        for (int r = of_[base].first_read; r >= 0; r = read_at(r).next) {
           const int g = group_of(read_at(r).user);
           if (g <= latest || f_.groups[static_cast<std::size_t>(g)].kind != group_kind::map) continue;
           bool updates = at(base).op->adds_rows;
-          for (int m : f_.groups[static_cast<std::size_t>(g)].members) updates = updates || assigns_of_[static_cast<std::size_t>(m)] > 0;
+          for (int m : each(f_.groups[static_cast<std::size_t>(g)].members)) updates = updates || of_[m].assigns_of > 0;
           if (updates && can_take(g, arriving)) return g;
         }
       }
@@ -495,7 +497,7 @@ class fuser {
   /// Appends a floating node and the floating ones that it reads, operands first.
   constexpr void gather(int id, std::vector<int>& list) const {
     if (group_of(id) != floating) return;
-    for (int l : list)
+    for (int l : each(list))
       if (l == id) return;
     for (int k = 0; k < reads_of(id); ++k) gather(operand(id, k).base, list);
     list.push_back(id);
@@ -506,9 +508,9 @@ class fuser {
     std::vector<int> arriving;
     gather(id, arriving);
     const int latest = ready(id);
-    int target = latest > 0 && assigns_of_[static_cast<std::size_t>(id)] > 0 && can_take(latest, arriving) ? latest : -1;
+    int target = latest > 0 && of_[id].assigns_of > 0 && can_take(latest, arriving) ? latest : -1;
     if (target < 0) target = open_group(at(id).shape);
-    for (int a : arriving) join(a, target);
+    for (int a : each(arriving)) join(a, target);
   }
 
   [[nodiscard]] constexpr bool can_join(const group& g, int index, int id) const {
@@ -538,17 +540,17 @@ class fuser {
   /// A map group with one result that only the root of one later group reads is evaluated inside that reader.
   constexpr void merge_prologues() {
     std::vector<char> assigned(b_.variables.size(), 0);
-    for (const node& n : b_.nodes)
+    for (const node& n : each(b_.nodes))
       if (n.op->kind == op_kind::assign) assigned[static_cast<std::size_t>(n.attr.i[0])] = 1;
     for (std::size_t g = 1; g < f_.groups.size(); ++g) {
       group& p = f_.groups[g];
       if (p.kind != group_kind::map || p.members.empty()) continue;
       int result = -1, readers = 0, h = -1;
       bool pure = true, streams = true;  // streams: the reader may walk it in row-major order
-      for (int m : p.members) {
+      for (int m : each(p.members)) {
         pure = pure && at(m).op->kind == op_kind::elementwise;
-        int outside = uses_[static_cast<std::size_t>(m)] + 2 * assigns_of_[static_cast<std::size_t>(m)];
-        for (int k = first_read_[static_cast<std::size_t>(m)]; k >= 0; k = read_at(k).next) {
+        int outside = of_[m].uses + 2 * of_[m].assigns_of;
+        for (int k = of_[m].first_read; k >= 0; k = read_at(k).next) {
           if (group_of(read_at(k).user) == static_cast<int>(g)) --outside;
           else h = group_of(read_at(k).user);
         }
@@ -572,9 +574,9 @@ class fuser {
       } else {
         if (!streams) continue;
         (contiguous_base(at(r.root).in[0]) == result ? r.prologue_of_a : r.prologue_of_b) = p.members;
-        for (int m : p.members) prologue_[static_cast<std::size_t>(m)] = 1;
+        for (int m : each(p.members)) of_[m].prologue = 1;
       }
-      for (int m : p.members) f_.group_of[static_cast<std::size_t>(m)] = h;
+      for (int m : each(p.members)) f_.group_of[static_cast<std::size_t>(m)] = h;
       p.members.clear();
     }
   }
@@ -601,16 +603,16 @@ class fuser {
         in_place = g.kind == group_kind::map || g.kind == group_kind::tile;
         if (!(at(value).shape.num_elements() == g.space.num_elements())) in_place = false;
       }
-      for (int k = first_read_[static_cast<std::size_t>(variable)]; in_place && k >= 0; k = read_at(k).next) {
+      for (int k = of_[variable].first_read; in_place && k >= 0; k = read_at(k).next) {
         const read& r = read_at(k);
         const int g = group_of(r.user);
-        if (g > target || (g == target && (r.by_root || prologue_[static_cast<std::size_t>(r.user)] || !r.ref.linear)))
+        if (g > target || (g == target && (r.by_root || of_[r.user].prologue || !r.ref.linear)))
           in_place = false;
       }
       if (in_place) {  // one result more, unless it takes the place of the value's own
         operand_count& c = operands_[static_cast<std::size_t>(target)];
         const auto v = static_cast<std::size_t>(value);
-        const bool instead = remaining_[v] == 0 && assigns_of_[v] == 1;
+        const bool instead = of_[v].remaining == 0 && of_[v].assigns_of == 1;
         if (!instead) in_place = static_cast<int>(c.loads.size()) + ++c.outputs <= max_kernel_operands;
       }
       if (!in_place) target = open_group(n.shape);
@@ -622,18 +624,18 @@ class fuser {
     const auto need = [&](int base) {
       if (group_of(base) >= 0) stored[static_cast<std::size_t>(base)] = 1;
     };
-    for (const read& r : reads_) {
+    for (const read& r : each(reads_)) {
       const int g = group_of(r.user);
       // within a group only the root reads memory, and what a prologue computes for it never gets there
       if (group_of(r.ref.base) != g) need(r.ref.base);
-      else if (r.by_root && !prologue_[static_cast<std::size_t>(r.ref.base)] &&
+      else if (r.by_root && !of_[r.ref.base].prologue &&
                f_.groups[static_cast<std::size_t>(g)].kind != group_kind::reduce)
         need(r.ref.base);
     }
-    for (const auto& fe : b_.fetches)
+    for (const auto& fe : each(b_.fetches))
       if (fe.node >= 0) need(contiguous_base(fe.node));
     for (std::size_t g = 0; g < f_.groups.size(); ++g)
-      for (int a : f_.groups[g].assigns) {
+      for (int a : each(f_.groups[g].assigns)) {
         const int value = contiguous_base(at(a).in[0]);
         if (group_of(value) != static_cast<int>(g)) need(value);
       }
@@ -656,7 +658,7 @@ class fuser {
     constexpr int nobody = -1, several = -2;
     std::vector<int> writer(b_.variables.size(), nobody);
     for (std::size_t g = 0; g < f_.groups.size(); ++g)
-      for (int a : f_.groups[g].assigns) {
+      for (int a : each(f_.groups[g].assigns)) {
         int& w = writer[static_cast<std::size_t>(at(a).attr.i[0])];
         w = w == nobody ? static_cast<int>(g) : several;
       }
@@ -685,12 +687,12 @@ class fuser {
     for (std::size_t k = late; k < f_.groups.size(); ++k) order.push_back(static_cast<int>(k));
     std::vector<group> ordered;
     std::vector<int> place(f_.groups.size(), -1);
-    for (int k : order) {
+    for (int k : each(order)) {
       place[static_cast<std::size_t>(k)] = static_cast<int>(ordered.size());
       ordered.push_back(std::move(f_.groups[static_cast<std::size_t>(k)]));
     }
     f_.groups = std::move(ordered);
-    for (int& g : f_.group_of)
+    for (int& g : each(f_.group_of))
       if (g >= 0) g = place[static_cast<std::size_t>(g)];
   }
   [[nodiscard]] constexpr bool alike(int g, int h) const {
@@ -701,14 +703,24 @@ class fuser {
     return same;
   }
 
+  /// What is known of a node: one table, because filling many costs the compiler more than using them.
+  struct facts {
+    bool scalar = false;
+    bool materialized = false;    ///< a view that is computed after all
+    bool kept = false;            ///< operand of a root: in memory after its group in any case
+    bool prologue = false;
+    int uses = 0, remaining = 0;  ///< reads and fetches: all, and those from outside of its group
+    int assigns_of = 0, weight = 0, first_read = -1, reads_by = -1;
+  };
+
   builder& b_;
+  const node* nodes_;
   fusion f_;
-  std::vector<char> materialized_;  ///< views that are computed after all
-  std::vector<char> kept_;          ///< operands of roots: in memory after their group in any case
-  std::vector<char> prologue_;
-  std::vector<int> uses_, remaining_;  ///< reads and fetches of a node: all, and those from outside of its group
-  std::vector<int> assigns_of_, weight_, first_read_, reads_by_;
+  int* group_of_ = nullptr;         ///< f_.group_of
+  std::vector<facts> facts_;
+  facts* of_ = nullptr;                  ///< facts_
   std::vector<read> reads_;
+  const read* read_ = nullptr;           ///< reads_
   std::vector<operand_count> operands_;  ///< per group
   int scalars_ = 0;                      ///< the group that takes scalars which depend on no data
 };

@@ -173,19 +173,21 @@ namespace detail {
 template <class = void>
 class lowering {
  public:
-  constexpr lowering(builder& b, fusion& f) : b_(b), f_(f) {}
+  constexpr lowering(builder& b, fusion& f) : b_(b), f_(f), nodes_(b.nodes.data()) {}
 
   constexpr lowered run() {
     values_.assign(b_.nodes.size(), unset);
     stack_of_.assign(b_.nodes.size(), -1);
     slot_of_.assign(b_.nodes.size(), -1);
     cell_of_.assign(b_.nodes.size(), -1);
+    out_.steps.reserve(f_.groups.size());
+    out_.slots.reserve(2 * f_.groups.size());
     for (std::size_t g = 0; g < f_.groups.size(); ++g) {
       const group& gr = f_.groups[g];
       if (gr.members.empty() && gr.root < 0 && gr.assigns.empty()) continue;
       lower(static_cast<int>(g), gr);
     }
-    for (const auto& fe : b_.fetches) {
+    for (const auto& fe : each(b_.fetches)) {
       input_desc d;
       if (fe.node >= 0) {
         d = input(memory_base(fe.node));
@@ -198,7 +200,7 @@ class lowering {
   }
 
  private:
-  [[nodiscard]] constexpr const node& at(int id) const { return b_.nodes[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] constexpr const node& at(int id) const { return nodes_[id]; }
   [[nodiscard]] constexpr bool has_memory(int id) const {
     return f_.group_of[static_cast<std::size_t>(id)] >= 0 || at(id).op->kind == op_kind::source;
   }
@@ -313,7 +315,7 @@ class lowering {
       row_major(space, refs.back().strides);
       value_of[static_cast<std::size_t>(root)] = ~0;
     }
-    for (int m : members) {
+    for (int m : each(members)) {
       const node& n = at(m);
       const bool view = n.op->kind != op_kind::elementwise;
       let_desc l;
@@ -330,8 +332,8 @@ class lowering {
           continue;
         }
         int found = -1;
-        for (std::size_t i = 0; i < refs.size(); ++i)
-          if (refs[i] == r && !(root >= 0 && i == 0)) found = static_cast<int>(i);
+        for (int i = root >= 0 ? 1 : 0; i < static_cast<int>(refs.size()) && found < 0; ++i)
+          if (const operand_ref& known = refs[static_cast<std::size_t>(i)]; known.base == r.base && known == r) found = i;
         if (found < 0) {
           found = static_cast<int>(refs.size());
           refs.push_back(r);
@@ -383,7 +385,7 @@ class lowering {
       output_desc o;
       o.node = -1, o.type = at(result).type, o.value = value_of[static_cast<std::size_t>(result)];
       p.outputs.push_back(o);
-      for (int m : members) value_of[static_cast<std::size_t>(m)] = unset;
+      for (int m : each(members)) value_of[static_cast<std::size_t>(m)] = unset;
       return result;
     };
     const int a = prologue(g.prologue_of_a, s.prologue_a), b = prologue(g.prologue_of_b, s.prologue_b);
@@ -416,14 +418,14 @@ class lowering {
     }
     // inputs are alive until this step
     const auto touch_all = [&](const program_desc& p) {
-      for (const auto& d : p.inputs) touch(d, step);
+      for (const auto& d : each(p.inputs)) touch(d, step);
     };
     touch_all(s.program);
     touch_all(s.prologue_a);
     touch_all(s.prologue_b);
     for (int k = 0; k < s.n_operands; ++k) touch(s.operands[k], step);
     // results
-    for (int id : g.stores) {
+    for (int id : each(g.stores)) {
       output_desc o;
       o.node = id;
       o.type = at(id).type;
@@ -436,7 +438,7 @@ class lowering {
       }
       s.program.outputs.push_back(o);
     }
-    for (int id : g.assigns) {
+    for (int id : each(g.assigns)) {
       const node& n = at(id);
       output_desc o;
       o.type = n.type;
@@ -455,10 +457,10 @@ class lowering {
       s.program.outputs.push_back(o);
     }
     if (g.root >= 0) value_of[static_cast<std::size_t>(g.root)] = unset;
-    for (int m : g.members) value_of[static_cast<std::size_t>(m)] = unset;
+    for (int m : each(g.members)) value_of[static_cast<std::size_t>(m)] = unset;
     if (g.kind == group_kind::tile) rows_and_columns(s, g.space);
     else if (own_program) merge_axes(s, g);
-    for (output_desc& o : s.program.outputs)
+    for (output_desc& o : each(s.program.outputs))
       if (g.kind == group_kind::map && s.rank == 1) o.elements = s.extents[0];
     if (!is_part_of_last(s)) {
       out_.steps.push_back(std::move(s));
@@ -466,12 +468,12 @@ class lowering {
     }
     step_desc& whole = out_.steps.back();
     ++whole.parts;
-    for (input_desc& d : s.program.inputs) {
+    for (input_desc& d : each(s.program.inputs)) {
       if (d.memory.kind == memory_ref::slot) out_.slots[static_cast<std::size_t>(d.memory.index)].last = step - 1;
       whole.program.inputs.push_back(d);
     }
-    for (output_desc& d : s.program.outputs) whole.program.outputs.push_back(d);
-    for (int& of : f_.group_of)
+    for (output_desc& d : each(s.program.outputs)) whole.program.outputs.push_back(d);
+    for (int& of : each(f_.group_of))
       if (of == index) of = whole.group;
   }
 
@@ -480,8 +482,8 @@ class lowering {
   [[nodiscard]] constexpr bool is_part_of_last(const step_desc& s) const {
     const auto updates = [](const step_desc& d) {
       bool yes = d.kind == group_kind::map && d.rank == 1 && d.extents[0] > 0 && !d.program.outputs.empty();
-      for (const input_desc& i : d.program.inputs) yes = yes && (i.strides[0] == 0 || i.strides[0] == 1);
-      for (const output_desc& o : d.program.outputs) yes = yes && o.memory.kind == memory_ref::variable;
+      for (const input_desc& i : each(d.program.inputs)) yes = yes && (i.strides[0] == 0 || i.strides[0] == 1);
+      for (const output_desc& o : each(d.program.outputs)) yes = yes && o.memory.kind == memory_ref::variable;
       return yes;
     };
     if (!updates(s) || out_.steps.empty() || s.extents[0] > small_update) return false;
@@ -501,11 +503,16 @@ class lowering {
       same = same && p.inputs[k].type == q.inputs[k].type && p.inputs[k].strides[0] == q.inputs[k].strides[0];
     for (std::size_t k = 0; k < p.outputs.size(); ++k)
       same = same && p.outputs[k].type == q.outputs[k].type && p.outputs[k].value == q.outputs[k].value;
-    for (const input_desc& i : p.inputs)  // a part may not read what another part writes
-      for (const output_desc& o : q.outputs) same = same && !(i.memory.kind == o.memory.kind && i.memory.index == o.memory.index);
-    for (const output_desc& o : p.outputs)
-      for (const input_desc& i : q.inputs) same = same && !(i.memory.kind == o.memory.kind && i.memory.index == o.memory.index);
-    return same;
+    if (!same) return false;
+    const auto conflict = [](const program_desc& reader, const program_desc& writer) {
+      for (const input_desc& i : each(reader.inputs)) {
+        if (i.memory.kind != memory_ref::variable) continue;
+        for (const output_desc& o : each(writer.outputs))
+          if (i.memory.index == o.memory.index) return true;
+      }
+      return false;
+    };
+    return !conflict(p, q) && !conflict(q, p);  // a part may not read what another part writes
   }
 
   constexpr void rows_and_columns(step_desc& s, const tensor_shape& space) {
@@ -540,7 +547,7 @@ class lowering {
       bool joins = merged > 0 && ((mask >> d) & 1) == ((mask >> last[merged - 1]) & 1);
       if (joins) {
         const int p = last[merged - 1];
-        for (const auto& in : s.program.inputs) joins = joins && in.strides[p] == in.strides[d] * g.space[d];
+        for (const auto& in : each(s.program.inputs)) joins = joins && in.strides[p] == in.strides[d] * g.space[d];
       }
       if (joins) {
         extents[merged - 1] *= g.space[d];
@@ -555,7 +562,7 @@ class lowering {
       s.extents[m] = extents[m];
       if ((mask >> last[m]) & 1) s.reduced |= 1u << m;
     }
-    for (auto& in : s.program.inputs) {
+    for (auto& in : each(s.program.inputs)) {
       std::int64_t strides[max_rank] = {};
       for (int m = 0; m < merged; ++m) strides[m] = in.strides[last[m]];
       for (int m = 0; m < max_rank; ++m) in.strides[m] = strides[m];
@@ -564,6 +571,7 @@ class lowering {
 
   builder& b_;
   fusion& f_;
+  const node* nodes_;
   lowered out_;
   std::vector<int> slot_of_, cell_of_, stack_of_, values_;  // values_: per node its number in the program at hand
 };
@@ -592,7 +600,7 @@ constexpr void lowering<V>::lower_control(int index, const group& g) {
   results.resize(variables.size());
   std::vector<char> read(variables.size(), 0);
   c.stack = static_cast<int>(out_.stacks.size());
-  for (int id : g.stores) {
+  for (int id : each(g.stores)) {
     const node& r = at(id);
     const auto k = static_cast<std::size_t>(r.attr.i[0]);
     read[k] = 1;

@@ -26,17 +26,17 @@ namespace detail {
 constexpr work_estimate estimate(const step_desc& s) {
   constexpr double flops_per_ns = 190, simple_ops_per_ns = 200, elements_per_ns = 24, costs_per_ns = 16;
   work_estimate w;
-  const auto add = [&](std::int64_t n, double each) { (n < 0 ? w.per_row : w.fixed) += static_cast<double>(n < 0 ? -n : n) * each; };
+  const auto add = [&](std::int64_t n, double time) { (n < 0 ? w.per_row : w.fixed) += static_cast<double>(n < 0 ? -n : n) * time; };
   const auto program = [&](const program_desc& p, std::int64_t elements) {
-    double each = 1 / elements_per_ns;
-    for (const let_desc& l : p.lets) each += static_cast<double>(l.op->cost) / simple_ops_per_ns;
-    if (!p.lets.empty() || s.kind == group_kind::reduce) add(elements, each);
+    double time = 1 / elements_per_ns;
+    for (const let_desc& l : each(p.lets)) time += static_cast<double>(l.op->cost) / simple_ops_per_ns;
+    if (!p.lets.empty() || s.kind == group_kind::reduce) add(elements, time);
   };
   std::int64_t elements = 1;
   for (int d = 0; d < s.rank; ++d) elements *= s.extents[d];
   if (s.parts > 1) {
     elements = 0;
-    for (const output_desc& o : s.program.outputs) elements += o.elements;
+    for (const output_desc& o : each(s.program.outputs)) elements += o.elements;
     elements /= static_cast<std::int64_t>(s.program.outputs.size()) / s.parts;
   }
   if (s.kind == group_kind::map || s.kind == group_kind::reduce) program(s.program, elements);
@@ -52,12 +52,12 @@ constexpr work_estimate estimate(const step_desc& s) {
 template <class F>
 constexpr void for_each_read(const step_desc& s, F&& f) {
   for (const program_desc* p : {&s.program, &s.prologue_a, &s.prologue_b})
-    for (const input_desc& d : p->inputs) f(d.memory);
+    for (const input_desc& d : each(p->inputs)) f(d.memory);
   for (int k = 0; k < s.n_operands; ++k) f(s.operands[k].memory);
 }
 template <class F>
 constexpr void for_each_write(const step_desc& s, F&& f) {
-  for (const output_desc& d : s.program.outputs) f(d.memory);
+  for (const output_desc& d : each(s.program.outputs)) f(d.memory);
   if (s.kind == group_kind::reduce) f(s.operands[max_operands - 1].memory);
 }
 /// Whether one of them writes what the other one reads or writes.
@@ -93,7 +93,8 @@ class scheduler {
 
   constexpr void run() {
     std::vector<work_estimate> work;
-    for (const step_desc& s : l_.steps) work.push_back(may_move(s) ? estimate(s) : work_estimate{});
+    work.reserve(l_.steps.size());
+    for (const step_desc& s : each(l_.steps)) work.push_back(may_move(s) ? estimate(s) : work_estimate{});
     for (std::size_t i = 0; i + 1 < l_.steps.size(); ++i) {
       if (!may_move(l_.steps[i]) || !worth_pairing(work[i])) continue;
       std::size_t best = 0;
@@ -104,7 +105,7 @@ class scheduler {
       rise(work, best, i + 1);
       l_.steps[i].beside = true;
       l_.steps[i].work = work[i], l_.steps[i + 1].work = work[i + 1];
-      for (slot_desc& s : l_.slots)
+      for (slot_desc& s : each(l_.slots))
         if (s.first == static_cast<int>(i) + 1) --s.first;
       ++i;
     }
@@ -134,8 +135,8 @@ class scheduler {
       return k >= static_cast<int>(to) && k < static_cast<int>(j) ? k + 1 : k;
     };
     rise(l_.steps, j, to);
-    for (step_desc& d : l_.steps)
-      for (input_desc& in : d.program.inputs)
+    for (step_desc& d : each(l_.steps))
+      for (input_desc& in : each(d.program.inputs))
         if (in.memory.kind == memory_ref::deferred) in.memory.index = moved(in.memory.index);
     for (std::size_t k = 0; k < l_.slots.size(); ++k) {
       slot_desc& slot = l_.slots[k];

@@ -45,10 +45,12 @@ class simplifier {
     b_.nodes.clear();
     b_.nodes.reserve(old_.size());
     next_.reserve(old_.size());
-    buckets_.assign(table_size, -1);
+    std::size_t size = 64;
+    while (size < old_.size()) size *= 2;
+    buckets_.assign(size, -1);
     map_.assign(old_.size(), -1);
     for (std::size_t id = 0; id < old_.size(); ++id) {
-      node n = old_[id];
+      node& n = old_[id];
       for (int k = 0; k < n.arity; ++k) n.in[k] = map_[static_cast<std::size_t>(n.in[k])];
       map_[id] = rewrite(n);
     }
@@ -59,8 +61,6 @@ class simplifier {
   }
 
  private:
-  static constexpr std::size_t table_size = 1024;
-
   [[nodiscard]] constexpr const node& at(int id) const { return b_.nodes[static_cast<std::size_t>(id)]; }
   [[nodiscard]] constexpr bool is_constant(int id, double v) const {
     const node& n = at(id);
@@ -251,7 +251,7 @@ class simplifier {
     std::size_t h = static_cast<std::size_t>(n.type) * 31 + static_cast<std::size_t>(n.arity) + n.op->name.size() * 131;
     for (int k = 0; k < n.arity; ++k) h = h * 1099511628211u + static_cast<std::size_t>(n.in[k] + 1);
     h = h * 31 + static_cast<std::size_t>(n.attr.i[0]) * 7 + static_cast<std::size_t>(n.attr.i[1]);
-    h = (h ^ (h >> 17)) % table_size;
+    h = (h ^ (h >> 17)) & (buckets_.size() - 1);
     if (n.op->kind != op_kind::assign && n.op->kind != op_kind::control && !n.op->effect)
       for (int id = buckets_[h]; id >= 0; id = next_[static_cast<std::size_t>(id)]) {
         const node& o = at(id);
@@ -298,32 +298,35 @@ class simplifier {
     for (const auto& f : b_.fetches)
       if (f.node >= 0 && reads_written(f.node)) copied[static_cast<std::size_t>(f.node)] = 1;
 
-    std::vector<int> moved(b_.nodes.size(), -1), copies(b_.nodes.size(), -1);
+    struct place {
+      int moved = -1, copy = -1;
+    };
+    std::vector<place> places(b_.nodes.size());
     std::vector<node> kept;
     kept.reserve(b_.nodes.size());
     const auto value = [&](int id) {
-      const auto k = static_cast<std::size_t>(id);
-      return copies[k] >= 0 ? copies[k] : moved[k];
+      const place& p = places[static_cast<std::size_t>(id)];
+      return p.copy >= 0 ? p.copy : p.moved;
     };
     for (std::size_t id = 0; id < b_.nodes.size(); ++id) {
       if (!live[id]) continue;
       node n = b_.nodes[id];
       for (int k = 0; k < n.arity; ++k)
-        n.in[k] = n.op->kind == op_kind::assign ? value(n.in[k]) : moved[static_cast<std::size_t>(n.in[k])];
-      moved[id] = static_cast<int>(kept.size());
+        n.in[k] = n.op->kind == op_kind::assign ? value(n.in[k]) : places[static_cast<std::size_t>(n.in[k])].moved;
+      places[id].moved = static_cast<int>(kept.size());
       kept.push_back(n);
       if (copied[id]) {
         node c;
         c.op = &info_of<op::copy>, c.type = n.type, c.shape = n.shape, c.scope = n.scope;
-        c.in[0] = moved[id], c.arity = 1;
-        copies[id] = static_cast<int>(kept.size());
+        c.in[0] = places[id].moved, c.arity = 1;
+        places[id].copy = static_cast<int>(kept.size());
         kept.push_back(c);
       }
     }
     b_.nodes = std::move(kept);
     for (std::size_t id = 0; id < b_.nodes.size() && !b_.inputs.empty(); ++id)
       if (const node& n = b_.nodes[id]; n.op->id == id_of<source::input>) b_.inputs[static_cast<std::size_t>(n.attr.i[0])] = static_cast<int>(id);
-    const auto follow = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(id)]; };
+    const auto follow = [&](int id) { return id < 0 ? -1 : places[static_cast<std::size_t>(id)].moved; };
     for (auto& v : b_.variables) v.node = follow(v.node);
     for (auto& l : b_.layers) l.node = follow(l.node);
     for (auto& f : b_.fetches) f.node = f.node < 0 ? -1 : value(f.node);

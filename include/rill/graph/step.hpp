@@ -202,24 +202,30 @@ inline kernel::pool2d_dims pooling_dims(const tensor_shape& x, const attributes&
 /// steps of all models.
 template <class T>
 struct contraction {
-  const attributes& attr;
-  tensor_shape in0, in1, out;
+  const step_context& context;
+  const frozen_step& step;
   kernel::detail::operand_ref<T> a, b;
   kernel::detail::tile_sink<T> sink;
 };
 
 template <class Root, class T>
 [[gnu::noinline]] void run_contraction(const contraction<T>& c) {
+  const attributes& at = c.step.attr;
   if constexpr (std::is_same_v<Root, ops::matmul_op>) {
-    const bool ta = Root::trans_a(c.attr), tb = Root::trans_b(c.attr);
-    kernel::detail::multiply<T>({c.out[0], c.out[1], ta ? c.in0[0] : c.in0[1], ta, tb, c.a, c.b, c.sink});
-  } else if constexpr (std::is_same_v<Root, ops::conv2d_op>) {
-    kernel::detail::convolve<T>(convolution_dims(c.in0, c.in1, c.attr, c.in0[0]), c.a, c.b, c.sink);
-  } else if constexpr (std::is_same_v<Root, ops::conv2d_backprop_input_op>) {
-    kernel::detail::convolve_backprop_input<T>(convolution_dims(c.out, c.in0, c.attr, c.in1[0]), c.b, c.a, c.sink);
+    const bool ta = Root::trans_a(at), tb = Root::trans_b(at);
+    const tensor_shape& out = c.step.out.shape;
+    kernel::detail::multiply<T>({c.context.extent(out[0]), c.context.extent(out[1]), c.context.extent(c.step.in[0].shape[ta ? 0 : 1]), ta, tb, c.a, c.b, c.sink});
   } else {
-    static_assert(std::is_same_v<Root, ops::conv2d_backprop_filter_op>);
-    kernel::detail::convolve_backprop_filter<T>(convolution_dims(c.in0, c.out, c.attr, c.in0[0]), c.a, c.b, c.sink);
+    const auto shape = [&](const signature& s) { return s.shape.with_batch(c.context.batch); };
+    const tensor_shape in0 = shape(c.step.in[0]), in1 = shape(c.step.in[1]), out = shape(c.step.out);
+    if constexpr (std::is_same_v<Root, ops::conv2d_op>) {
+      kernel::detail::convolve<T>(convolution_dims(in0, in1, at, in0[0]), c.a, c.b, c.sink);
+    } else if constexpr (std::is_same_v<Root, ops::conv2d_backprop_input_op>) {
+      kernel::detail::convolve_backprop_input<T>(convolution_dims(out, in0, at, in1[0]), c.b, c.a, c.sink);
+    } else {
+      static_assert(std::is_same_v<Root, ops::conv2d_backprop_filter_op>);
+      kernel::detail::convolve_backprop_filter<T>(convolution_dims(in0, out, at, in0[0]), c.a, c.b, c.sink);
+    }
   }
 }
 
@@ -236,23 +242,22 @@ void run_tile(const step_context& c, const frozen_step& s) {
   Epilogue epilogue;
   epilogue.columns = c.extent(s.out.shape[s.out.shape.rank() - 1]);
   bind_epilogue(c, s, epilogue.columns, epilogue.in, epilogue.in_row, epilogue.in_column, epilogue.out, epilogue.out_row);
-  const tensor_shape in0 = s.in[0].shape.with_batch(c.batch);
   A a;
   B b;
-  if constexpr (std::is_same_v<Root, ops::max_pool_op>) {
-    bind_operand(c, s, 0, in0[2] * in0[3], a);
-    kernel::max_pool2d<T>(pooling_dims(in0, s.attr, in0[0]), a, epilogue);
-  } else if constexpr (std::is_same_v<Root, ops::max_pool_grad_op>) {
+  if constexpr (std::is_same_v<Root, ops::max_pool_op> || std::is_same_v<Root, ops::max_pool_grad_op>) {
+    const tensor_shape in0 = s.in[0].shape.with_batch(c.batch);
     const auto d = pooling_dims(in0, s.attr, in0[0]);
     bind_operand(c, s, 0, in0[2] * in0[3], a);
-    bind_operand(c, s, 2, d.out_w * d.c, b);
-    kernel::max_pool2d_grad<T>(d, a, b, epilogue);
+    if constexpr (std::is_same_v<Root, ops::max_pool_op>) {
+      kernel::max_pool2d<T>(d, a, epilogue);
+    } else {
+      bind_operand(c, s, 2, d.out_w * d.c, b);
+      kernel::max_pool2d_grad<T>(d, a, b, epilogue);
+    }
   } else {
-    const tensor_shape in1 = s.in[1].shape.with_batch(c.batch);
-    bind_operand(c, s, 0, row_length<Root>(in0, !std::is_same_v<Root, ops::conv2d_backprop_input_op>), a);
-    bind_operand(c, s, 1, row_length<Root>(in1, !std::is_same_v<Root, ops::conv2d_op>), b);
-    run_contraction<Root, T>({s.attr, in0, in1, s.out.shape.with_batch(c.batch), kernel::detail::operand_ref<T>::of(a),
-                              kernel::detail::operand_ref<T>::of(b), kernel::detail::tile_sink<T>::of(epilogue)});
+    bind_operand(c, s, 0, c.extent(row_length<Root>(s.in[0].shape, !std::is_same_v<Root, ops::conv2d_backprop_input_op>)), a);
+    bind_operand(c, s, 1, c.extent(row_length<Root>(s.in[1].shape, !std::is_same_v<Root, ops::conv2d_op>)), b);
+    run_contraction<Root, T>({c, s, kernel::detail::operand_ref<T>::of(a), kernel::detail::operand_ref<T>::of(b), kernel::detail::tile_sink<T>::of(epilogue)});
   }
 }
 
@@ -319,6 +324,18 @@ void run_map(const step_context& c, const frozen_step& s) {
   kernel::map<P>(n, in, out);
 }
 
+/// An op with a kernel of its own.
+inline void run_kernel(const step_context& c, const frozen_step& s) {
+  operand_memory x[max_operands];
+  for (int k = 0; k < s.arity; ++k) x[k] = {s.in[k].type, s.in[k].shape.with_batch(c.batch), address(c, s.operands[k].memory)};
+  result_memory out{s.out.type, s.out.shape.with_batch(c.batch), nullptr};
+  for (int k = 0; k < s.program.outputs; ++k) {
+    const int further = c.tables->outputs[static_cast<std::size_t>(s.program.output + k)].further;
+    (further == 0 ? out.data : out.more[further - 1]) = result_of(c, s, k);
+  }
+  s.run(s.attr, x, out);
+}
+
 /// A map over the rows that the deferred scatters among its inputs name.
 template <class P>
 void run_rows(const step_context& c, const frozen_step& s, const frozen_step* steps) {
@@ -339,10 +356,7 @@ void run_rows(const step_context& c, const frozen_step& s, const frozen_step* st
   const std::int64_t rows = scatters[0]->out.shape[0];
   const int outside = kernel::update_rows<P>(rows, s.extents[0] / rows, gradients, n, in, out);
   if (outside < 0) return;
-  const frozen_step& from = *scatters[outside];  // which says what is wrong, before it writes anything
-  operand_memory x[max_operands];
-  for (int k = 0; k < from.arity; ++k) x[k] = {from.in[k].type, from.in[k].shape.with_batch(c.batch), address(c, from.operands[k].memory)};
-  from.run(from.attr, x, {from.out.type, from.out.shape, nullptr});
+  run_kernel(c, *scatters[outside]);  // which says what is wrong, before it writes anything
 }
 
 template <class R>
@@ -360,18 +374,6 @@ void run_reduce(const step_context& c, const frozen_step& s) {
   bind_nest(c, s, n.extents, n.strides, in);
   bind_output(s.rank, s.reduced, n.extents, n.strides[P::inputs::size]);
   kernel::reduce<P, R>(n, s.reduced, in, address(c, s.operands[max_operands - 1].memory));
-}
-
-/// An op with a kernel of its own.
-inline void run_kernel(const step_context& c, const frozen_step& s) {
-  operand_memory x[max_operands];
-  for (int k = 0; k < s.arity; ++k) x[k] = {s.in[k].type, s.in[k].shape.with_batch(c.batch), address(c, s.operands[k].memory)};
-  result_memory out{s.out.type, s.out.shape.with_batch(c.batch), nullptr};
-  for (int k = 0; k < s.program.outputs; ++k) {
-    const int further = c.tables->outputs[static_cast<std::size_t>(s.program.output + k)].further;
-    (further == 0 ? out.data : out.more[further - 1]) = result_of(c, s, k);
-  }
-  s.run(s.attr, x, out);
 }
 
 template <class T>

@@ -58,8 +58,10 @@ namespace graph {
 namespace detail {
 /// Names are looked up by a short key first: comparing text is what a trace of many layers would spend its time on.
 constexpr std::uint32_t key_of(const name_buffer& n) {
-  std::uint32_t h = 2166136261u;
-  for (int k = 0; k < n.size; ++k) h = (h ^ static_cast<unsigned char>(n.text[k])) * 16777619u;
+  std::uint32_t h = 2166136261u + static_cast<std::uint32_t>(n.size);
+  const char* text = n.text;
+  for (int k = n.size - 1; k >= 0; k -= k > n.size - 12 ? 1 : 4)  // names differ at their ends
+    h = (h ^ static_cast<unsigned char>(text[k])) * 16777619u;
   return h;
 }
 }  // namespace detail
@@ -154,13 +156,15 @@ class builder {
       fail(op, f);
       return {this, -1};
     }
-    node n;
-    n.op = op, n.type = s.type, n.shape = s.shape, n.attr = at, n.scope = root().scope;
+    nodes.push_back({.op = op, .type = s.type, .shape = s.shape, .arity = count, .attr = at, .scope = root().scope});
+    node& n = nodes.back();
     for (int k = 0; k < count; ++k) {
-      if (in[k] < 0) return {this, -1};
-      n.in[n.arity++] = in[k];
+      if (in[k] < 0) {
+        nodes.pop_back();
+        return {this, -1};
+      }
+      n.in[k] = in[k];
     }
-    nodes.push_back(n);
     return {this, static_cast<int>(nodes.size()) - 1};
   }
 
@@ -266,17 +270,19 @@ constexpr bool call_vjp([[maybe_unused]] builder& b, [[maybe_unused]] int id, [[
   if constexpr (arity == 0) {
     return false;
   } else {
-    const node n = b.nodes[static_cast<std::size_t>(id)];
+    const node& n = b.nodes[static_cast<std::size_t>(id)];
     const symbol d{&b, dy}, y{&b, id}, x0{&b, n.in[0]}, x1{&b, n.in[1]}, x2{&b, n.in[2]};
     if constexpr (requires { requires Op::arity > 0; }) {
       if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(d, y, x0));
       else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(d, y, x0, x1));
       else detail::write_gradients(out, Op::vjp(d, y, x0, x1, x2));
     } else {
-      if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0));
-      else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1));
-      else if constexpr (arity == 3) detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1, x2));
-      else detail::write_gradients(out, Op::vjp(n.attr, d, y, x0, x1, x2, symbol{&b, n.in[3]}));
+      const symbol x3{&b, n.in[3]};
+      const attributes at = n.attr;  // the node moves when others are added
+      if constexpr (arity == 1) detail::write_gradients(out, Op::vjp(at, d, y, x0));
+      else if constexpr (arity == 2) detail::write_gradients(out, Op::vjp(at, d, y, x0, x1));
+      else if constexpr (arity == 3) detail::write_gradients(out, Op::vjp(at, d, y, x0, x1, x2));
+      else detail::write_gradients(out, Op::vjp(at, d, y, x0, x1, x2, x3));
     }
     return true;
   }
@@ -296,7 +302,7 @@ consteval op_info make_info() {
   if constexpr (requires { Op::adds_rows; }) i.adds_rows = Op::adds_rows;
   if constexpr (requires { &Op::flops; }) i.flops = &Op::flops;
   if constexpr (kernel_op<Op>)
-    i.run = [](const attributes& at, const operand_memory* in, const result_memory& out) { Op::run(at, in, out); };
+    i.run = [](const attributes& at, const operand_memory* in, const result_memory& out) { ops::run<Op>(at, in, out); };
   i.vjp = &call_vjp<Op>;
   return i;
 }
@@ -487,30 +493,24 @@ struct symbolic_front_end {
 
   template <class Op>
   static constexpr symbol apply_nodes(builder* b, symbol* s, int n) {
-    tensor_shape shape;
-    bool ok = true;
-    dtype types[3] = {dtype::invalid, dtype::invalid, dtype::invalid};
-    for (int k = 0; k < n; ++k) {
-      shape = k == 0 ? s[0].shape() : broadcast_shape(shape, s[k].shape(), ok);
-      types[k] = s[k].type();
+    tensor_shape shape = b->at(s[0]).shape;
+    bool ok = true, spread = false;
+    dtype types[3] = {b->at(s[0]).type, dtype::invalid, dtype::invalid};
+    for (int k = 1; k < n; ++k) {
+      const node& x = b->at(s[k]);
+      types[k] = x.type;
+      if (!(x.shape == shape)) shape = broadcast_shape(shape, x.shape, ok), spread = true;
+      const int other = types[0] == dtype::boolean && n == 3 ? 1 : 0;
+      if (ok && (k <= other || types[k] == types[other])) continue;
       failure f;
-      const int other = k > 0 && types[0] == dtype::boolean && n == 3 ? 1 : 0;
-      if (!ok) {
-        f.set("shapes do not broadcast", "trailing dimensions must be equal or 1", b->at(s[0]).sig(), b->at(s[k]).sig());
-      } else if (k > other && types[k] != types[other]) {
-        f.set("dtypes differ", "cast one operand", b->at(s[other]).sig(), b->at(s[k]).sig());
-      }
-      if (f) {
-        b->fail(&info_of<Op>, f);
-        return {b, -1};
-      }
+      if (!ok) f.set("shapes do not broadcast", "trailing dimensions must be equal or 1", b->at(s[0]).sig(), x.sig());
+      else f.set("dtypes differ", "cast one operand", b->at(s[other]).sig(), x.sig());
+      b->fail(&info_of<Op>, f);
+      return {b, -1};
     }
     int ids[3] = {-1, -1, -1};
-    for (int k = 0; k < n; ++k) ids[k] = broadcast_to(s[k], shape).id;
-    const signature out{result_dtype<Op>(types), shape};
-    if (n == 1) return b->add(&info_of<Op>, out, {ids[0]});
-    if (n == 2) return b->add(&info_of<Op>, out, {ids[0], ids[1]});
-    return b->add(&info_of<Op>, out, {ids[0], ids[1], ids[2]});
+    for (int k = 0; k < n; ++k) ids[k] = spread ? broadcast_to(s[k], shape).id : s[k].id;
+    return b->add(&info_of<Op>, {result_dtype<Op>(types), shape}, ids, n, {});
   }
 };
 

@@ -47,31 +47,37 @@ struct variable_options {
   dtype type = dtype::float32;
 };
 
-/// A variable of the model, at the value it has when the step begins. `context` is any symbol of the trace.
-/// A second variable of one name is an error, as TensorFlow's get_variable has it.
-constexpr symbol variable(symbol context, const variable_options& o) {
-  graph::builder& b = context.g->root();  // also for one that a loop's body names: it is read as a value from outside
-  graph::variable_decl v;
-  v.name = b.scopes[static_cast<std::size_t>(b.scope)];
-  if (v.name.size > 0) v.name.append("/");
-  v.name.append(o.name);
-  v.type = o.type, v.shape = o.shape, v.trainable = o.trainable, v.init = o.initializer;
-  failure f;
-  if (const int k = b.find_variable(v.name); k >= 0) {
-    const graph::variable_decl& other = b.variables[static_cast<std::size_t>(k)];
-    f.set("the name is taken", "give the variable or its scope another name", {v.type, v.shape}, {other.type, other.shape});
-  }
-  if (!f && !o.shape.is_static()) f.set("a variable's shape must be static", "only inputs have a batch dimension", {v.type, v.shape});
-  if (f) {
-    b.fail(&graph::info_of<graph::source::variable>, f, v.name);
+namespace graph {
+/// A variable of this name, which no other has.
+constexpr symbol new_variable(builder& b, const name_buffer& name, const variable_options& o) {
+  if (!o.shape.is_static()) {
+    failure f;
+    f.set("a variable's shape must be static", "only inputs have a batch dimension", {o.type, o.shape});
+    b.fail(&info_of<source::variable>, f, name);
     return {&b, -1};
   }
   attributes at;
   at.i[0] = static_cast<std::int64_t>(b.variables.size());
-  symbol s = b.add(&graph::info_of<graph::source::variable>, {v.type, v.shape}, nullptr, 0, at);
-  v.node = s.id;
-  b.declare(v);
+  const symbol s = b.add(&info_of<source::variable>, {o.type, o.shape}, nullptr, 0, at);
+  b.declare({.name = name, .type = o.type, .shape = o.shape, .trainable = o.trainable, .init = o.initializer, .node = s.id});
   return s;
+}
+}  // namespace graph
+
+/// A variable of the model, at the value it has when the step begins. `context` is any symbol of the trace.
+/// A second variable of one name is an error, as TensorFlow's get_variable has it.
+constexpr symbol variable(symbol context, const variable_options& o) {
+  graph::builder& b = context.g->root();  // also for one that a loop's body names: it is read as a value from outside
+  graph::name_buffer name = b.scopes[static_cast<std::size_t>(b.scope)];
+  if (name.size > 0) name.append("/");
+  name.append(o.name);
+  const int taken = b.find_variable(name);
+  if (taken < 0) return graph::new_variable(b, name, o);
+  const graph::variable_decl& other = b.variables[static_cast<std::size_t>(taken)];
+  failure f;
+  f.set("the name is taken", "give the variable or its scope another name", {o.type, o.shape}, {other.type, other.shape});
+  b.fail(&graph::info_of<graph::source::variable>, f, name);
+  return {&b, -1};
 }
 
 namespace graph {
@@ -80,9 +86,7 @@ constexpr symbol shared_variable(builder& b, std::string_view name, const variab
   if (const int k = b.find_variable(name); k >= 0) return {&b, b.variables[static_cast<std::size_t>(k)].node};
   const int scope = b.scope;
   b.scope = 0;
-  variable_options at_root = o;
-  at_root.name = name;
-  symbol s = variable(symbol{&b, -1}, at_root);
+  const symbol s = new_variable(b, name_buffer(name), o);
   b.scope = scope;
   return s;
 }
@@ -122,17 +126,16 @@ constexpr bool training(symbol context) { return context.g->root().training; }
 constexpr symbol assign(symbol variable, symbol value) {
   if (variable.id < 0 || value.id < 0) return value;
   graph::builder& b = *variable.g;
-  const graph::node v = b.at(variable);
+  const graph::node& v = b.at(variable);
+  const graph::node& given = value.g->at(value);
+  const bool is_variable = v.op == &graph::info_of<graph::source::variable> && b.outer == nullptr;
+  if (is_variable && v.type == given.type && v.shape == given.shape)
+    return graph::write_variable(b.innermost(), static_cast<int>(v.attr.i[0]), value);
   failure f;
-  if (v.op != &graph::info_of<graph::source::variable> || b.outer != nullptr)
-    f.set("only a variable can be assigned", "pass what variable() returned", v.sig(), value.g->at(value).sig());
-  else if (v.type != value.type() || !(v.shape == value.shape()))
-    f.set("the value differs from the variable", "dtype and shape must be equal", v.sig(), value.g->at(value).sig());
-  if (f) {
-    b.fail(&graph::info_of<graph::op::assign>, f);
-    return {&b, -1};
-  }
-  return graph::write_variable(b.innermost(), static_cast<int>(v.attr.i[0]), value);
+  if (!is_variable) f.set("only a variable can be assigned", "pass what variable() returned", v.sig(), given.sig());
+  else f.set("the value differs from the variable", "dtype and shape must be equal", v.sig(), given.sig());
+  b.fail(&graph::info_of<graph::op::assign>, f);
+  return {&b, -1};
 }
 /// The variable as it is at this place of the program: what it was assigned last, in a loop also by the iteration before,
 /// or its value when the step began (which is what the variable's own symbol stands for throughout).
