@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <rill/core/dynamic_tensor.hpp>
 #include <rill/core/print.hpp>
 #include <rill/expr/shape.hpp>
 
@@ -151,6 +152,20 @@ TEST_CASE("string tensor: reshape, transpose, concat") {
   CHECK(elements(concat({v, strings{longer("b"), "c"}})) == words{"a", longer("b"), "c"});
   CHECK(concat(t, t, {.axis = 1}).shape() == tensor_shape{2, 6});
   CHECK(elements(concat(transpose(t), transpose(t), {.axis = 1}))[2] == "a");
+}
+
+TEST_CASE("dynamic tensor: scalars that are strings and complex numbers") {
+  const dynamic_tensor text = "a word", other = std::string("another");
+  CHECK(text.type() == dtype::string);
+  CHECK(text.rank() == 0);
+  CHECK(text.span<std::string>()[0] == "a word");
+  CHECK(other.span<std::string>()[0] == "another");
+  const dynamic_tensor narrow = std::complex<float>(1, -2), wide = std::complex<double>(0, 3);
+  CHECK(narrow.type() == dtype::complex64);
+  CHECK(narrow.span<std::complex<float>>()[0] == std::complex<float>(1, -2));
+  CHECK(wide.type() == dtype::complex128);
+  CHECK(wide.span<std::complex<double>>()[0] == std::complex<double>(0, 3));
+  CHECK(wide.shape() == tensor_shape{});
 }
 
 TEST_CASE("string tensor: printed as NumPy prints bytes objects") {

@@ -45,6 +45,36 @@ TEST_CASE("copy: matrices transposed, of few and of many columns, next to each o
         }
 }
 
+TEST_CASE("copy: matrices transposed past the caches, and read ahead") {
+  constexpr std::int64_t pitch = 512, most = 300;
+  const auto x = bytes(most * pitch * 8);
+  std::vector<unsigned char> room(most * pitch * 8 + 64);
+  unsigned char* const to = room.data() + (64 - reinterpret_cast<std::uintptr_t>(room.data()) % 64) % 64;
+  const auto check = [&]<class Word>(Word) {
+    for (const std::int64_t rows : {8, 16, 40, 129, 300})
+      for (const std::int64_t columns : {5, 16, 49, 64, 200, 300})
+        for (const bool stream : {false, true}) {
+          CAPTURE(rows);
+          CAPTURE(columns);
+          CAPTURE(stream);
+          std::memset(to, 0, most * pitch * sizeof(Word));
+          const auto* const from = reinterpret_cast<const Word*>(x.data());
+          if (stream) kernel::detail::transpose_tiles<true>(from, pitch, rows, columns, pitch, true, reinterpret_cast<Word*>(to));
+          else kernel::detail::transpose_tiles<false>(from, pitch, rows, columns, pitch, true, reinterpret_cast<Word*>(to));
+          kernel::detail::store_fence();
+          bool alike = true;
+          for (std::int64_t r = 0; r < rows; ++r)
+            for (std::int64_t c = 0; c < pitch; ++c) {
+              const Word none{}, *const want = c < columns ? from + r + c * pitch : &none;
+              alike = alike && std::memcmp(to + (r * pitch + c) * static_cast<std::int64_t>(sizeof(Word)), want, sizeof(Word)) == 0;
+            }
+          REQUIRE(alike);
+        }
+  };
+  check(kernel::detail::word<4>{});
+  check(kernel::detail::word<8>{});
+}
+
 TEST_CASE("copy: rows backwards") {
   for (const dtype type : types)
     for (const std::int64_t n : {1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129, 1000}) {

@@ -47,6 +47,7 @@ const op_table& operators() {
     add_control(t);
     add_recurrent(t);
     add_signal(t);
+    add_images(t);
     add_training(t);
     return t;
   }();

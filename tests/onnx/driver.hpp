@@ -70,6 +70,7 @@ void add_quantization(op_table& t);
 void add_control(op_table& t);
 void add_recurrent(op_table& t);
 void add_signal(op_table& t);
+void add_images(op_table& t);
 void add_training(op_table& t);
 
 /// All operators.

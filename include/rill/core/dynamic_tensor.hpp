@@ -60,6 +60,17 @@ class dynamic_tensor {
     else if constexpr (sizeof(T) == 8) *static_cast<std::int64_t*>(data_) = static_cast<std::int64_t>(number);
     else *static_cast<std::int32_t*>(data_) = static_cast<std::int32_t>(number);
   }
+  /// A complex scalar of the number's own precision.
+  template <class R>
+  dynamic_tensor(std::complex<R> number) : dynamic_tensor(uninitialized(dtype_v<std::complex<R>>, {})) {  // NOLINT: implicit on purpose
+    *static_cast<std::complex<R>*>(data_) = number;
+  }
+  /// A scalar string.
+  template <class S>
+    requires std::is_same_v<S, std::string> || std::is_same_v<S, const char*>
+  dynamic_tensor(S text) : dynamic_tensor(uninitialized(dtype::string, {})) {  // NOLINT: implicit on purpose
+    *static_cast<std::string*>(data_) = std::move(text);
+  }
   /// A copy of a tensor's elements; an rvalue's are taken over.
   template <class T, std::int64_t... E>
   dynamic_tensor(const tensor<T, E...>& t) : dynamic_tensor(uninitialized(dtype_v<T>, t.shape())) {  // NOLINT

@@ -38,15 +38,17 @@ inline dynamic_tensor fit_gradient(dynamic_tensor g, const tensor_shape& whole, 
 
 inline dynamic_tensor conjugated(const dynamic_tensor& z);
 
+template <class Op>
+concept has_arity = requires { requires Op::arity > 0; };
 template <class Op, std::size_t... I>
 auto call_vjp(const tape_entry& e, const dynamic_tensor& dy, std::index_sequence<I...>) {
-  if constexpr (requires { requires Op::arity > 0; }) return Op::vjp(dy, e.out, e.in[I]...);
+  if constexpr (has_arity<Op>) return Op::vjp(dy, e.out, e.in[I]...);
   else return Op::vjp(e.attr, dy, e.out, e.in[I]...);
 }
 template <class Op, int N>
 consteval bool vjp_takes() {
   return []<std::size_t... I>(std::index_sequence<I...>) {
-    if constexpr (requires { requires Op::arity > 0; }) {
+    if constexpr (has_arity<Op>) {
       if constexpr (Op::arity != N) return false;
       else return requires(const dynamic_tensor& t) { Op::vjp(t, t, ((void)I, t)...); };
     } else {
@@ -286,7 +288,7 @@ struct front_end {
       ++next;
     };
     (room(Further::infer(at, s)), ...);
-    Op::run(at, x, to);
+    ops::run<Op>(at, x, to);
     detail::remember_as(&detail::entry_vjp<Op>, Op::name, in.begin(), n, all[0], at);
     next = 1;
     const auto remember = [&]<class F>(F) {

@@ -21,7 +21,7 @@ namespace rill::eager {
 /// run(attributes, operands, result).
 template <class Op>
 struct cpu_kernel {
-  static void run(const attributes& at, const operand_memory* in, const result_memory& out) { Op::run(at, in, out); }
+  static void run(const attributes& at, const operand_memory* in, const result_memory& out) { ops::run<Op>(at, in, out); }
 };
 
 namespace detail {

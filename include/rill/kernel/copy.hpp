@@ -10,12 +10,18 @@
 ///   n.axis(3, 1, 2), n.axis(2, 3, 1);
 ///   kernel::copy(dtype::float32, from, to, n);
 
+#include <bit>
 #include <cstring>
 #include <string>
 
 #include "../ops/signature.hpp"
+#include "cache.hpp"
 #include "parallel.hpp"
 #include "shuffle.hpp"
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 namespace rill::kernel {
 
@@ -144,13 +150,25 @@ template <int Bit, class L>
     exchange_all<Bit / 2, L>(a);
   }
 }
+/// Whether whole lines can be written past the caches.
+#ifdef __AVX512F__
+inline constexpr bool streams = true;
+#else
+inline constexpr bool streams = false;
+#endif
 /// to[r * to_stride + c] = from[r + c * from_stride] for r, c below the number of lanes.
-template <class Word>
-void transpose_square(const Word* from, std::int64_t from_stride, std::int64_t to_stride, Word* to) {
+template <bool Stream, class Word>
+[[gnu::always_inline]] inline void transpose_square(const Word* from, std::int64_t from_stride, std::int64_t to_stride, Word* to) {
   using L = lanes_of_words<sizeof(Word)>;
   typename L::type a[static_cast<std::size_t>(L::count)];
   for (int c = 0; c < L::count; ++c) a[c] = L::load(from + c * from_stride);
   exchange_all<L::count / 2, L>(a);
+#ifdef __AVX512F__
+  if constexpr (Stream) {
+    for (int r = 0; r < L::count; ++r) _mm512_stream_si512(reinterpret_cast<__m512i*>(to + r * to_stride), std::bit_cast<__m512i>(a[r]));
+    return;
+  }
+#endif
   for (int r = 0; r < L::count; ++r) std::memcpy(to + r * to_stride, &a[r], sizeof a[r]);
 }
 /// n words one after the other, the source backwards from `from` on.
@@ -217,16 +235,19 @@ void transpose_plain(const Word* from, std::int64_t from_stride, std::int64_t ro
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < columns; ++c) to[r * to_stride + c] = from[r + c * from_stride];
 }
-/// The same in blocks whose cache lines are read and written whole; through a buffer where rows of the destination lie so
-/// that they would drive each other out of the cache.
-template <class Word>
+/// The same in blocks whose cache lines are read and written whole: strips of a few lines of the destination, downwards.
+/// Through a buffer where rows of the destination lie so that they would drive each other out of the cache; past the caches
+/// with Stream (then the lines of the destination begin where its rows do). `Ahead`: the source is not in the cache.
+template <bool Stream, class Word>
 void transpose_tiles(const Word* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
-                     std::int64_t to_stride, Word* to) {
+                     std::int64_t to_stride, bool ahead, Word* to) {
   if constexpr (!std::is_trivially_copyable_v<Word>) {
     transpose_plain(from, from_stride, rows, columns, to_stride, to);
   } else {
     constexpr auto width = static_cast<std::int64_t>(sizeof(Word));
-    constexpr std::int64_t edge = width >= 8 ? 16 : width == 4 ? 32 : 64;
+    constexpr bool squares = has_shuffles<Word> && width >= 4;
+    constexpr std::int64_t line = 64 / width > 0 ? 64 / width : 1;
+    constexpr std::int64_t down = squares ? line : width < 4 ? 64 : 16, strip = width < 4 ? 64 : 4 * line;
     if constexpr (has_shuffles<Word>) {
       const auto some = [&](auto few) {  // two to four of one side, next to each other: pixels of few channels
         constexpr int s = few;
@@ -240,36 +261,48 @@ void transpose_tiles(const Word* from, std::int64_t from_stride, std::int64_t ro
       };
       if (some(std::integral_constant<int, 2>()) || some(std::integral_constant<int, 3>()) || some(std::integral_constant<int, 4>())) return;
     }
-    const bool crowded = to_stride * width % 2048 == 0;
-    alignas(64) Word buffer[static_cast<std::size_t>(edge * edge)];
+    const bool crowded = !Stream && to_stride * width % 2048 == 0;
+    const bool apart = from_stride * width > 2048;  // the hardware follows fewer lines than these
+    alignas(64) Word buffer[static_cast<std::size_t>(down * strip)];
     const auto lines = [&](const Word* f, std::int64_t m, std::int64_t n, std::int64_t stride, Word* t) {
       for (std::int64_t c = 0; c < n; c += 4)  // four lines of the source at a time
         transpose_plain(f + c * from_stride, from_stride, m, n - c < 4 ? n - c : 4, stride, t + c);
     };
-    const auto block = [&](const Word* f, std::int64_t m, std::int64_t n, std::int64_t stride, Word* t) {
-      if constexpr (has_shuffles<Word> && width >= 4) {
+    const auto bring = [&](const Word* f, std::int64_t n) {
+      for (std::int64_t k = 0; k < n; ++k) __builtin_prefetch(f + k * from_stride);
+    };
+    // `next` is where the block lies that is read some time later, or null
+    const auto block = [&](const Word* f, std::int64_t m, std::int64_t n, const Word* next, std::int64_t stride, Word* t) {
+      if constexpr (squares) {
         constexpr std::int64_t lanes = lanes_of_words<sizeof(Word)>::count;
         const std::int64_t whole_r = m / lanes * lanes, whole_c = n / lanes * lanes;
-        for (std::int64_t c = 0; c < whole_c; c += lanes)
-          for (std::int64_t r = 0; r < whole_r; r += lanes) transpose_square(f + r + c * from_stride, from_stride, stride, t + r * stride + c);
+        for (std::int64_t c = 0; c < whole_c; c += lanes) {
+          if (next) bring(next + c * from_stride, lanes);
+          for (std::int64_t r = 0; r < whole_r; r += lanes)
+            transpose_square<Stream>(f + r + c * from_stride, from_stride, stride, t + r * stride + c);
+        }
         if (whole_r < m) lines(f + whole_r, m - whole_r, whole_c, stride, t + whole_r * stride);
         if (whole_c < n) lines(f + whole_c * from_stride, m, n - whole_c, stride, t + whole_c);
-      } else lines(f, m, n, stride, t);
+      } else {
+        if (next) bring(next, n);
+        lines(f, m, n, stride, t);
+      }
     };
-    for (std::int64_t r = 0; r < rows; r += edge) {
-      const std::int64_t m = rows - r < edge ? rows - r : edge;
-      for (std::int64_t c = 0; c < columns; c += edge) {
-        const std::int64_t n = columns - c < edge ? columns - c : edge;
+    for (std::int64_t c = 0, n = 0; c < columns; c += n) {
+      n = columns - c < strip ? columns - c : strip;
+      if (squares && n > line) n = n / line * line;  // what is left is a strip of its own
+      const std::int64_t most = n < line ? 2 * down : down;
+      for (std::int64_t r = 0; r < rows; r += most) {
+        const std::int64_t m = rows - r < most ? rows - r : most;
         const Word* const f = from + r + c * from_stride;
         Word* const t = to + r * to_stride + c;
-        if (from_stride * width > 2048 && r + edge < rows)  // the hardware follows fewer lines than these
-          for (std::int64_t k = 0; k < n; ++k)
-            for (std::int64_t b = 0; b < edge; b += 64 / width) __builtin_prefetch(f + edge + b + k * from_stride);
-        if (!crowded || n < edge / 2) {
-          block(f, m, n, to_stride, t);
+        const std::int64_t later = apart ? 4 * line : strip * from_stride;
+        const Word* const next = ahead && (apart ? r + later < rows : c + 2 * strip <= columns) ? f + later : nullptr;
+        if (!crowded || n < strip / 2) {
+          block(f, m, n, next, to_stride, t);
         } else {
-          block(f, m, n, edge, buffer);
-          for (std::int64_t k = 0; k < m; ++k) std::memcpy(t + k * to_stride, buffer + k * edge, static_cast<std::size_t>(n * width));
+          block(f, m, n, next, strip, buffer);
+          for (std::int64_t k = 0; k < m; ++k) std::memcpy(t + k * to_stride, buffer + k * strip, static_cast<std::size_t>(n * width));
         }
       }
     }
@@ -279,6 +312,7 @@ void transpose_tiles(const Word* from, std::int64_t from_stride, std::int64_t ro
 /// The two inner loops: rows x columns elements.
 struct copy_plane {
   std::int64_t rows, columns, from_row, from_column, to_row, to_column;
+  bool ahead;  // see transpose_tiles
 };
 template <class Word>
 void copy_two_axes(const Word* from, const copy_plane& p, Word* to) {
@@ -292,7 +326,7 @@ void copy_two_axes(const Word* from, const copy_plane& p, Word* to) {
       for (std::int64_t r = 0; r < p.rows; ++r)
         reverse_run(from + r * p.from_row, p.columns, to + r * p.to_row, typename lanes_of_words<sizeof(Word)>::numbers());
   } else if (p.to_column == 1 && p.from_row == 1) {
-    transpose_tiles(from, p.from_column, p.rows, p.columns, p.to_row, to);
+    transpose_tiles<false>(from, p.from_column, p.rows, p.columns, p.to_row, p.ahead, to);
   } else {
     for (std::int64_t r = 0; r < p.rows; ++r) {
       const Word* const f = from + r * p.from_row;
@@ -333,6 +367,14 @@ template <class Word>
   }
   const std::int64_t row_blocks = (rows + row_step - 1) / row_step, column_blocks = (columns + column_step - 1) / column_step;
   const std::int64_t per_plane = row_blocks * column_blocks, planes = p.size / rows / columns;
+  const std::int64_t bytes = 2 * p.size * static_cast<std::int64_t>(sizeof(Word));
+  constexpr bool can_stream = streams && has_shuffles<Word> && sizeof(Word) >= 4;
+  bool stream = can_stream && transposed && bytes >= 3 * last_level_cache() / 2;
+  if (stream) {  // only whole lines
+    auto off = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) % 64);
+    for (int d = 0; d < last; ++d) off |= p.to[d] * static_cast<std::int64_t>(sizeof(Word));
+    stream = off % 64 == 0;
+  }
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     std::int64_t index[copy_nest::max_axes] = {}, f = 0, t = 0;
     const auto place = [&](std::int64_t plane) {
@@ -347,10 +389,13 @@ template <class Word>
     std::int64_t part = begin % per_plane;
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t r = part / column_blocks * row_step, c = part % column_blocks * column_step;
-      copy_two_axes(from + f + r * p.from[last - 1] + c * p.from[last],
-                    {rows - r < row_step ? rows - r : row_step, columns - c < column_step ? columns - c : column_step,
-                     p.from[last - 1], p.from[last], p.to[last - 1], p.to[last]},
-                    to + t + r * p.to[last - 1] + c * p.to[last]);
+      const copy_plane plane{rows - r < row_step ? rows - r : row_step, columns - c < column_step ? columns - c : column_step,
+                             p.from[last - 1], p.from[last], p.to[last - 1], p.to[last], bytes > (std::int64_t{1} << 20)};
+      const Word* const source_part = from + f + r * plane.from_row + c * plane.from_column;
+      Word* const part_of = to + t + r * plane.to_row + c * plane.to_column;
+      if constexpr (can_stream)
+        if (stream) transpose_tiles<true>(source_part, plane.from_column, plane.rows, plane.columns, plane.to_row, true, part_of);
+      if (!stream) copy_two_axes(source_part, plane, part_of);
       if (++part < per_plane) continue;
       part = 0;
       for (int d = last - 2; d >= 0; --d) {
@@ -360,6 +405,7 @@ template <class Word>
         index[d] = 0;
       }
     }
+    if (stream) store_fence();
   };
   parallel_for(planes * per_plane, grain / (row_step * column_step) + 1, run);
 }

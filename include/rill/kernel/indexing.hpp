@@ -328,10 +328,11 @@ void xla_scatter_op::run(const attributes& at, const operand_memory* in, const r
     }
     return;
   }
-  kernel::detail::visit_scatter(name, out.type, how, [&]<class T, scatter_kind K>(std::type_identity<T>, std::integral_constant<scatter_kind, K>) {
+  kernel::detail::visit_scatter(name, out.type, how, [&](auto t, auto kind) {
+    using T = typename decltype(t)::type;
     T* const to = out.as<T>();
     const T* const from = in[2].as<T>();
-    windows.each([&](std::int64_t o, std::int64_t u) { to[o] = kernel::detail::combined<K>(to[o], from[u]); });
+    windows.each([&](std::int64_t o, std::int64_t u) { to[o] = kernel::detail::combined<decltype(kind)::value>(to[o], from[u]); });
   });
 }
 
@@ -340,7 +341,7 @@ void gather_op::run(const attributes& at, const operand_memory* in, const result
   const kernel::detail::slice_extents e(in[0].shape, in[1].shape, at);
   kernel::detail::check_indices(name, in[1], e.n);
   if (out.size() == 0) return;
-  const auto with = [&]<class I>(const I* p) {
+  const auto with = [&](const auto* p) {
     if (e.batch == 1 && e.outer == 1)
       return kernel::detail::gather_rows(out.type, in[0].data, e.inner, e.m, [p](std::int64_t r) { return static_cast<std::int64_t>(p[r]); }, out.data);
     kernel::detail::gather_rows(out.type, in[0].data, e.inner, e.batch * e.outer * e.m, [&](std::int64_t r) {
@@ -396,7 +397,7 @@ void gather_elements_op::run(const attributes& at, const operand_memory* in, con
   std::int64_t inner = 1;
   for (int d = axis + 1; d < out.shape.rank(); ++d) inner *= out.shape[d];
   if (out.size() == 0) return;
-  const auto with = [&]<class I>(const I* p) {
+  const auto with = [&](const auto* p) {
     kernel::detail::gather_rows(out.type, in[0].data, 1, out.size(), [&](std::int64_t k) {
       return (k / (m * inner) * n + static_cast<std::int64_t>(p[k])) * inner + k % inner;
     }, out.data);

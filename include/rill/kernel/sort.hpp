@@ -25,7 +25,7 @@ using sort_key_t = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32
 
 /// The key of a number: NaN has the largest one, of either sign; -0 has that of 0 unless Zeros are told apart.
 template <bool Zeros, class T>
-[[gnu::always_inline]] inline sort_key_t<T> key_of(T x) {
+[[gnu::always_inline]] constexpr sort_key_t<T> key_of(T x) {
   using K = sort_key_t<T>;
   if constexpr (std::is_floating_point_v<T>) {
     constexpr int bits = sizeof(K) * 8;
@@ -37,12 +37,12 @@ template <bool Zeros, class T>
   else return static_cast<K>(x);
 }
 template <bool Zeros, class T>
-[[gnu::always_inline]] inline sort_key_t<T> ordered_key(T x, bool descending) {
+[[gnu::always_inline]] constexpr sort_key_t<T> ordered_key(T x, bool descending) {
   const auto k = key_of<Zeros>(x);
   return descending ? ~k : k;
 }
 template <class T>
-[[gnu::always_inline]] inline T number_of(sort_key_t<T> k) {
+[[gnu::always_inline]] constexpr T number_of(sort_key_t<T> k) {
   using K = sort_key_t<T>;
   if constexpr (std::is_floating_point_v<T>) {
     if (k == ~K(0)) return std::numeric_limits<T>::quiet_NaN();

@@ -119,7 +119,7 @@ struct batch_matmul_op {
     return 2 * r.shape.num_elements() * a[at.i[0] != 0 ? a.rank() - 2 : a.rank() - 1];
   }
   /// kernel/batch_matmul.hpp
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 
   // With A = op(a), B = op(b): dA = dy B^H and dB = A^H dy, brought back through op, and summed over repeated batch axes.

@@ -149,7 +149,7 @@ struct conv_op {
   static constexpr auto name = "Convolution";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 1000;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto w) {
     auto dx = conv_lhs_gradient(dy, w, x.shape(), at);

@@ -41,7 +41,7 @@ struct print_op {
   static constexpr int cost = 100;
   static constexpr bool effect = true;
   static constexpr signature infer(const attributes&, const signature* in, failure&) { return in[0]; }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto, auto) { return grads(dy, no_gradient{}); }
 };
@@ -55,7 +55,7 @@ struct assert_op {
     if (in[0].type != dtype::boolean) f.set("the condition must be of dtype bool", "compare", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// Throws where an element is NaN or infinite.
@@ -68,7 +68,7 @@ struct check_numerics_op {
     if (!is_floating(in[0].type)) f.set("only floating-point numbers can be NaN", "", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto) { return grads(dy); }
 };

@@ -58,7 +58,7 @@ struct fft_op : fourier_op {
     if (!is_complex(in[0].type)) f.set("takes complex64 and complex128", "rfft takes real tensors", in[0]);
     return check_axes(in[0], Rank, f) ? in[0] : signature{};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto) {
     return grads(decltype(dy)::front_end::template emit<fft_op<Rank, !Inverse>>({dy}, at));
@@ -84,7 +84,7 @@ struct rfft_op : fourier_op {
     }
     return r;
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x) {
     attributes back = at;
@@ -106,7 +106,7 @@ struct irfft_op : fourier_op {
     }
     return r;
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x) {
     attributes back = at;

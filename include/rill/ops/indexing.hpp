@@ -130,7 +130,7 @@ struct xla_gather_op {
     if (!detail::is_index(in[1])) f.set("indices must be int32 or int64", "cast them", in[1]);
     return {in[0].type, detail::gathered_shape(at, in[0], in[1], f)};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto indices) {
     return grads(scatter_windows(zeros_like(x), indices, dy, window_attributes::with(at, window_attributes::outside(at), scatter_kind::add)),
@@ -153,7 +153,7 @@ struct xla_scatter_op {
     if (!f && !(wanted == in[2].shape)) f.set("the updates do not fit operand and indices", "", {in[2].type, wanted}, in[2]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x, auto indices, auto updates) {
     using w = window_attributes;
@@ -186,7 +186,7 @@ struct gather_op {
     for (int d = static_cast<int>(at.i[0]) + 1; d < rank; ++d) out.shape.push_back(in[0].shape[d]);
     return out;
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto indices) {
     return grads(scatter_slices(dy, indices, x.shape(), at), no_gradient{});
@@ -198,7 +198,7 @@ struct scatter_slices_op {
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 8;
   static constexpr bool adds_rows = true;  ///< where both attributes are 0
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto, auto indices) {
     return grads(gather_slices(dy, indices, at), no_gradient{});
@@ -222,7 +222,7 @@ struct gather_nd_op {
     for (int d = static_cast<int>(in[1].shape[last]); d < in[0].shape.rank(); ++d) out.shape.push_back(in[0].shape[d]);
     return out;
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto x, auto indices) {
     return grads(scatter_nd(indices, dy, x.shape()), no_gradient{});
@@ -233,7 +233,7 @@ struct scatter_nd_op {
   static constexpr auto name = "ScatterNd";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 8;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto indices, auto) {
     return grads(no_gradient{}, gather_nd(dy, indices));
@@ -254,7 +254,7 @@ struct tensor_scatter_op {
       f.set("complex numbers have no order", "", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x, auto indices, auto updates) {
     const auto read = [&](const auto& v) { return gather_nd(v, indices); };
@@ -277,7 +277,7 @@ struct gather_elements_op {
       if (d != at.i[0] && in[0].shape[d] != in[1].shape[d]) f.set("shapes differ besides the axis", "", in[0], in[1]);
     return {in[0].type, in[1].shape};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto indices) {
     return grads(scatter_elements(dy, indices, x.shape(), at), no_gradient{});
@@ -288,7 +288,7 @@ struct scatter_elements_op {
   static constexpr auto name = "TakeAlongAxisGrad";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 8;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto, auto indices) {
     return grads(take_along_axis(dy, indices, at.i[0]), no_gradient{});
@@ -300,7 +300,7 @@ struct one_hot_op {
   static constexpr auto name = "OneHot";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 2;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto, auto, auto) { return grads(no_gradient{}); }
 };
@@ -313,7 +313,7 @@ struct invert_permutation_op {
     if (!detail::is_index(in[0]) || in[0].shape.rank() != 1) f.set("needs a vector of int32 or int64", "", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 

@@ -234,7 +234,7 @@ struct linalg_op {
 struct linalg_part_op : linalg_op {
   static constexpr auto name = "LinalgPart";
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x);
 };
@@ -242,7 +242,7 @@ struct linalg_part_op : linalg_op {
 struct linalg_part_grad_op : linalg_op {
   static constexpr auto name = "LinalgPartGrad";
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x);
 };
@@ -266,7 +266,7 @@ struct cholesky_op : linalg_op {
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
     return detail::check_matrices(in[0], true, f) ? in[0] : signature{};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   // l^-H phi(l^H dl) l^-1, made symmetric; phi takes the lower triangle with half the diagonal.
   static constexpr auto vjp(const attributes&, auto dy, auto l, auto) {
@@ -285,7 +285,7 @@ struct matrix_triangular_solve_op : linalg_op {
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
     return detail::check_matrices(in[0], true, f) && detail::check_right_side(in, f) ? in[1] : signature{};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a, auto) {
     const bool lower = at.i[0] != 0, adjoint = at.i[1] != 0;
@@ -301,7 +301,7 @@ struct matrix_solve_op : linalg_op {
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
     return detail::check_matrices(in[0], true, f) && detail::check_right_side(in, f) ? in[1] : signature{};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a, auto) {
     const bool adjoint = at.i[0] != 0;
@@ -315,7 +315,7 @@ struct matrix_inverse_op : linalg_op {
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
     return detail::check_matrices(in[0], true, f) ? in[0] : signature{};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto y, auto) {
     return grads(-detail::adjoint_times(y, detail::times_adjoint(dy, y)));
@@ -327,7 +327,7 @@ struct matrix_determinant_op : linalg_op {
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
     return detail::check_matrices(in[0], true, f) ? signature{in[0].type, detail::with_last(in[0].shape, {})} : signature{};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto y, auto a) {
     const auto scale = expand_dims(expand_dims(dy * detail::conj_of(y), -1), -1);
@@ -340,7 +340,7 @@ struct log_matrix_determinant_op : linalg_op {
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
     return detail::check_matrices(in[0], true, f) ? signature{in[0].type, {2 * detail::matrices_in(in[0].shape)}} : signature{};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   // The sign's gradient is zero, as TensorFlow's.
   static constexpr auto vjp(const attributes&, auto dy, auto, auto a) {
@@ -366,7 +366,7 @@ struct qr_op : linalg_op {
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.q.num_elements() + p.r.num_elements()}};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a) {
     const tensor_shape s = a.shape();
@@ -407,7 +407,7 @@ struct svd_op : linalg_op {
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.s.num_elements() + p.u.num_elements() + p.v.num_elements()}};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a) {
     const tensor_shape x = a.shape();
@@ -453,7 +453,7 @@ struct self_adjoint_eig_op : linalg_op {
     const shapes p = parts(at, in[0].shape);
     return {in[0].type, {p.e.num_elements() + p.v.num_elements()}};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   // v (diag(de) + f v^H dv) v^H, gathered in the lower triangle.
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a) {
@@ -485,7 +485,7 @@ struct matrix_solve_ls_op : linalg_op {
     const tensor_shape &a = in[0].shape, &b = in[1].shape;
     return {in[0].type, detail::with_last(a, {a[a.rank() - 1], b[b.rank() - 1]})};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 
@@ -495,7 +495,7 @@ struct matrix_exponential_op : linalg_op {
   static constexpr signature infer(const attributes&, const signature* in, failure& f) {
     return detail::check_matrices(in[0], true, f) ? in[0] : signature{};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   // The adjoint of the Frechet derivative L(a, .) is L(a^H, .), the upper right of exp [[a^H dy] [0 a^H]].
   static constexpr auto vjp(const attributes&, auto dy, auto, auto a) {
@@ -524,7 +524,7 @@ struct cross_op : linalg_op {
       f.set("operands must have one number dtype and shape, of vectors of 3 elements", "", in[0], in[1]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto a, auto b) {
     return grads(detail::emit<cross_op>({detail::conj_of(b), dy}), detail::emit<cross_op>({dy, detail::conj_of(a)}));

@@ -47,7 +47,7 @@ struct neighbour_sum_op {
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 10;
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) { return lrn_attributes::infer(at, in, f); }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto) { return grads(rill::detail::emit<neighbour_sum_op>({dy}, at)); }
 };
@@ -59,7 +59,7 @@ struct lrn_grad_op {
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 20;
   static constexpr signature infer(const attributes&, const signature* in, failure&) { return in[0]; }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto d, auto, auto x, auto dy) {
     const local_response_options o = lrn_attributes::options(at);
@@ -78,7 +78,7 @@ struct lrn_op {
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 20;
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) { return lrn_attributes::infer(at, in, f); }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x) { return grads(rill::detail::emit<lrn_grad_op>({x, dy}, at)); }
 };

@@ -30,7 +30,7 @@ struct dilation2d_op {
   static constexpr auto name = "Dilation2D";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto w) {
     return grads(dilation_scatter<true>(x, w, dy, at), dilation_scatter<false>(x, w, dy, at));
@@ -42,7 +42,7 @@ struct dilation_scatter_op {
   static constexpr auto name = ToImage ? "Dilation2DBackpropInput" : "Dilation2DBackpropFilter";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 200;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto d, auto, auto x, auto w, auto dy) {
     return grads(no_gradient{}, no_gradient{}, dilation_gather<ToImage>(x, w, d, dy.shape(), at));
@@ -54,7 +54,7 @@ struct dilation_gather_op {
   static constexpr auto name = "Dilation2DGather";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 200;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto d, auto, auto x, auto w, auto) {
     return grads(no_gradient{}, no_gradient{}, dilation_scatter<FromImage>(x, w, d, at));

@@ -130,7 +130,7 @@ struct concat_op {
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
     return detail::concat_signature(in, N, at.i[0], f);
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto a, auto b)
     requires(N == 2)
@@ -156,7 +156,7 @@ struct slice_op {
   static constexpr auto name = "StridedSlice";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x) {
     attributes back;
@@ -179,7 +179,7 @@ struct pad_op {
   static constexpr auto name = "PadV2";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x)
     requires(N == 1)
@@ -219,7 +219,7 @@ struct reverse_op {
   static constexpr auto name = "ReverseV2";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto) { return grads(reverse_mask(dy, at.i[0])); }
 };
@@ -239,7 +239,7 @@ struct reverse_sequence_op {
       f.set("needs one length per index of batch_axis", "", in[0], in[1]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto, auto lengths) {
     return grads(reverse_sequence(dy, lengths, {.seq_axis = at.i[0], .batch_axis = at.i[1]}), no_gradient{});
@@ -251,7 +251,7 @@ struct tile_op {
   static constexpr auto name = "Tile";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   /// i[d] = how often axis d repeats.
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x) {
@@ -273,7 +273,7 @@ struct dynamic_slice_op {
   static constexpr auto name = "DynamicSlice";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto x, auto start) {
     return grads(dynamic_update_slice(zeros_like(x), dy, start), no_gradient{});
@@ -298,7 +298,7 @@ struct dynamic_update_slice_op {
       f.set("needs a vector of one start index per axis", "", in[0], in[2]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto, auto update, auto start) {
     return grads(dynamic_update_slice(dy, zeros_like(update), start), dynamic_slice(dy, start, update.shape()), no_gradient{});
@@ -310,7 +310,7 @@ struct bitcast_op {
   static constexpr auto name = "Bitcast";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 1;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 
@@ -326,7 +326,7 @@ struct matrix_diag_op {
     else out.shape.push_back(out.shape[out.shape.rank() - 1]);
     return out;
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto) { return grads(matrix_diag_part(dy)); }
 };
@@ -348,7 +348,7 @@ struct matrix_diag_part_op {
     out.shape.push_back(m < n ? m : n);
     return out;
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto x) { return grads(matrix_set_diag(zeros_like(x), dy)); }
 };
@@ -363,7 +363,7 @@ struct matrix_set_diag_op {
     if (!f && !(part.shape == in[1].shape)) f.set("the diagonal is not one of the matrices", "its shape is [.., min(m, n)]", in[0], in[1]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto, auto diagonal) {
     return grads(matrix_set_diag(dy, zeros_like(diagonal)), matrix_diag_part(dy));
@@ -381,7 +381,7 @@ struct matrix_band_part_op {
     else if (in[0].shape[rank - 1] < 0 || in[0].shape[rank - 2] < 0) f.set("rows and columns cannot be the batch", "", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto) {
     return grads(matrix_band_part(dy, at.i[0], at.i[1]));

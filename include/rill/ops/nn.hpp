@@ -37,7 +37,7 @@ struct log_softmax_grad_op {
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 30;
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) { return softmax_grad_op::infer(at, in, f); }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto u, auto, auto y, auto dy) {
     const auto along = [](const auto& v) { return rill::reduce_sum(v, {.axis = {-1}, .keepdims = true}); };
@@ -54,7 +54,7 @@ struct log_softmax_op {
     if (in[0].shape.rank() < 1 || !is_floating(in[0].type)) f.set("needs logits of a floating dtype and rank 1 or more", "", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto y, auto) {
     return grads(rill::detail::emit<log_softmax_grad_op>({y, dy}));
@@ -74,7 +74,7 @@ struct softmax_cross_entropy_op {
     else if (!(in[1].shape == s)) f.set("labels and logits differ in shape", "labels are a distribution over the classes of each row", in[1], in[0]);
     return {in[0].type, s.rank() < 1 ? s : tensor_shape(s.begin(), s.rank() - 1)};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto logits, auto labels) {
     auto g = rill::expand_dims(dy, -1);

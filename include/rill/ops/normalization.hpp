@@ -17,7 +17,7 @@ struct softmax_grad_op {
     if (in[1].type != in[0].type || !(in[1].shape == in[0].shape)) f.set("the gradient must be like the result", "", in[0], in[1]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto u, auto, auto y, auto dy) {
     const auto along = [](const auto& v) { return reduce_sum(v, {.axis = {-1}, .keepdims = true}); };

@@ -111,7 +111,7 @@ struct layer_norm_offset_grad : norm::vector_of<2> {
 /// (x, scale, dy) -> dx.
 struct layer_norm_grad_op : norm::shapes<2, 2, 2> {
   static constexpr auto name = "LayerNormGrad";
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto u, auto dx, auto x, auto scale, auto dy) {
     const auto pu = rill::detail::emit<layer_norm_grad_op>({x, ones_like(scale), u}, at);
@@ -120,7 +120,7 @@ struct layer_norm_grad_op : norm::shapes<2, 2, 2> {
 };
 struct layer_norm_op : norm::shapes<2, 2, -1> {
   static constexpr auto name = "LayerNorm";
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto scale, auto) {
     const auto g = rill::detail::emit_all<layer_norm_grad_op, layer_norm_scale_grad, layer_norm_offset_grad>({x, scale, dy}, at);
@@ -178,7 +178,7 @@ struct batch_norm_offset_grad : norm::vector_of<2> {
 /// (x, scale, dy, the moments of x) -> dx.
 struct batch_norm_grad_op : norm::shapes<3, 2, 2> {
   static constexpr auto name = "FusedBatchNormGrad";
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto u, auto dx, auto x, auto scale, auto dy, auto moments) {
     const auto pu = rill::detail::emit<batch_norm_grad_op>({x, ones_like(scale), u, moments}, at);
@@ -188,7 +188,7 @@ struct batch_norm_grad_op : norm::shapes<3, 2, 2> {
 };
 struct batch_norm_op : norm::shapes<3, 2, -1> {
   static constexpr auto name = "FusedBatchNorm";
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto scale, auto offset) {
     const auto y = rill::detail::emit_all<batch_norm_op, batch_norm_mean, batch_norm_variance, batch_norm_moments>({x, scale, offset}, at);

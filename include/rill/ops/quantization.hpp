@@ -54,7 +54,7 @@ struct reduce_precision_op {
     else if (at.i[1] < 0) f.set("mantissa_bits must not be negative", "", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto) { return grads(rill::detail::emit<reduce_precision_op>({dy}, at)); }
 };
@@ -75,7 +75,7 @@ struct fake_quant_op {
     else if (at.i[0] < 2 || at.i[0] > 16) f.set("num_bits must be within 2 .. 16", "", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto low, auto high)
     requires(Part == 0)
@@ -106,7 +106,7 @@ struct matmul_integer_op {
     return 2 * batch_matmul_op::shape_of_product(at, in, f).num_elements() * a[at.i[0] != 0 ? a.rank() - 2 : a.rank() - 1];
   }
   /// kernel/quantization.hpp
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto, auto, auto, auto, auto, auto) { return grads(no_gradient{}, no_gradient{}, no_gradient{}, no_gradient{}); }
 };

@@ -96,7 +96,7 @@ struct random_op {
       return {t, s};
     }
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 

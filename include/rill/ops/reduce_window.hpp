@@ -117,7 +117,7 @@ struct reduce_window_op {
   static constexpr auto name = "ReduceWindow";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x) {
     if constexpr (std::is_same_v<Reducer, sum>)
@@ -134,7 +134,7 @@ struct reduce_window_with_op {
   static constexpr auto name = "ReduceWindow";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 200;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// (x, source): zeros of x's shape, to which each window's source is added where the element lies that it selects.
@@ -143,7 +143,7 @@ struct window_scatter_op {
   static constexpr auto name = "SelectAndScatter";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto source) {
     return grads(no_gradient{}, window_gather<Select>(x, dy, source.shape(), at));
@@ -155,7 +155,7 @@ struct window_gather_op {
   static constexpr auto name = "SelectAndGather";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x, auto) {
     return grads(no_gradient{}, window_scatter<Select>(x, dy, at));
@@ -168,7 +168,7 @@ struct window_argument_op {
   static constexpr auto name = "WindowArgument";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// (operand, source, initial value): every element starts from the initial value and is combined by C with the sources of
@@ -179,7 +179,7 @@ struct select_and_scatter_op {
   static constexpr auto name = "SelectAndScatter";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 200;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 

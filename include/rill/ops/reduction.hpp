@@ -181,7 +181,7 @@ struct product_of_others_op {
   static constexpr auto name = "ProductOfOthers";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 8;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);  // kernel/product.hpp
   static constexpr auto vjp(const attributes&, auto dy, auto, auto x) { return grads(product_of_others_gradient(dy, x)); }
 };

@@ -41,14 +41,14 @@ struct log_sum_exp {
     return -std::numeric_limits<T>::infinity();
   }
   template <class T>
-  static T combine(T a, T b) {
+  static constexpr T combine(T a, T b) {
     if (!(a <= b)) {  // b is the larger one, or NaN
       const T t = a;
       a = b;
       b = t;
     }
     if (!(b - a < std::numeric_limits<T>::infinity())) return a == a ? b : a;  // an infinity, or NaN
-    return b + static_cast<T>(__builtin_log1p(__builtin_exp(static_cast<double>(a - b))));
+    return b + static_cast<T>(scalar::log1p(scalar::exp(static_cast<double>(a - b))));
   }
 };
 
@@ -69,7 +69,7 @@ struct scan_op {
     else if (at.i[0] < 0 || at.i[0] >= in[0].shape.rank()) f.set("axis out of range", "axes are -rank .. rank-1", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x) {
     return grads(scan_gradient(Reducer{}, at, dy, y, x));
@@ -85,7 +85,7 @@ struct arg_scan_op {
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
     return {dtype::int64, scan_op<Reducer>::infer(at, in, f).shape};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 
@@ -100,7 +100,7 @@ struct linear_recurrence_op {
     else if (at.i[0] < 0 || at.i[0] >= in[0].shape.rank()) f.set("axis out of range", "axes are -rank .. rank-1", in[0]);
     return in[0];
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a, auto) {
     const bool reverse = at.i[2] != 0;
@@ -114,7 +114,7 @@ struct shift_op {
   static constexpr auto name = "Shift";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto) { return grads(shift(dy, at.i[0], at.i[2] == 0)); }
 };
@@ -155,7 +155,7 @@ struct reduce_with_op {
     else if (in[1].type != in[0].type || in[1].shape.rank() != 0) f.set("the initial value must be a scalar of the operand's dtype", "", in[0], in[1]);
     return {in[0].type, reduced_shape(in[0].shape, at.i[0], false)};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 
@@ -174,7 +174,7 @@ struct reduce_together_op {
     else if (in[3].type != in[1].type || in[3].shape.rank() != 0) f.set("the initial values must be scalars of the operands' dtypes", "", in[1], in[3]);
     return {in[Result].type, reduced_shape(in[0].shape, at.i[0], false)};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 

@@ -55,7 +55,7 @@ struct segment_op {
     if ((class_of(in[0].type) & (ordered ? types::reals : types::numbers)) == 0) f.set("does not take data of this dtype", "cast them", in[0]);
     return detail::segment_signature(at.i[0], in[0], in[1], Sorted, f);
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto x, auto ids) {
     const auto spread = [&](const auto& v) { return spread_segments(v, ids, x.shape()); };
@@ -81,7 +81,7 @@ struct spread_segments_op {
   static constexpr auto name = "SegmentSumGrad";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto x, auto ids) {
     attributes at;
@@ -100,7 +100,7 @@ struct segment_count_op {
     else if (at.i[0] < 0) f.set("the number of segments must be given and not negative", "set num_segments", in[0]);
     return {static_cast<dtype>(at.i[1]), {at.i[0]}};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 
@@ -109,7 +109,7 @@ struct segment_shift_op {
   static constexpr auto name = "SegmentShift";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto, auto ids) {
     return grads(segment_shift(dy, ids, at.i[0], at.i[2] == 0), no_gradient{});
@@ -120,7 +120,7 @@ struct segment_recurrence_op {
   static constexpr auto name = "SegmentRecurrence";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 8;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto y, auto a, auto, auto ids) {
     const bool reverse = at.i[2] != 0;
@@ -143,7 +143,7 @@ struct sparse_segment_sum_op {
     rows.shape[0] = in[1].shape[0];
     return detail::segment_signature(at.i[0], rows, in[2], true, f);
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto, auto x, auto indices, auto ids) {
     tensor_shape rows = x.shape();

@@ -83,6 +83,16 @@ struct result_memory {
   [[nodiscard]] std::int64_t size() const { return shape.num_elements(); }
 };
 
+namespace ops {
+/// Calls an op's kernel, `Op::run(attributes, operands, result)`: a function or, so that only programs that use the op
+/// compile it, a template `run<void>`. (No default for its argument: nvcc would give it twice.)
+template <class Op>
+void run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  if constexpr (requires { Op::template run<void>(at, in, out); }) Op::template run<void>(at, in, out);
+  else Op::run(at, in, out);
+}
+}  // namespace ops
+
 /// Zero padding of a window op: `valid` none, `same` so that the output is ceil(input / stride).
 enum class padding : std::uint8_t { valid, same };
 inline constexpr padding valid = padding::valid;

@@ -70,7 +70,7 @@ struct sort_op {
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 40;
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) { return detail::sort_signature(at, in[0], f); }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto x) {
     const sort_options o{at.i[0], at.i[1] != 0 ? sort_direction::descending : sort_direction::ascending};
@@ -85,7 +85,7 @@ struct argsort_op {
   static constexpr signature infer(const attributes& at, const signature* in, failure& f) {
     return {dtype::int32, detail::sort_signature(at, in[0], f).shape};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// The indices (int32) of the i[0] largest elements of each row, in descending order.
@@ -102,7 +102,7 @@ struct top_k_op {
     out.shape[last] = at.i[0];
     return out;
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// Element i[0] of each row in ascending (i[1]: descending) order.
@@ -119,7 +119,7 @@ struct nth_element_op {
     for (int d = 0; d < last; ++d) out.shape.push_back(in[0].shape[d]);
     return out;
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto y, auto x) {
     const auto hit = cast_like(rill::equal(x, expand_dims(y, -1)), x);
@@ -138,7 +138,7 @@ struct in_top_k_op {
       f.set("needs one target, int32 or int64, per row of predictions", "", in[0], in[1]);
     return {dtype::boolean, in[1].shape};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// Where each of the values (operand 1) would be inserted into its sorted row (operand 0); i[0]: behind equals, i[1]: dtype.
@@ -156,7 +156,7 @@ struct searchsorted_op {
       if (in[0].shape[d] != in[1].shape[d]) f.set("shapes differ besides the last axis", "", in[0], in[1]);
     return {static_cast<dtype>(at.i[1]), in[1].shape};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// How many values fall into each of i[0] equal parts of the range (operand 1: [low, high]); i[1]: dtype of the counts.
@@ -171,7 +171,7 @@ struct histogram_op {
     else if (at.i[1] != static_cast<int>(dtype::int32) && at.i[1] != static_cast<int>(dtype::int64)) f.set("counts must be int32 or int64", "", in[0]);
     return {static_cast<dtype>(at.i[1]), {at.i[0]}};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 
@@ -191,7 +191,7 @@ struct sort_by_op {
     if (at.i[0] < 0 || at.i[0] >= in[0].shape.rank()) f.set("dimension out of range", "dimensions are -rank .. rank-1", in[0]);
     return {dtype::int64, in[0].shape};
   }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 

@@ -74,7 +74,7 @@ struct sparse_to_dense_op {
   static constexpr auto name = "SparseToDense";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto dy, auto y, auto indices, auto values, auto) {
     auto at =
@@ -89,7 +89,7 @@ struct sparse_order_op {
   static constexpr auto name = "SparseReorder";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 60;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// indices -> the row-major number (int64 [n]) over i[9] axes of the shape, four bits each in i[8].
@@ -97,7 +97,7 @@ struct sparse_flat_op {
   static constexpr auto name = "SparseFlatten";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 8;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// int64 [n] -> indices [n, rank] of a shape, the inverse of the former over all axes.
@@ -105,7 +105,7 @@ struct sparse_unflat_op {
   static constexpr auto name = "SparseReshape";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 40;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// indices -> columns of them: i[8] holds four bits per column of the result, a column of the indices or 15 for zeros;
@@ -114,7 +114,7 @@ struct sparse_columns_op {
   static constexpr auto name = "SparseColumns";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
 };
 /// (indices, values) -> for each value the sum (i[0] = 1: the largest) of those that differ in the last index only.
@@ -122,7 +122,7 @@ struct sparse_group_op {
   static constexpr auto name = "SparseSoftmax";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 4;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto indices, auto values) {
     return grads(no_gradient{}, decltype(dy)::front_end::template add<sparse_group_op>({values.type(), values.shape()},
@@ -135,7 +135,7 @@ struct sparse_matmul_op {
   static constexpr auto name = "SparseTensorDenseMatMul";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto dy, auto, auto indices, auto values, auto b) {
     const bool t = at.i[0] != 0;
@@ -149,7 +149,7 @@ struct sampled_dot_op {
   static constexpr auto name = "SampledDot";
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes&, auto ds, auto, auto indices, auto l, auto r) {
     return grads(no_gradient{}, sparse_matmul(indices, ds, sparse_conj(r), false, l.shape()[0]),

@@ -85,7 +85,7 @@ struct max_pool_gather_op {
   static constexpr op_kind kind = op_kind::opaque;
   static constexpr int cost = 100;
   static constexpr signature infer(const attributes&, const signature* in, failure&) { return in[1]; }
-  template <class = void>
+  template <class Void>
   static void run(const attributes& at, const operand_memory* in, const result_memory& out);
   static constexpr auto vjp(const attributes& at, auto d, auto, auto x, auto y, auto) {
     return grads(no_gradient{}, no_gradient{}, max_pool_grad(x, y, d, at));
