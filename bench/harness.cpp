@@ -363,8 +363,9 @@ double now() {
 }
 
 void wait_for_quiet() {
+  // OpenBLAS's threads, which libtorch's products run on, yield for some 100 ms before they sleep.
   double used = cpu_seconds();
-  for (int naps = 0; naps < 60; ++naps) {
+  for (int naps = 0; naps < 250; ++naps) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const double t = cpu_seconds();
     if (t - used < 0.2e-3) return;

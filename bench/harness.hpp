@@ -73,7 +73,7 @@ std::string xtensor_name();
 
 /// Seconds since some moment.
 double now();
-/// Sleeps until no thread of this process runs any more (at most some 60 ms).
+/// Sleeps until no thread of this process runs any more (at most some 270 ms).
 void wait_for_quiet();
 
 /// Runs everything whose name matches; called by main.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole training steps of dense networks and of the language model of the recurrent tutorial.
+// Whole training steps of dense networks and of the language model of the recurrent tutorial, with LSTM and with GRU layers.
 #include <rill/graph/session.hpp>
 #include <rill/kernel/indexing.hpp>
 #include <rill/losses/sparse_softmax_cross_entropy.hpp>
@@ -29,6 +29,7 @@ inline constexpr auto iris = nn::sequential(nn::dense{.units = 10, .activation =
                                             nn::dense{.units = 10, .activation = rill::relu}, nn::dense{.units = 3});
 inline constexpr auto lstms = nn::multi_rnn_cell(nn::basic_lstm_cell{.units = 200, .forget_bias = 0},
                                                  nn::basic_lstm_cell{.units = 200, .forget_bias = 0});
+inline constexpr auto grus = nn::multi_rnn_cell(nn::gru_cell{.units = 200}, nn::gru_cell{.units = 200});
 
 /// Net is a layer as a constant.
 template <const auto& Net>
@@ -39,10 +40,11 @@ struct classify_step {
   }
 };
 constexpr std::int64_t vocabulary = 10000, units = 200, time_steps = 20, streams = 20;
+template <const auto& Cells>
 struct language_step {
   constexpr auto operator()(auto words, auto targets) const {
     const auto table = rill::variable(words, {.name = "embedding", .shape = {vocabulary, units}, .initializer = rill::initializers::random_uniform(-0.1, 0.1)});
-    const auto y = nn::dynamic_rnn(lstms, rill::embedding_lookup(table, words), {.time_major = true}).first;
+    const auto y = nn::dynamic_rnn(Cells, rill::embedding_lookup(table, words), {.time_major = true}).first;
     const auto logits = nn::dense{.units = vocabulary, .name = "softmax"}(rill::reshape(y, {time_steps * streams, units}));
     const auto loss = rill::losses::sparse_softmax_cross_entropy(rill::reshape(targets, {time_steps * streams}), logits);
     return rill::outputs(rill::fetch("loss", loss), rill::fetch("train", rill::optimizers::gradient_descent{learning_rate}.minimize(loss)));
@@ -96,18 +98,28 @@ duel dense_step(const std::vector<std::int64_t>& sizes) {
 #endif
   });
 }
+/// Gates: matrices of units by units in each of a cell's two kernels.
+template <const auto& Cells, int Gates>
 duel recurrent_step() {
   using W = rill::tensor<int, time_steps, streams>;
   W words, targets;
   for (std::int64_t k = 0; k < time_steps * streams; ++k)
     words.data()[k] = static_cast<int>(k * 7919 % vocabulary), targets.data()[k] = static_cast<int>((k + streams) * 7919 % vocabulary);
-  auto p = std::make_shared<program<language_step, W, W>>(words, targets);
-  const double rows = time_steps * streams, per_row = 2.0 * 2 * units * 4 * units + static_cast<double>(units * vocabulary);
-  return against(p, 6 * rows * per_row, [&]([[maybe_unused]] auto& q) {
+  auto p = std::make_shared<program<language_step<Cells>, W, W>>(words, targets);
+  const double rows = time_steps * streams, per_row = 2.0 * 2 * units * Gates * units + static_cast<double>(units * vocabulary);
 #if defined(RILL_BENCH_TORCH)
-    return torch_peer::language_model(vocabulary, units, time_steps, streams, q.weights, q.x.data(), q.y.data(), learning_rate);
+  const auto peer = [](torch_peer::recurrence r, auto& q) {
+    return torch_peer::language_model(r, vocabulary, units, time_steps, streams, q.weights, q.x.data(), q.y.data(), learning_rate);
+  };
+  duel d = against(p, 6 * rows * per_row, [&](auto& q) { return peer(Gates == 4 ? torch_peer::recurrence::lstm : torch_peer::recurrence::gru, q); });
+  if constexpr (Gates == 3) {  // another formula: there is no loss to compare
+    std::shared_ptr<torch_peer::network> module = peer(torch_peer::recurrence::gru_module, *p);
+    d.peers.push_back({torch_peer::name() + " GRU module, reset after the product", [module] { module->step(); }});
+  }
+  return d;
+#else
+  return against(p, 6 * rows * per_row, [](auto&) {});
 #endif
-  });
 }
 
 }  // namespace
@@ -116,7 +128,8 @@ void add_network_steps() {
   const std::string family = "training step of a network";
   add(family, "MLP 784-500-10, batch 100", many_threads(), [] { return dense_step<mlp, 784, 10>({784, 500, 10}); });
   add(family, "Iris 4-10-10-3, batch 100", 1, [] { return dense_step<iris, 4, 3>({4, 10, 10, 3}); });
-  add(family, "LSTM 2x200, batch 20, 20 steps, vocabulary 10000", many_threads(), [] { return recurrent_step(); });
+  add(family, "LSTM 2x200, batch 20, 20 steps, vocabulary 10000", many_threads(), [] { return recurrent_step<lstms, 4>(); });
+  add(family, "GRU 2x200, batch 20, 20 steps, vocabulary 10000", many_threads(), [] { return recurrent_step<grus, 3>(); });
 }
 
 }  // namespace bench

@@ -29,10 +29,13 @@ class network {
 std::unique_ptr<network> dense_network(const std::vector<std::int64_t>& sizes, const std::vector<const float*>& weights,
                                        const float* x, const std::int32_t* labels, std::int64_t batch, double learning_rate);
 
-/// Embedding [words, units], two layers of LSTM, a dense layer over the words. Weights as Rill has them: the embedding;
-/// kernel [2 units, 4 units] with gates i, j, f, o and bias of each layer; kernel and bias of the dense layer. Words and
-/// targets are [time, batch].
-std::unique_ptr<network> language_model(std::int64_t vocabulary, std::int64_t units, std::int64_t time, std::int64_t batch,
+/// lstm and gru_module are libtorch's own layers; its GRU applies the reset gate after the candidate's product, another
+/// formula, whose loss differs. gru is Rill's, in operations of libtorch.
+enum class recurrence { lstm, gru, gru_module };
+/// Embedding [words, units], two recurrent layers, a dense layer over the words. Weights as Rill has them: the embedding; of each
+/// layer kernel [2 units, 4 units] with gates i, j, f, o and bias, or the gates' kernel [2 units, 2 units] and bias and the
+/// candidate's [2 units, units] and bias; kernel and bias of the dense layer. Words and targets are [time, batch].
+std::unique_ptr<network> language_model(recurrence layers, std::int64_t vocabulary, std::int64_t units, std::int64_t time, std::int64_t batch,
                                         const std::vector<const float*>& weights, const std::int32_t* words,
                                         const std::int32_t* targets, double learning_rate);
 

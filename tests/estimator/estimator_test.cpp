@@ -25,6 +25,7 @@
 #include "rill/data/take.hpp"
 #include "rill/nn/nn.hpp"
 #include "rill/optimizers/adam.hpp"
+#include "rill/optimizers/moving_average.hpp"
 #include "rill/summary/event_reader.hpp"
 #include "rill/train/profiler_hook.hpp"
 #include "../scratch.hpp"
@@ -65,13 +66,13 @@ using namespace rill;
 
 namespace {
 
-// A net with everything a resumed run must get right: initial weights, dropout, slots, shuffled data.
+// A net with everything a resumed run must get right: initial weights, dropout, slots, averages, shuffled data.
 inline constexpr auto net =
     nn::sequential(nn::dense{.units = 12, .activation = relu}, nn::dropout{.rate = 0.25f}, nn::dense{.units = 4});
 struct model {
   constexpr auto operator()(auto x) const { return net(x); }
 };
-using classifier = estimator<multi_class_head<model, 4>, optimizers::adam>;
+using classifier = estimator<multi_class_head<model, 4>, optimizers::moving_average<optimizers::adam>>;
 
 /// Four noisy clusters in six dimensions.
 auto clusters(std::int64_t n, unsigned seed) {
@@ -93,7 +94,7 @@ auto endless(unsigned seed = 1) {
 }
 
 classifier make(const std::string& dir, std::int64_t save_steps = 10, std::uint64_t seed = 3, float rate = 0.01f) {
-  return classifier(multi_class_head<model, 4>{}, optimizers::adam{.learning_rate = rate},
+  return classifier(multi_class_head<model, 4>{}, optimizers::moving_average{optimizers::adam{.learning_rate = rate}, 0.99},
                     run_config{.model_dir = dir, .seed = seed, .save_checkpoints_steps = save_steps, .progress = false});
 }
 
@@ -134,7 +135,7 @@ std::string warnings(F f) {
 TEST_CASE("estimator: trains, evaluates and predicts; files and dictionary as documented") {
   const test::scratch_dir dir;
   // deduced as in the documentation
-  estimator c{multi_class_head<model, 4>{}, optimizers::adam{.learning_rate = 0.01f},
+  estimator c{multi_class_head<model, 4>{}, optimizers::moving_average{optimizers::adam{.learning_rate = 0.01f}, 0.95},
               run_config{.model_dir = dir.path(), .progress = false}};
   c.train(endless(), {.steps = 200});
   CHECK(c.model_dir() == dir.path());
@@ -158,25 +159,35 @@ TEST_CASE("estimator: trains, evaluates and predicts; files and dictionary as do
   CHECK(c.evaluate(test | data::batch(25), {.steps = 1})["accuracy"] ==
         c.evaluate(test | data::take(25) | data::batch(25))["accuracy"]);
 
-  const auto predictions = c.predict(test | data::batch(25));
-  REQUIRE(predictions.size() == 101);
-  double right = 0, loss = 0;
-  auto it = test.iterator();
-  std::pair<tensor<float, 6>, std::int32_t> example;
-  for (const auto& p : predictions) {
-    REQUIRE(it.next(example));
-    double sum = 0;
-    for (const float v : p.probabilities) sum += static_cast<double>(v);
-    CHECK(sum == doctest::Approx(1).epsilon(1e-5));
-    for (const float v : p.probabilities) CHECK(v <= p.probability());
-    right += p.class_id == example.second;
-    loss -= std::log(static_cast<double>(p.probabilities[static_cast<std::size_t>(example.second)]));
+  // with the averages the model is another, which changes nothing for those who do not ask for them
+  const evaluation averaged = c.evaluate(test | data::batch(25), {.averages = true});
+  CHECK(averaged["accuracy"] > 0.95);
+  CHECK(averaged["global_step"] == 200);
+  CHECK(std::fabs(averaged["loss"] - e["loss"]) > 1e-4);
+  CHECK(c.evaluate(test | data::batch(25))["loss"] == e["loss"]);
+
+  for (const bool averages : {false, true}) {
+    const evaluation& wanted = averages ? averaged : e;
+    const auto predictions = c.predict(test | data::batch(25), {.averages = averages});
+    REQUIRE(predictions.size() == 101);
+    double right = 0, loss = 0;
+    auto it = test.iterator();
+    std::pair<tensor<float, 6>, std::int32_t> example;
+    for (const auto& p : predictions) {
+      REQUIRE(it.next(example));
+      double sum = 0;
+      for (const float v : p.probabilities) sum += static_cast<double>(v);
+      CHECK(sum == doctest::Approx(1).epsilon(1e-5));
+      for (const float v : p.probabilities) CHECK(v <= p.probability());
+      right += p.class_id == example.second;
+      loss -= std::log(static_cast<double>(p.probabilities[static_cast<std::size_t>(example.second)]));
+    }
+    CHECK(right / 101 == doctest::Approx(wanted["accuracy"]));
+    CHECK(loss / 101 == doctest::Approx(wanted["loss"]).epsilon(1e-4));
   }
-  CHECK(right / 101 == doctest::Approx(e["accuracy"]));
-  CHECK(loss / 101 == doctest::Approx(e["loss"]).epsilon(1e-4));
 
   const std::vector<std::string> names = c.variable_names();
-  for (const char* name : {"dense/kernel", "dense/bias", "dense_1/kernel", "dense/kernel/Adam", "dense_1/bias/Adam_1",
+  for (const char* name : {"dense/kernel", "dense/bias", "dense_1/kernel", "dense/kernel/Adam", "dense_1/bias/Adam_1", "dense_1/bias/ExponentialMovingAverage",
                            "global_step", "input_pipeline/position"}) {
     CAPTURE(name);
     CHECK(std::find(names.begin(), names.end(), name) != names.end());
@@ -400,7 +411,7 @@ TEST_CASE("estimator: a step allocates nothing, also beside a profiler") {
     }
   };
   const test::scratch_dir dir;
-  classifier c(multi_class_head<model, 4>{}, optimizers::adam{},
+  classifier c(multi_class_head<model, 4>{}, optimizers::moving_average{optimizers::adam{}},
                run_config{.model_dir = dir.path(), .log_step_count_steps = 1000, .save_summary_steps = 1000});
   counting hook;
   warnings([&] {

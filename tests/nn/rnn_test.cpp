@@ -28,8 +28,9 @@ struct gru_net {
   constexpr auto operator()(symbol x, symbol lengths) const {
     nn::gru_cell cell{.units = 3};
     auto [y, h] = nn::dynamic_rnn(cell, x, lengths, cell.zero_state(index(x, 0)), {.time_major = true});
+    auto whole = nn::dynamic_rnn(cell, x, {.time_major = true});
     auto [both, states] = nn::bidirectional_dynamic_rnn(nn::basic_rnn_cell{.units = 2}, nn::basic_rnn_cell{.units = 2}, x, {.time_major = true});
-    return outputs(fetch("y", y), fetch("h", h), fetch("fw", both.first), fetch("bw", both.second), fetch("last", states.second));
+    return outputs(fetch("y", y), fetch("h", h), fetch("fw", both.first), fetch("bw", both.second), fetch("last", states.second), fetch("whole", whole.first), fetch("end", whole.second));
   }
 };
 
@@ -51,6 +52,15 @@ std::vector<double> affine(const graph::variable_store& s, const std::string& sc
     z[static_cast<std::size_t>(j)] = sum;
   }
   return z;
+}
+/// The next state of a GRU of three units.
+std::vector<double> gru_next(const graph::variable_store& s, const std::string& scope, const std::vector<double>& in, std::vector<double> h) {
+  const auto g = affine(s, scope + "/gates", in, h, 6);
+  std::vector<double> reset = h;
+  for (std::size_t k = 0; k < 3; ++k) reset[k] *= sigmoid_of(g[k]);
+  const auto c = affine(s, scope + "/candidate", in, reset, 3);
+  for (std::size_t k = 0; k < 3; ++k) h[k] = sigmoid_of(g[3 + k]) * h[k] + (1 - sigmoid_of(g[3 + k])) * std::tanh(c[k]);
+  return h;
 }
 
 }  // namespace
@@ -96,18 +106,14 @@ TEST_CASE("GRU over sequences of their own lengths; both directions") {
   tensor<float, 4, dyn, 2> x({4, 3, 2});
   for (int k = 0; k < 24; ++k) x.data()[k] = 0.25f * static_cast<float>((k * 5) % 9) - 1;
   const tensor<std::int32_t, 3> lengths{4, 2, 0};
-  const auto [y, h_last, fw, bw, last] = s.run(x, lengths);
+  const auto [y, h_last, fw, bw, last, whole, end] = s.run(x, lengths);
   for (int b = 0; b < 3; ++b) {
-    std::vector<double> h(3), f(2), r(2);
+    std::vector<double> h(3), all(3), f(2), r(2);
     for (int t = 0; t < 4; ++t) {
       const std::vector<double> in{x(t, b, 0), x(t, b, 1)};
-      if (t < lengths(b)) {
-        const auto g = affine(*s.store(), "rnn/gru_cell/gates", in, h, 6);
-        std::vector<double> reset = h;
-        for (std::size_t k = 0; k < 3; ++k) reset[k] *= sigmoid_of(g[k]);
-        const auto c = affine(*s.store(), "rnn/gru_cell/candidate", in, reset, 3);
-        for (std::size_t k = 0; k < 3; ++k) h[k] = sigmoid_of(g[3 + k]) * h[k] + (1 - sigmoid_of(g[3 + k])) * std::tanh(c[k]);
-      }
+      if (t < lengths(b)) h = gru_next(*s.store(), "rnn/gru_cell", in, h);
+      all = gru_next(*s.store(), "rnn_1/gru_cell", in, all);
+      for (int k = 0; k < 3; ++k) CHECK(whole(t, b, k) == doctest::Approx(all[static_cast<std::size_t>(k)]).epsilon(1e-5));
       for (int k = 0; k < 3; ++k) CHECK(y(t, b, k) == doctest::Approx(t < lengths(b) ? h[static_cast<std::size_t>(k)] : 0).epsilon(1e-5));
       const auto z = affine(*s.store(), "bidirectional_rnn/fw/basic_rnn_cell", in, f, 2);
       const std::vector<double> back{x(3 - t, b, 0), x(3 - t, b, 1)};
@@ -119,6 +125,7 @@ TEST_CASE("GRU over sequences of their own lengths; both directions") {
       }
     }
     for (int k = 0; k < 3; ++k) CHECK(h_last(b, k) == doctest::Approx(h[static_cast<std::size_t>(k)]).epsilon(1e-5));
+    CHECK(end(b, 2) == doctest::Approx(all[2]).epsilon(1e-5));
     CHECK(last(b, 1) == doctest::Approx(r[1]).epsilon(1e-5));
   }
 }

@@ -30,6 +30,22 @@ struct linear_centered {
   }
 };
 
+struct averaged_value {
+  constexpr auto operator()(symbol x) const {
+    symbol w = variable(x, {.name = "w", .shape = {golden::size}});
+    optimizers::exponential_moving_average{.decay = 0.8, .zero_debias = true}.apply("w_g", w * x);
+    return outputs(fetch("train", optimizers::gradient_descent{0.3}.minimize(reduce_sum(w * x))));
+  }
+};
+struct averaged_by_hand {  // what optimizers::moving_average does
+  constexpr auto operator()(symbol x) const {
+    symbol w = variable(x, {.name = "w", .shape = {golden::size}, .initializer = initializers::zeros()});
+    const operation train = optimizers::momentum{.learning_rate = 0.3, .decay = 0.8}.minimize(reduce_sum(w * x));
+    const optimizers::exponential_moving_average ema{.decay = 0.3, .num_updates = read_value(optimizers::global_step(x))};
+    return outputs(fetch("train", group(train, ema.apply(x))), fetch("average", ema.average(w)));
+  }
+};
+
 struct schedules {
   constexpr auto operator()(symbol step) const {
     using namespace optimizers;
@@ -56,8 +72,9 @@ struct scheduled {
 template <class Model>
 void check(std::string_view optimizer, const Model& model) {
   graph::variable_store store;
+  std::copy_n(golden::start, golden::size, static_cast<float*>(store.get("w", dtype::float32, {golden::size}, true).data));
+  store.find("w")->initialized = true;
   graph::session<Model, tensor<float, golden::size>> s(store, model);
-  std::copy_n(golden::start, golden::size, static_cast<float*>(store.find("w")->data));
   for (const auto& gradient : golden::gradients) {
     tensor<float, golden::size> x;
     std::copy_n(gradient, golden::size, x.data());
@@ -70,7 +87,7 @@ void check(std::string_view optimizer, const Model& model) {
     CAPTURE(std::string(v.name));
     const auto* got = store.find(v.name);
     REQUIRE(got != nullptr);
-    for (int i = 0; i < golden::size; ++i) CHECK(static_cast<const float*>(got->data)[i] == doctest::Approx(v.values[i]).epsilon(2e-5).scale(0.1));
+    for (int i = 0; i < got->shape.num_elements(); ++i) CHECK(static_cast<const float*>(got->data)[i] == doctest::Approx(v.values[i]).epsilon(2e-5).scale(0.1));
     ++seen;
   }
   CHECK(seen + 1 == static_cast<int>(store.variables().size()));  // and global_step
@@ -88,6 +105,30 @@ TEST_CASE("optimizers have the values, the slots and the names that TensorFlow's
   check("proximal_gradient_descent", linear<proximal_gradient_descent>{{.learning_rate = 0.3, .l1_regularization_strength = 0.1, .l2_regularization_strength = 0.2}});
   check("proximal_adagrad", linear<proximal_adagrad>{{.learning_rate = 0.3, .l1_regularization_strength = 0.1, .l2_regularization_strength = 0.2}});
   check("adagrad_da", linear<adagrad_da>{{.learning_rate = 0.3, .l1_regularization_strength = 0.05, .l2_regularization_strength = 0.1}});
+}
+
+TEST_CASE("moving averages have the values and the names that TensorFlow's have") {
+  using namespace optimizers;
+  const moving_average each{gradient_descent{.learning_rate = 0.3}, 0.9};
+  check("moving_average", linear<moving_average<gradient_descent>>{each});
+  const moving_average soon{momentum{.learning_rate = 0.3, .decay = 0.8}, 0.3, 1};
+  check("moving_average_updates", linear<moving_average<momentum>>{soon});
+  check("moving_average_updates", averaged_by_hand{});
+  check("debiased_average", averaged_value{});
+}
+
+TEST_CASE("an average begins with its variable's first value, and evaluation can take it") {
+  graph::variable_store store;
+  graph::session<linear<optimizers::moving_average<optimizers::gradient_descent>>, tensor<float, golden::size>> s(store, {{{.learning_rate = 1.}, 0.75}});
+  const auto value = [](const graph::variable_store& of, const char* name) { return static_cast<const float*>(of.find(name)->data)[1]; };
+  const float first = value(store, "w");
+  CHECK(first != 0);
+  CHECK(value(store, "w/ExponentialMovingAverage") == first);
+  s.step(tensor<float, golden::size>{0.f, 4.f, 0.f, 0.f, 0.f});
+  CHECK(value(store, "w") == first - 4);
+  const graph::variable_store averages = optimizers::averaged(store);
+  CHECK(value(averages, "w") == doctest::Approx(first - 1));
+  CHECK(averages.find("global_step") != nullptr);
 }
 
 TEST_CASE("learning rates decay as TensorFlow's do, and train") {

@@ -19,12 +19,24 @@ makers = {
     "adadelta": lambda step: v1.train.AdadeltaOptimizer(0.7, rho=0.9, epsilon=1e-4),
     "proximal_gradient_descent": lambda step: v1.train.ProximalGradientDescentOptimizer(
         0.3, l1_regularization_strength=0.1, l2_regularization_strength=0.2),
+    "moving_average": lambda step: v1.train.GradientDescentOptimizer(0.3),
+    "moving_average_updates": lambda step: v1.train.MomentumOptimizer(0.3, 0.8),
+    "debiased_average": lambda step: v1.train.GradientDescentOptimizer(0.3),
     "proximal_adagrad": lambda step: v1.train.ProximalAdagradOptimizer(0.3, l1_regularization_strength=0.1, l2_regularization_strength=0.2),
     "adagrad_da": lambda step: v1.train.AdagradDAOptimizer(0.3, step, l1_regularization_strength=0.05, l2_regularization_strength=0.1),
 }
 
 
+# what an optimizer's step is followed by, or, of a value, begins with
+averages = {
+    "moving_average": lambda w, g, step: v1.train.ExponentialMovingAverage(0.9).apply([w]),
+    "moving_average_updates": lambda w, g, step: v1.train.ExponentialMovingAverage(0.3, step).apply([w]),
+    "debiased_average": lambda w, g, step: v1.train.ExponentialMovingAverage(0.8, zero_debias=True).apply([tf.multiply(w, g, name="w_g")]),
+}
+
+
 def row(values):
+    values = np.ravel(values)
     return "{" + ", ".join(repr(float(x)) for x in values) + "}"
 
 
@@ -43,9 +55,13 @@ for name, make in makers.items():
         w = v1.get_variable("w", initializer=start, use_resource=False)
         g = v1.placeholder(tf.float32, [size])
         train = make(step).apply_gradients([(g, w)], global_step=step)
+        average = averages[name](w, g, step) if name in averages else None
+        session.run(w.initializer)  # which the average begins with
         session.run(v1.global_variables_initializer())
         for t in range(steps):
-            session.run(train, {g: gradients[t]})
+            for op in [average, train] if name == "debiased_average" else [train, average]:
+                if op is not None:
+                    session.run(op, {g: gradients[t]})
         for v in v1.global_variables():
             if v.name.startswith("w"):
                 print(f'    {{"{name}", "{v.name.split(":")[0]}", {row(session.run(v))}}},')

@@ -179,6 +179,25 @@ TEST_CASE("saver: mismatches name the tensor and both sides, and leave the store
   CHECK_THROWS_AS(train::restore(store, dir / "model.ckpt-8"), rill::not_found);
 }
 
+TEST_CASE("saver: a store may take the moving averages that a checkpoint has") {
+  const rill::test::scratch_dir dir;
+  variable_store store;
+  fill(store, 1);
+  train::saver().save(store, dir / "model.ckpt", 7);
+  auto& average = store.get("dense/kernel/ExponentialMovingAverage", dtype::float32, {7, 3}, false);
+  std::memset(average.data, 42, average.bytes);
+  train::saver().save(store, dir / "model.ckpt", 8);
+  variable_store averages;
+  const auto& kernel = averages.get("dense/kernel", dtype::float32, {7, 3}, true);
+  const auto& step = averages.get("global_step", dtype::int64, {}, false);
+  train::restore(averages, dir / "model.ckpt-8", {.averages = true});
+  CHECK(std::memcmp(kernel.data, average.data, average.bytes) == 0);
+  CHECK(std::memcmp(step.data, store.find("global_step")->data, 8) == 0);  // which has none
+  CHECK_THROWS_WITH_AS(train::restore(averages, dir / "model.ckpt-7", {.averages = true}),
+                       ("checkpoint '" + (dir / "model.ckpt-7") + "' has no moving averages of the model's variables (was it trained with optimizers::moving_average?)").c_str(),
+                       rill::not_found);
+}
+
 TEST_CASE("saver: a damaged newest checkpoint is passed over with a warning that names it") {
   const rill::test::scratch_dir dir;
   variable_store old_one, newest, read;

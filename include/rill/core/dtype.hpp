@@ -255,6 +255,11 @@ constexpr decltype(auto) visit_floating(dtype d, F&& f, const char* op = nullptr
   return detail::visit_one_of<dtype::float32, dtype::float64, dtype::float16, dtype::bfloat16>(
       d, "a floating-point type", op, f);
 }
+/// float32 and float64.
+template <class F>
+constexpr decltype(auto) visit_float_or_double(dtype d, F&& f, const char* op = nullptr) {
+  return detail::visit_one_of<dtype::float32, dtype::float64>(d, "float32 or float64", op, f);
+}
 /// The eight integer types.
 template <class F>
 constexpr decltype(auto) visit_integer(dtype d, F&& f, const char* op = nullptr) {

@@ -21,6 +21,8 @@ inline dynamic_tensor assign(const variable& v, const dynamic_tensor& value) {
 inline dynamic_tensor assign_sub(const variable& v, const dynamic_tensor& value) { return *v.assign_sub(value); }
 inline dynamic_tensor assign_add(const variable& v, const dynamic_tensor& value) { return *v.assign_add(value); }
 
+inline dynamic_tensor read_value(const variable& v) { return *v; }
+
 template <class O>
 class optimizer {
  public:
@@ -53,21 +55,22 @@ class optimizer {
   /// What a formula asks for its state.
   struct slots {
     optimizer& o;
-    variable get(const char* name, const variable& var, hyperparameter initial = 0) const {
-      return o.slot(var.name() + "/" + name, std::to_string(var.id()), var.type(), var.shape(), initial.value);
+    variable get(std::string_view name, const variable& var, hyperparameter initial = 0) const {
+      return o.slot(join(name, var), std::to_string(var.id()), full_like(*var, initial.value));
     }
-    variable scalar(const char* name, double initial) const { return o.slot(name, "", dtype::float32, {}, initial); }
+    variable copy(std::string_view name, const variable& var) const { return o.slot(join(name, var), std::to_string(var.id()), *var); }
+    variable scalar(const char* name, double initial) const { return o.slot(name, "", dynamic_tensor(static_cast<float>(initial))); }
     [[nodiscard]] dynamic_tensor step() const { return cast_to(*o.step_, dtype::float32); }
+    static std::string join(std::string_view name, const variable& var) { return var.name() + "/" + std::string(name); }
   };
-  variable slot(const std::string& name, const std::string& owner, dtype type, const tensor_shape& shape, double initial) {
+  variable slot(const std::string& name, const std::string& owner, dynamic_tensor first) {
     const std::string key = owner + ":" + name;
     auto found = by_owner_.find(key);
     if (found == by_owner_.end()) {
       std::string unique = name;
       for (int k = 1; slots_.count(unique) != 0; ++k) unique = name + "_" + std::to_string(k);
-      dynamic_tensor first = full_like(dynamic_tensor::uninitialized(type, shape), initial);
       if (const auto saved = first_values_.find(unique);
-          saved != first_values_.end() && saved->second.type() == type && saved->second.shape() == shape)
+          saved != first_values_.end() && saved->second.type() == first.type() && saved->second.shape() == first.shape())
         first = saved->second;
       found = by_owner_.emplace(key, variable(first, {.name = unique, .trainable = false})).first;
       slots_.emplace(unique, found->second);

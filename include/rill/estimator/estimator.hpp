@@ -68,6 +68,11 @@ struct train_options {
 struct evaluate_options {
   std::optional<std::int64_t> steps = std::nullopt;  ///< batches to look at; all by default
   std::string name = {};                             ///< events go to model_dir/eval_NAME instead of model_dir/eval
+  bool averages = false;                             ///< the model with the moving averages of its variables (optimizers::moving_average)
+};
+
+struct predict_options {
+  bool averages = false;  ///< as in evaluate_options
 };
 
 namespace detail {
@@ -111,6 +116,7 @@ std::int64_t fingerprint(const Dataset& ds, typename Dataset::element& first) {
 
 inline std::int64_t& counter(graph::variable_store& store, std::string_view name) {
   graph::stored_variable& v = store.get(name, dtype::int64, {}, false);
+  store.to_host(v);
   v.initialized = true;
   return *static_cast<std::int64_t*>(v.data);
 }
@@ -205,8 +211,17 @@ class model_directory {
   }
   template <class = void>
   void require_checkpoint(const char* call) {
-    if (!synchronize())
-      rill::detail::raise<not_found>({call, ": could not find a trained model in model_dir '", config_.model_dir, "'"});
+    if (!synchronize()) no_model(call);
+  }
+  /// Brings a store of a call's own to the moving averages in the newest valid checkpoint.
+  template <class = void>
+  void restore_averages(graph::variable_store& store, const char* call) const {
+    counter(store, "global_step");
+    if (train::restore_newest(store, config_.model_dir, {.averages = true}).empty()) no_model(call);
+  }
+  template <class = void>
+  [[noreturn]] void no_model(const char* call) const {
+    rill::detail::raise<not_found>({call, ": could not find a trained model in model_dir '", config_.model_dir, "'"});
   }
   template <class = void>
   [[nodiscard]] io::bundle_reader open_latest() const {
@@ -340,7 +355,7 @@ class model_directory {
 };
 
 /// Evaluation and prediction, which do not depend on the optimizer.
-template <class Head>
+template <class Head, class Target = graph::cpu_target>
 class head_model : public model_directory {
  public:
   using prediction = typename Head::prediction;
@@ -353,8 +368,10 @@ class head_model : public model_directory {
     using element = typename Dataset::element;
     using parts = detail::batch_parts<element>;
     declare_counters();
-    graph::session<typename Head::evaluate_program, detail::features_of<element>, detail::labels_of<element>> session(store_);
-    require_checkpoint("evaluate");
+    graph::variable_store averages, &store = options.averages ? averages : store_;
+    graph::basic_session<Target, typename Head::evaluate_program, detail::features_of<element>, detail::labels_of<element>> session(store, {}, {}, target_);
+    if (options.averages) restore_averages(store, "evaluate");
+    else require_checkpoint("evaluate");
 
     typename Head::evaluator metrics;
     auto it = ds.iterator();
@@ -369,7 +386,7 @@ class head_model : public model_directory {
       metrics.update(output<0>(session, "loss", y.size()).at(), y, {ids, static_cast<std::size_t>(y.size())});
     }
     if (metrics.examples() == 0) rill::detail::raise<invalid_argument>({"evaluate: the data have no elements"});
-    const std::int64_t step = detail::counter(store_, "global_step");
+    const std::int64_t step = detail::counter(store, "global_step");
     evaluation result;
     metrics.report(result);
     write_evaluation(result, step, options.name.empty() ? "eval" : "eval_" + options.name);
@@ -379,11 +396,13 @@ class head_model : public model_directory {
 
   /// One prediction per example, in order. Labels, if the data have any, are not looked at.
   template <data::dataset Dataset>
-  std::vector<prediction> predict(const Dataset& ds) {
+  std::vector<prediction> predict(const Dataset& ds, const predict_options& options = {}) {
     using element = typename Dataset::element;
     declare_counters();
-    graph::session<typename Head::predict_program, detail::features_of<element>> session(store_);
-    require_checkpoint("predict");
+    graph::variable_store averages, &store = options.averages ? averages : store_;
+    graph::basic_session<Target, typename Head::predict_program, detail::features_of<element>> session(store, {}, {}, target_);
+    if (options.averages) restore_averages(store, "predict");
+    else require_checkpoint("predict");
     std::vector<prediction> out;
     auto it = ds.iterator();
     element batch{};
@@ -398,7 +417,7 @@ class head_model : public model_directory {
   }
 
  protected:
-  using model_directory::model_directory;
+  explicit head_model(run_config config, Target target = {}) : model_directory(std::move(config)), target_(std::move(target)) {}
 
   /// Training with any program: `step` runs it on a batch and reports to the loop, `graph` gives its graph for the files.
   template <data::dataset Dataset>
@@ -438,21 +457,24 @@ class head_model : public model_directory {
       return true;
     }, guard);
   }
+
+  [[no_unique_address]] Target target_;
 };
 
 }  // namespace detail
 
-template <class Head, class Optimizer>
-class estimator : public detail::head_model<Head> {
+/// `Target` is the machine that steps run on: the CPU, or what <rill/cuda.hpp> offers.
+template <class Head, class Optimizer, class Target = graph::cpu_target>
+class estimator : public detail::head_model<Head, Target> {
   using base = detail::model_directory;
   using base::check_options, base::config_, base::declare_counters, base::store_;
 
  public:
-  using typename detail::head_model<Head>::prediction;
+  using typename detail::head_model<Head, Target>::prediction;
 
   /// Builds nothing yet. invalid_argument when the config contradicts itself.
-  explicit estimator(Head /*head*/, Optimizer optimizer, run_config config = {})
-      : detail::head_model<Head>(std::move(config)), optimizer_(std::move(optimizer)) {}
+  explicit estimator(Head /*head*/, Optimizer optimizer, run_config config = {}, Target target = {})
+      : detail::head_model<Head, Target>(std::move(config), std::move(target)), optimizer_(std::move(optimizer)) {}
 
   /// Trains. Errors: those of data, hooks and files; labels outside the head's range; `aborted` when the loss is not
   /// finite; `train::interrupted` after Ctrl-C or SIGTERM, with everything saved.
@@ -465,7 +487,7 @@ class estimator : public detail::head_model<Head> {
     using program = typename Head::template train_program<Optimizer>;
 
     declare_counters();
-    graph::session<program, features, labels> session(store_, program{optimizer_}, {.seed = config_.seed});
+    graph::basic_session<Target, program, features, labels> session(store_, program{optimizer_}, {.seed = config_.seed}, this->target_);
     this->train_on(
         ds, std::move(options),
         [&](features& x, labels& y, train::step_context& c) {

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "../ops/normalize.hpp"
@@ -100,7 +101,7 @@ template <class T, int R, int N, class F>
 }
 template <class T>
 struct moments {
-  T mean, squares;  ///< squares: the sum of (x - mean)^2
+  T mean, rest, squares;  ///< mean + rest: the mean, of which `mean` is the rounded value; squares: the sum of (x - mean - rest)^2
 };
 /// Of R rows that follow each other.
 template <class T, int R>
@@ -114,11 +115,19 @@ template <class T, int R>
     t[1] = t[0] * t[0];
   });
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {  // what the rounding of the first sum left over; a NaN passes
+  for (int r = 0; r < R; ++r) {  // a NaN passes
     const T rest = d.of[r][0] / static_cast<T>(n), squares = d.of[r][1] - rest * d.of[r][0];
-    to[r].mean += rest, to[r].squares = squares < T(0) ? T(0) : squares;
+    to[r].rest = rest, to[r].squares = squares < T(0) ? T(0) : squares;
   }
 }
+/// What normalizing a row takes: (x - mean - rest) * inverse. Equal numbers, however large, become zeros.
+template <class T>
+struct centre {
+  wide<T> mean, rest, inverse;
+  centre() = default;
+  centre(const moments<T>& m, std::int64_t n, T epsilon) : mean(m.mean), rest(m.rest), inverse(T(1) / std::sqrt(m.squares / static_cast<T>(n) + epsilon)) {}
+  [[gnu::always_inline]] wide<T> unit(const wide<T>& x) const { return (x - mean - rest) * inverse; }
+};
 /// f(r, size) for rows begin .. end-1 by four (size: a constant), then by one.
 template <class F>
 void for_groups(std::int64_t begin, std::int64_t end, const F& f) {
@@ -163,16 +172,16 @@ void layer_norm(std::int64_t rows, std::int64_t n, const T* x, const T* scale, c
     for_groups(begin, end, [&]<int R>(std::int64_t r, std::integral_constant<int, R>) {
       moments<T> m[static_cast<std::size_t>(R)];
       moments_of<T, R>(x + r * n, n, m);
-      wide<T> mean[static_cast<std::size_t>(R)], inverse[static_cast<std::size_t>(R)];
+      centre<T> c[static_cast<std::size_t>(R)];
 #pragma GCC unroll 8
-      for (int k = 0; k < R; ++k) mean[k] = wide<T>(m[k].mean), inverse[k] = wide<T>(T(1) / std::sqrt(m[k].squares / static_cast<T>(n) + epsilon));
+      for (int k = 0; k < R; ++k) c[k] = centre<T>(m[k], n, epsilon);
       along<T>(n, [&](std::int64_t i, auto l) {
         const wide<T> s = get(scale + i, l), b = get(offset + i, l);
 #pragma GCC unroll 8
         for (int k = 0; k < R; ++k) {
           const std::int64_t at = (r + k) * n + i;
           fetch(x + at + R * n);  // while this group is written
-          put(y + at, (get(x + at, l) - mean[k]) * inverse[k] * s + b, l);
+          put(y + at, c[k].unit(get(x + at, l)) * s + b, l);
         }
       });
     });
@@ -193,18 +202,19 @@ void layer_norm_grad(std::int64_t rows, std::int64_t n, const T* x, const T* sca
     for_groups(begin, end, [&]<int R>(std::int64_t r, std::integral_constant<int, R>) {
       moments<T> m[static_cast<std::size_t>(R)];
       moments_of<T, R>(x + r * n, n, m);
-      wide<T> mean[static_cast<std::size_t>(R)], inverse[static_cast<std::size_t>(R)], a[static_cast<std::size_t>(R)], b[static_cast<std::size_t>(R)];
+      centre<T> of[static_cast<std::size_t>(R)];
+      wide<T> a[static_cast<std::size_t>(R)], b[static_cast<std::size_t>(R)];
 #pragma GCC unroll 8
-      for (int k = 0; k < R; ++k) mean[k] = wide<T>(m[k].mean), inverse[k] = wide<T>(T(1) / std::sqrt(m[k].squares / static_cast<T>(n) + epsilon));
+      for (int k = 0; k < R; ++k) of[k] = centre<T>(m[k], n, epsilon);
       if (dx != nullptr) {
         const auto s = sums_along<T, R, 2>(n, [&](int k, std::int64_t j, auto l, wide<T>* t) {
           const std::int64_t at = (r + k) * n + j;
           t[0] = get(dy + at, l) * get(scale + j, l);
-          t[1] = t[0] * (get(x + at, l) - mean[k]);
+          t[1] = t[0] * (get(x + at, l) - of[k].mean);
         });
         const wide<T> share(T(1) / static_cast<T>(n));
 #pragma GCC unroll 8
-        for (int k = 0; k < R; ++k) a[k] = wide<T>(s.of[k][0]) * share, b[k] = wide<T>(s.of[k][1]) * inverse[k] * share;
+        for (int k = 0; k < R; ++k) a[k] = wide<T>(s.of[k][0]) * share, b[k] = wide<T>(s.of[k][1] - m[k].rest * s.of[k][0]) * of[k].inverse * share;
       }
       along<T>(n, [&](std::int64_t j, auto l) {
         const wide<T> s = get(scale + j, l);
@@ -213,8 +223,8 @@ void layer_norm_grad(std::int64_t rows, std::int64_t n, const T* x, const T* sca
         for (int k = 0; k < R; ++k) {
           const std::int64_t at = (r + k) * n + j;
           fetch(x + at + R * n), fetch(dy + at + R * n);  // the next group's
-          const wide<T> d = get(dy + at, l), unit = (get(x + at, l) - mean[k]) * inverse[k];
-          if (dx != nullptr) put(dx + at, inverse[k] * (d * s - a[k] - unit * b[k]), l);
+          const wide<T> d = get(dy + at, l), unit = of[k].unit(get(x + at, l));
+          if (dx != nullptr) put(dx + at, of[k].inverse * (d * s - a[k] - unit * b[k]), l);
           ds = ds + d * unit, db = db + d;
         }
         if (!parameters) return;
@@ -287,9 +297,10 @@ void reduce_columns(const wide_rows& w, T* first, T* second, const Chunk& chunk_
   }
 }
 
-/// Means and sums of squares of columns.
+/// Means and sums of squares of columns less a number of their own, `origin`, which is near to them: then nothing is lost where the
+/// mean is large, and equal numbers have none.
 template <class T>
-void column_moments(std::int64_t columns, const T* x, std::int64_t rows, T* mean, T* squares) {
+void column_moments(std::int64_t columns, const T* x, std::int64_t rows, const T* origin, T* mean, T* squares) {
   if (columns == 0) return;
   constexpr int G = 8;
   const T *p = x, *const end = x + rows * columns;
@@ -299,9 +310,10 @@ void column_moments(std::int64_t columns, const T* x, std::int64_t rows, T* mean
     const wide<T> share(1 / n), weight(n / (seen + n)), both(seen * n / (seen + n));
     const bool fresh = seen == T(0);
     along<T>(columns, [&](std::int64_t i, auto l) {
+      const wide<T> from = get(origin + i, l);
       wide<T> v[static_cast<std::size_t>(N)];
 #pragma GCC unroll 8
-      for (int k = 0; k < N; ++k) v[k] = get(p + k * columns + i, l);
+      for (int k = 0; k < N; ++k) v[k] = get(p + k * columns + i, l) - from;
       wide<T> m(0), s(0);
 #pragma GCC unroll 8
       for (int k = 0; k < N; ++k) m = m + v[k];
@@ -350,15 +362,23 @@ void batch_moments(std::int64_t outer, std::int64_t features, std::int64_t inner
   using namespace detail;
   const auto count = static_cast<T>(outer * inner);
   if (inner == 1) {
+    if (outer == 0) {
+      std::fill(mean, mean + features, T(0)), std::fill(variance, variance + features, std::numeric_limits<T>::quiet_NaN());
+      return;
+    }
     const wide_rows w = widen<T>(outer, features);
+    const scratch_lease lease = room_for<T>(w.columns);
+    T* const origin = reinterpret_cast<T*>(lease.data());
+    repeat(w, x, origin);
     reduce_columns<T>(w, mean, variance,
-                      [&](std::int64_t begin, std::int64_t end, T* a, T* b) { column_moments(w.columns, x + begin * w.columns, end - begin, a, b); },
+                      [&](std::int64_t begin, std::int64_t end, T* a, T* b) { column_moments(w.columns, x + begin * w.columns, end - begin, origin, a, b); },
                       [](T seen, T n, T m, T s, T& to_mean, T& to_squares) { merge(seen, n, m, s, to_mean, to_squares); });
     const T* left = x + w.rows * w.columns;
     for (std::int64_t r = 0; r < w.left; ++r, left += features)
-      for (std::int64_t k = 0; k < features; ++k) merge(static_cast<T>(w.rows * w.joined + r), T(1), left[k], T(0), mean[k], variance[k]);
+      for (std::int64_t k = 0; k < features; ++k) merge(static_cast<T>(w.rows * w.joined + r), T(1), left[k] - origin[k], T(0), mean[k], variance[k]);
+    for (std::int64_t k = 0; k < features; ++k) mean[k] += origin[k];
   } else {
-    const scratch_lease lease = room_for<T>(2 * outer * features);
+    const scratch_lease lease = room_for<T>(3 * outer * features);
     auto* const each = reinterpret_cast<moments<T>*>(lease.data());
     parallel_for(outer * features, chunk_of(outer * features, inner, 1), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) moments_of<T, 1>(x + r * inner, inner, each + r);
@@ -366,7 +386,7 @@ void batch_moments(std::int64_t outer, std::int64_t features, std::int64_t inner
     for (std::int64_t k = 0; k < features; ++k) {
       mean[k] = variance[k] = T(0);
       for (std::int64_t o = 0; o < outer; ++o)
-        merge(static_cast<T>(o * inner), static_cast<T>(inner), each[o * features + k].mean, each[o * features + k].squares, mean[k], variance[k]);
+        merge(static_cast<T>(o * inner), static_cast<T>(inner), each[o * features + k].mean + each[o * features + k].rest, each[o * features + k].squares, mean[k], variance[k]);
     }
   }
   for (std::int64_t k = 0; k < features; ++k) variance[k] /= count;

@@ -223,14 +223,16 @@ template <class P, class R>
 template <class R, int Bit, class T, int W, int... I>
 [[gnu::always_inline]] inline pack<T, W> combine_pair(const pack<T, W>& a, const pack<T, W>& b,
                                                       std::integer_sequence<int, I...>) {
-  using batch = typename pack<T, W>::batch;
   typedef T vector __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(W))));
-  const auto x = std::bit_cast<vector>(a.b[0].data);
-  const auto y = std::bit_cast<vector>(b.b[0].data);
+  vector x, y;
+  std::memcpy(&x, &a, sizeof x);  // nvcc's front end takes std::bit_cast between vectors for one and the same function
+  std::memcpy(&y, &b, sizeof y);
   const auto here = shuffle<((I & Bit) == 0 ? I : W + (I ^ Bit))...>(x, y);
   const auto there = shuffle<((I & Bit) == 0 ? (I ^ Bit) : W + I)...>(x, y);
-  using data = decltype(a.b[0].data);
-  return R::combine(pack<T, W>(batch(std::bit_cast<data>(here))), pack<T, W>(batch(std::bit_cast<data>(there))));
+  pack<T, W> p, q;
+  std::memcpy(&p, &here, sizeof here);
+  std::memcpy(&q, &there, sizeof there);
+  return R::combine(p, q);
 }
 template <class R, int Bit, class T, int W>
 [[gnu::always_inline]] inline void combine_tree(pack<T, W>* x) {
@@ -444,9 +446,9 @@ template <class P, class R, int Packs, int Rows>
   while (begin < end) {
     const std::int64_t stop = begin + block < end ? begin + block : end;
     V acc[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Packs)];
-    for (auto& row_acc : acc)
-      for (V& a : row_acc) a = identity;
-    const auto one = [&](int r) __attribute__((always_inline)) {
+    // constant indices throughout: the accumulators are to stay in registers
+    unrolled<Rows * Packs>([&](auto k) __attribute__((always_inline)) { acc[k / Packs][k % Packs] = identity; });
+    const auto one = [&](auto r) __attribute__((always_inline)) {
       row_value<P> value;
       value.r.bind(walk.at, walk.walk);
       if constexpr (indexed_v<P>) value.index = origin + walk.linear(begin);
@@ -461,10 +463,14 @@ template <class P, class R, int Packs, int Rows>
       walk.next();
     };
     while (begin + Rows <= stop) unrolled<Rows>([&](auto r) __attribute__((always_inline)) { one(r); });
-    for (int r = 0, more = static_cast<int>(stop - begin); r < more; ++r) one(r);
-    for (int step = Rows / 2; step > 0; step /= 2)
-      for (int r = 0; r < step; ++r)
-        for (int q = 0; q < Packs; ++q) acc[r][q] = R::combine(acc[r][q], acc[r + step][q]);
+    unrolled<Rows - 1>([&](auto r) __attribute__((always_inline)) {
+      if (begin < stop) one(r);
+    });
+    static_assert(Rows == 2 || Rows == 4);
+    unrolled<Packs>([&](auto q) __attribute__((always_inline)) {
+      if constexpr (Rows == 4) acc[0][q] = R::combine(acc[0][q], acc[2][q]), acc[1][q] = R::combine(acc[1][q], acc[3][q]);
+      acc[0][q] = R::combine(acc[0][q], acc[1][q]);
+    });
     sum.push(acc[0]);
   }
   sum.finish(total);

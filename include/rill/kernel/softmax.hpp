@@ -4,6 +4,7 @@
 /// Row kernels over logits [rows, columns]: softmax and its gradient, sparse softmax cross-entropy with its own. A row is read
 /// three times while it is in the first-level cache; the largest logit is subtracted first, so nothing overflows.
 
+#include <algorithm>
 #include <limits>
 
 #include "../core/error.hpp"
@@ -57,36 +58,82 @@ void scale_row(T* y, std::int64_t columns, T factor) {
 }
 
 /// Rows of so few logits that one of them fills less than half of a register are taken a register of rows at a time: a lane
-/// is a row. `count` rows, at most as many as there are lanes.
+/// is a row.
 template <class T>
 inline constexpr std::int64_t narrow_columns = rill::detail::native_lanes<T> / 2;
+/// Turns a register's number of rows of `columns` numbers each into as many registers, one of each column, and back.
+template <class T>
+class lane_order {
+  static constexpr int W = rill::detail::native_lanes<T>;
+  using V = pack<T, W>;
+  static constexpr bool looks_up = std::is_same_v<T, float> && W == 16;
+
+ public:
+  static constexpr std::size_t room = static_cast<std::size_t>(narrow_columns<T> * W);
+  explicit lane_order(std::int64_t columns) : columns_(static_cast<int>(columns)) {
+    if constexpr (looks_up)
+      for (int r = 0, e = 0; r < W; ++r)
+        for (int j = 0; j < columns_; ++j, ++e) to_[j * W + r] = e, from_[e] = j * W + r;
+  }
+  void to_lanes(const T* rows, T* lanes) const {
+    if constexpr (looks_up) return move(rows, to_, lanes);
+    for (int r = 0; r < W; ++r)
+      for (int j = 0; j < columns_; ++j) lanes[j * W + r] = rows[r * columns_ + j];
+  }
+  void from_lanes(const T* lanes, T* rows) const {
+    if constexpr (looks_up) return move(lanes, from_, rows);
+    for (int r = 0; r < W; ++r)
+      for (int j = 0; j < columns_; ++j) rows[r * columns_ + j] = lanes[j * W + r];
+  }
+
+ private:
+  /// to[k] = table[at[k]]: two registers of the table are looked up at once.
+  void move(const T* table, const std::int32_t* at, T* to) const {
+    using ops = elementary::lane_ops<xsimd::batch<T>>;
+    using pair = const T (&)[std::size_t{2 * W}];
+    for (int k = 0; k < columns_ * W; k += W) {
+      const auto place = ops::ints::load_aligned(at + k);
+      auto r = ops::look_up(reinterpret_cast<pair>(table[0]), place);
+      for (int part = 2 * W; part < columns_ * W; part += 2 * W)
+        r = ops::select(ops::less(ops::convert(place), typename ops::V(static_cast<T>(part))), r, ops::look_up(reinterpret_cast<pair>(table[part]), place));
+      r.store_aligned(to + k);
+    }
+  }
+  int columns_;
+  alignas(64) std::int32_t to_[looks_up ? room : 1], from_[looks_up ? room : 1];
+};
 template <class T, class Label>
 void narrow_cross_entropy(std::int64_t count, std::int64_t columns, const T* x, const Label* labels, T* loss, T* backprop) {
   constexpr int W = rill::detail::native_lanes<T>;
   using V = pack<T, W>;
-  alignas(64) T lanes[static_cast<std::size_t>(narrow_columns<T> + 2)][static_cast<std::size_t>(W)] = {};
-  for (std::int64_t r = 0; r < count; ++r)
-    for (std::int64_t j = 0; j < columns; ++j) lanes[j][r] = x[r * columns + j];
-  V largest = V::load(lanes[0]);
-  for (std::int64_t j = 1; j < columns; ++j) largest = max(largest, V::load(lanes[j]));
-  V sum(0);
-  for (std::int64_t j = 0; j < columns; ++j) {
-    const V e = exp(V::load(lanes[j]) - largest);
-    e.store(lanes[j]);
-    sum = sum + e;
-  }
-  if (loss != nullptr) {
-    log(sum).store(lanes[columns]);
-    largest.store(lanes[columns + 1]);
-    for (std::int64_t r = 0; r < count; ++r)
-      loss[r] = lanes[columns][r] - (x[r * columns + static_cast<std::int64_t>(labels[r])] - lanes[columns + 1][r]);
-  }
-  if (backprop == nullptr) return;
-  const V factor = V(1) / sum;
-  for (std::int64_t j = 0; j < columns; ++j) (V::load(lanes[j]) * factor).store(lanes[j]);
-  for (std::int64_t r = 0; r < count; ++r) {
-    for (std::int64_t j = 0; j < columns; ++j) backprop[r * columns + j] = lanes[j][r];
-    backprop[r * columns + static_cast<std::int64_t>(labels[r])] -= T(1);
+  const lane_order<T> order(columns);
+  alignas(64) T rows[lane_order<T>::room], lanes[lane_order<T>::room], label[static_cast<std::size_t>(W)];
+  for (std::int64_t done = 0; done < count; done += W) {
+    const std::int64_t n = std::min<std::int64_t>(W, count - done);
+    if (n < W) std::fill(rows, rows + W * columns, T(0)), std::fill(label, label + W, T(0));
+    std::copy(x + done * columns, x + (done + n) * columns, rows);
+    for (std::int64_t r = 0; r < n; ++r) label[r] = static_cast<T>(labels[done + r]);
+    order.to_lanes(rows, lanes);
+    const V own = V::load(label);
+    V largest(-std::numeric_limits<T>::infinity()), logit(0), sum(0);
+    for (std::int64_t j = 0; j < columns; ++j) largest = max(largest, V::load(lanes + j * W));
+    for (std::int64_t j = 0; j < columns; ++j) {
+      const V v = V::load(lanes + j * W) - largest, e = exp(v);
+      logit = select(own == V(static_cast<T>(j)), v, logit);
+      e.store(lanes + j * W);
+      sum = sum + e;
+    }
+    if (loss != nullptr) {
+      const V result = log(sum) - logit;
+      if (n < W) result.store(loss + done, n);
+      else result.store(loss + done);
+    }
+    if (backprop == nullptr) continue;
+    const V factor = V(1) / sum;
+    for (std::int64_t j = 0; j < columns; ++j)
+      (V::load(lanes + j * W) * factor - select(own == V(static_cast<T>(j)), V(1), V(0))).store(lanes + j * W);
+    order.from_lanes(lanes, rows);
+    std::copy(rows, rows + n * columns, backprop + done * columns);
   }
 }
 
@@ -152,10 +199,8 @@ void sparse_softmax_cross_entropy(std::int64_t rows, std::int64_t columns, const
                              std::to_string(r) + " is outside of [0, " + std::to_string(columns) + ")");
   parallel_for(rows, detail::rows_per_task(columns), [&](std::int64_t begin, std::int64_t end) {
     if (columns <= detail::narrow_columns<T>) {
-      constexpr std::int64_t W = rill::detail::native_lanes<T>;
-      for (std::int64_t r = begin; r < end; r += W)
-        detail::narrow_cross_entropy(end - r < W ? end - r : W, columns, x + r * columns, labels + r,
-                                     loss ? loss + r : nullptr, backprop ? backprop + r * columns : nullptr);
+      detail::narrow_cross_entropy(end - begin, columns, x + begin * columns, labels + begin, loss ? loss + begin : nullptr,
+                                   backprop ? backprop + begin * columns : nullptr);
       return;
     }
     for (std::int64_t r = begin; r < end; ++r) {

@@ -9,8 +9,8 @@
 ///   auto [y, next] = nn::dynamic_rnn(cells, inputs, state, {.time_major = true});      // a state to begin with
 ///
 /// The share of the inputs in the gates is one matrix product over all time steps of a layer; the loop holds the recurrent
-/// product and the gates (an LSTM over a known number of time steps is one kernel, lstm_sequence). Layers run one after the other over the whole sequence, which gives what running them time step
-/// by time step gives.
+/// product and the gates (an LSTM or a GRU over a known number of time steps is one kernel, lstm_sequence, gru_sequence). Layers
+/// run one after the other over the whole sequence, which gives what running them time step by time step gives.
 ///
 /// Models include graph/control_flow.hpp's loop with this file; tensors (in an eager::module) eager/loops.hpp besides.
 

@@ -127,17 +127,22 @@ struct gru_cell {
 
   template <value V>
   struct bound {
-    V gates_input, gates_recurrent, gates_bias, candidate_input, candidate_recurrent, candidate_bias;
+    V input_kernel, gates_recurrent, candidate_recurrent, bias;
     std::int64_t units;
-    constexpr V project(V x) const {
-      return concat({matrix_product(x, gates_input) + gates_bias, matrix_product(x, candidate_input) + candidate_bias}, {.axis = 1});
-    }
+    constexpr V project(V x) const { return matrix_product(x, input_kernel) + bias; }
     constexpr std::pair<V, V> step(V projected, V h) const {
       const V gates = sigmoid(slice_along(projected, 1, 0, 2 * units) + matrix_product(h, gates_recurrent));
       const V r = slice_along(gates, 1, 0, units), u = slice_along(gates, 1, units, units);
       const V c = tanh(slice_along(projected, 1, 2 * units, units) + matrix_product(r * h, candidate_recurrent));
       const V y = u * h + (1 - u) * c;
       return {y, y};
+    }
+    /// All time steps of a known number: projected [t, b, 3 units] -> outputs [t, b, units], the last state.
+    constexpr std::pair<V, V> sequence(V projected, V h, bool reverse) const {
+      const V y = gru_sequence(projected, concat({gates_recurrent, candidate_recurrent}, {.axis = 1}), h, reverse);
+      if (V::front_end::failed(y)) return {y, h};
+      const tensor_shape s = y.shape();
+      return {y, reshape_to(slice_along(y, 0, reverse ? 0 : s[0] - 1, 1), {s[1], s[2]})};
     }
   };
   template <value V>
@@ -154,8 +159,8 @@ struct gru_cell {
     };
     const auto [gates, gates_bias] = part("gates", 2 * units, 1);
     const auto [candidate, candidate_bias] = part("candidate", units, 0);
-    return {slice_along(gates, 0, 0, depth),     slice_along(gates, 0, depth, units),     gates_bias,
-            slice_along(candidate, 0, 0, depth), slice_along(candidate, 0, depth, units), candidate_bias, units};
+    return {concat({slice_along(gates, 0, 0, depth), slice_along(candidate, 0, 0, depth)}, {.axis = 1}), slice_along(gates, 0, depth, units),
+            slice_along(candidate, 0, depth, units), concat({gates_bias, candidate_bias}, {.axis = 0}), units};
   }
   template <value V>
   constexpr std::pair<V, V> operator()(V x, V h) const {

@@ -22,6 +22,12 @@ class slot_set {
     return graph::shared_variable(
         *b_, full, {.shape = d.shape, .initializer = initializers::constant(initial), .trainable = false, .type = d.type});
   }
+  /// The same, at first with the value that the variable has.
+  constexpr symbol copy(std::string_view name, symbol var) const {
+    const symbol slot = get(name, var);
+    if (slot.id >= 0) b_->variables[static_cast<std::size_t>(b_->at(slot).attr.i[0])].like = static_cast<int>(b_->at(var).attr.i[0]);
+    return slot;
+  }
   /// A scalar that all variables share.
   constexpr symbol scalar(std::string_view name, double initial) const {
     return graph::shared_variable(*b_, name, {.shape = {}, .initializer = initializers::constant(initial), .trainable = false});

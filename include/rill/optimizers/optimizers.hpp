@@ -11,6 +11,7 @@
 #include "gradient_descent.hpp"
 #include "learning_rate_decay.hpp"
 #include "momentum.hpp"
+#include "moving_average.hpp"
 #include "optimizer.hpp"
 #include "proximal_adagrad.hpp"
 #include "proximal_gradient_descent.hpp"

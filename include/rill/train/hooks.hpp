@@ -91,7 +91,10 @@ class step_context {
   [[nodiscard]] step_value find(std::string_view name) const {
     for (const step_value& v : values())
       if (v.name == name) return v;
-    if (const graph::stored_variable* v = variables_->find(name)) return {v->name, v->type, v->shape, v->data};
+    if (const graph::stored_variable* v = variables_->find(name)) {
+      variables_->to_host(*v);
+      return {v->name, v->type, v->shape, v->data};
+    }
     return {};
   }
   [[nodiscard]] graph::variable_store& variables() const { return *variables_; }

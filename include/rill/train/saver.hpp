@@ -45,6 +45,9 @@ struct restore_options {
   std::size_t first = 0;
   /// Variables whose names start with this may be missing in the checkpoint; they then keep their values.
   std::string_view optional = {};
+  /// Variables get their moving averages where the checkpoint has them (TensorFlow's variables_to_restore); not_found when
+  /// there is no average of any.
+  bool averages = false;
 };
 
 namespace detail {
@@ -74,14 +77,21 @@ inline void remove_abandoned(const std::string& dir, const std::string& base) {
 inline void read_variables(graph::variable_store& store, const io::bundle_reader& reader, const restore_options& options) {
   // All names, types and shapes are checked before the first byte is written: a store is never half restored.
   const auto& variables = store.variables();
+  bool any_average = !options.averages;
+  const auto name_of_value = [&](const graph::stored_variable& v) {
+    if (!options.averages) return v.name;
+    const std::string average = v.name + "/" + std::string(graph::moving_average_slot);
+    return reader.contains(average) ? any_average = true, average : v.name;
+  };
   for (std::size_t i = options.first; i < variables.size(); ++i) {
     const graph::stored_variable& v = *variables[i];
-    if (!reader.contains(v.name)) {
+    const std::string name = name_of_value(v);
+    if (!reader.contains(name)) {
       if (!options.optional.empty() && v.name.compare(0, options.optional.size(), options.optional) == 0) continue;
       rill::detail::raise<not_found>({"tensor_name = ", v.name, "; not found in checkpoint '", reader.prefix(),
                                       "' (was it made by another model or optimizer?)"});
     }
-    const io::bundle_entry& e = reader.entry(v.name);
+    const io::bundle_entry& e = reader.entry(name);
     if (!(e.shape == v.shape))
       rill::detail::raise<invalid_argument>({"tensor_name = ", v.name, "; shape ", to_string(v.shape),
                                              " of the model does not match the shape stored in checkpoint '",
@@ -91,12 +101,17 @@ inline void read_variables(graph::variable_store& store, const io::bundle_reader
                                              " of the model does not match the type stored in checkpoint '",
                                              reader.prefix(), "': ", name_of(e.type)});
   }
+  if (!any_average)
+    rill::detail::raise<not_found>({"checkpoint '", reader.prefix(), "' has no moving averages of the model's variables (was it trained with optimizers::moving_average?)"});
+  store.to_host();  // those that are not restored
   for (std::size_t i = options.first; i < variables.size(); ++i) {
     graph::stored_variable& v = *variables[i];
-    if (!reader.contains(v.name)) continue;
-    reader.read(v.name, v.data, v.bytes);
+    const std::string name = name_of_value(v);
+    if (!reader.contains(name)) continue;
+    reader.read(name, v.data, v.bytes);
     v.initialized = true;
   }
+  store.from_host();
 }
 
 }  // namespace detail
@@ -116,6 +131,7 @@ class saver {
       known_dir_ = dir;
     }
     const std::string prefix = base + "-" + std::to_string(step);
+    store.to_host();
     io::bundle_writer writer(prefix);
     for (const auto& v : store.variables()) writer.add(v->name, v->type, v->shape, v->data, v->bytes);
     if (graph != nullptr) io::write_meta_graph(prefix, *graph);
