@@ -122,6 +122,7 @@ TEST_CASE("matmul: sizes up to 70") {
     check_all<float>(m, n, k);
     check_all<double>(m, n, k);
   }
+  check_all<float>(261, 10, 7);  // more rows than are taken at once where B fits into registers
 }
 
 TEST_CASE("matmul: rows whose distance is a power of two") {
@@ -144,6 +145,8 @@ TEST_CASE("matmul: blocked sizes") {
   check_all<float>(3, 200, 259);
   check_all<float>(37, 150, 1030);
   check_all<double>(15, 70, 1100);
+  check_all<float>(24, 131, 600);  // the first tile of rows packs B, whole panels of it
+  check_all<double>(26, 70, 1030);
 }
 
 TEST_CASE("matmul: more packed elements than are kept at once") {
@@ -174,6 +177,27 @@ TEST_CASE("matmul: exact on small integers, so that no element is lost or double
       for (std::int64_t q = 0; q < k; ++q)
         sum += a[static_cast<std::size_t>(i * k + q)] * b[static_cast<std::size_t>(q * n + j)];
       REQUIRE(c[static_cast<std::size_t>(i * n + j)] == sum);
+    }
+}
+
+TEST_CASE("matmul: small products into rows that are longer") {
+  for (const std::int64_t m : {1, 2, 8, 14, 15, 29, 64})
+    for (const std::int64_t n : {1, 8, 15, 16, 17, 33, 64}) {
+      const std::int64_t k = 5, pitch = n + 3;
+      CAPTURE(m);
+      CAPTURE(n);
+      std::vector<float> a(static_cast<std::size_t>(m * k)), b(static_cast<std::size_t>(k * n)), c(static_cast<std::size_t>(m * pitch), 9.0f);
+      for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 7) - 3;
+      for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 5) - 2;
+      std::vector<float> want = c;
+      for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = 0; j < n; ++j) {
+          float sum = 0;
+          for (std::int64_t q = 0; q < k; ++q) sum += a[static_cast<std::size_t>(q * m + i)] * b[static_cast<std::size_t>(q * n + j)];
+          want[static_cast<std::size_t>(i * pitch + j)] = sum;
+        }
+      matmul<true, false, float>(m, n, k, plain_operand<float>{a.data(), m}, plain_operand<float>{b.data(), n}, store_epilogue<float>{c.data(), pitch});
+      CHECK(c == want);
     }
 }
 

@@ -335,7 +335,12 @@ class tensor {
     return static_cast<tensor&>(*this)(s...);
   }
   /// The block of memory that holds the elements, shared.
-  [[nodiscard]] storage owner() const
+  [[nodiscard]] const storage& owner() const&
+    requires(!is_inline)
+  {
+    return elements_.shared();
+  }
+  [[nodiscard]] storage owner() const&&
     requires(!is_inline)
   {
     return elements_.shared();

@@ -169,11 +169,11 @@ struct tensor_leaf {
   using extents_type = extents<E...>;
   static constexpr bool is_leaf = true;
   static constexpr bool contiguous = true;
-  storage owner;
+  short_handle owner;
   const T* data;
   extents_type extents_of_data;
   tensor_leaf(const tensor<T, E...>& t, bool held)
-      : owner(held ? storage() : t.owner()), data(t.data()), extents_of_data(t.dims()) {}
+      : owner(held ? short_handle() : short_handle(t.owner())), data(t.data()), extents_of_data(t.dims()) {}
   [[nodiscard]] bool holds(const void* p) const { return data == p; }
   [[nodiscard]] tensor_shape shape() const { return extents_of_data.shape(); }
   [[nodiscard]] const extents_type& dims() const { return extents_of_data; }
@@ -617,7 +617,7 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
 
   template <class... B>
     requires(sizeof...(B) == sizeof...(A) && (std::is_same_v<A, detail::kept_t<B>> && ...))
-  explicit node(B&&... a) : node(std::index_sequence_for<A...>(), std::forward<B>(a)...) {}
+  [[gnu::always_inline]] explicit node(B&&... a) : node(std::index_sequence_for<A...>(), std::forward<B>(a)...) {}
   [[nodiscard]] tensor_shape shape() const { return dims_.shape(); }
   [[nodiscard]] int rank() const { return shape().rank(); }
   [[nodiscard]] std::int64_t size() const { return dims_.size(); }
@@ -647,7 +647,7 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
 
  private:
   template <std::size_t... I, class... B>
-  explicit node(std::index_sequence<I...>, B&&... a)
+  [[gnu::always_inline]] explicit node(std::index_sequence<I...>, B&&... a)
       : dims_(common_extents(a...)), operands_(take<I>(std::index_sequence<I...>(), std::forward<B>(a), a...)...) {}
   template <class B>
   static bool held_in(const B& b, const void* p) {
@@ -656,7 +656,7 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
   }
   /// Operand K as it is kept: a tensor as a leaf that needs not hold its block when a node, or a tensor before it, does.
   template <std::size_t K, std::size_t... I, class B, class... All>
-  static decltype(auto) take(std::index_sequence<I...>, B&& b, const All&... all) {
+  [[gnu::always_inline]] static decltype(auto) take(std::index_sequence<I...>, B&& b, const All&... all) {
     if constexpr (detail::is_tensor<B>) {
       const auto held = [&](std::size_t i, const auto& other) {
         if constexpr (detail::is_tensor<decltype(other)>) return i < K && static_cast<const void*>(other.data()) == b.data();
@@ -692,7 +692,8 @@ class node<Op, list<A...>, T, E...> : public expression_base<node<Op, list<A...>
   std::tuple<A...> operands_;
 };
 
-/// Applies ops to tensors, views, expressions and numbers.
+/// Applies ops to tensors, views, expressions and numbers. What makes nodes is inlined, so that they are not copied from
+/// level to level.
 struct eager_front_end {
  private:
   template <class Op>
@@ -705,7 +706,7 @@ struct eager_front_end {
  public:
   template <class Op, class... A>
     requires(!std::is_same_v<element<Op, A...>, std::string>)
-  static auto apply(A&&... a) {
+  [[gnu::always_inline]] static auto apply(A&&... a) {
     static_assert(sizeof...(A) == Op::arity, "wrong number of operands");
     return build<Op, element<Op, A...>, conditional<Op>>(std::forward<A>(a)...);
   }
@@ -717,14 +718,14 @@ struct eager_front_end {
 
  private:
   template <class Op, class T, bool Conditional, class First, class... A>
-  static auto build(First&& first, A&&... a) {
+  [[gnu::always_inline]] static auto build(First&& first, A&&... a) {
     using F = std::conditional_t<Conditional, bool, T>;
     detail::check_dtype<F, First>();
     (detail::check_dtype<T, A>(), ...);
     return make<Op>(detail::as_operand<F>(std::forward<First>(first)), detail::as_operand<T>(std::forward<A>(a))...);
   }
   template <class Op, class... L>
-  static auto make(L&&... leaf) {
+  [[gnu::always_inline]] static auto make(L&&... leaf) {
     using T = typename Op::template result<typename std::remove_cvref_t<L>::element_type...>;
     using X = broadcast_t<typename std::remove_cvref_t<L>::extents_type...>;
     return typename detail::node_type<Op, T, X, detail::kept_t<L>...>::type(std::forward<L>(leaf)...);

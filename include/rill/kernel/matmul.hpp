@@ -22,6 +22,7 @@
 ///     rill::kernel::matmul<false, false, float>(m, n, k, plain_operand<float>{a, k}, plain_operand<float>{b, n},
 ///                                               store_epilogue<float>{c, n});
 
+#include <rill/kernel/narrow_matmul.hpp>
 #include <rill/kernel/parallel.hpp>
 #include <rill/kernel/scratch.hpp>
 #include <rill/kernel/shuffle.hpp>
@@ -223,11 +224,12 @@ struct tile_sink {
   static void finish_all(const void* object, const T* c, std::int64_t pitch, std::int64_t rows, std::int64_t i0,
                          std::int64_t i_step, std::int64_t j0, std::int64_t cols) {
     const E e = *static_cast<const E*>(object);  // a copy, which the stores cannot change
-    for (std::int64_t r = 0; r < rows; ++r, c += pitch, i0 += i_step) {
-      std::int64_t j = 0;
-      for (; j + lanes<T> <= cols; j += lanes<T>) e(i0, j0 + j, vec<T>::load_aligned(c + j));
-      if (j < cols) e.tail(i0, j0 + j, vec<T>::load_aligned(c + j), cols - j);
-    }
+    const std::int64_t whole = cols / lanes<T> * lanes<T>, rest = cols - whole;
+    if (whole > 0)
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t j = 0; j < whole; j += lanes<T>) e(i0 + r * i_step, j0 + j, vec<T>::load_aligned(c + r * pitch + j));
+    if (rest > 0)  // in a loop of their own, whose mask is made once
+      for (std::int64_t r = 0; r < rows; ++r) e.tail(i0 + r * i_step, j0 + whole, vec<T>::load_aligned(c + r * pitch + whole), rest);
   }
   template <class E>
   static void prefetch_all(const void* object, std::int64_t rows, std::int64_t i0, std::int64_t j0, std::int64_t cols) {
@@ -300,6 +302,7 @@ struct tile_kernels {
   std::array<std::array<kernel, 3>, tile_rows / 2> even;  ///< [rows / 2 - 1][1, 2 or wide_vecs(rows) vectors]
   std::array<kernel, 4> row;                              ///< one row of 1, 2, 4 or 8 vectors
   kernel seven_rows;
+  std::array<kernel, 2> copying;  ///< tile_rows - 2 and tile_rows rows of 2 vectors, which also pack B; or null
 };
 template <class Step, class T>
 struct kernels_of {
@@ -335,6 +338,7 @@ struct tile_args {
   T* to = nullptr;  ///< where the result goes, if not to c
   std::int64_t to_pitch = 0;
   std::int64_t last_lanes = lanes<T>;  ///< columns of the last vector, see masked_tiles
+  T* copy = nullptr;  ///< where what is read of b goes, packed: by tiles that `copying` has kernels for
   bool last_row_twice = false;         ///< set by run_tile
   const tile_kernels<T>* kernels = &kernels_of<fused_multiply_add, T>::table;
 };
@@ -382,7 +386,7 @@ inline constexpr std::int64_t prefetch_rows = 8;
 
 // Every loop over the tile must be unrolled, or the accumulators would live in memory. There are kernels for even numbers
 // of rows (and for one and seven): a tile of one row less reads its last row twice, and writes it twice.
-template <class Step, class T, int MR, int NV>
+template <class Step, class T, int MR, int NV, bool Copy = false>
 [[gnu::noinline]] void tile_kernel(const tile_args<T>& t) {
   using V = vec<T>;
   constexpr int w = lanes<T>;
@@ -407,7 +411,8 @@ template <class Step, class T, int MR, int NV>
   }
   const T* b = t.b;
   const std::int64_t a_step = t.a_step, b_step = t.b_step, length = t.segment_length;
-  [[maybe_unused]] const std::int64_t ahead = prefetch_rows * b_step;
+  [[maybe_unused]] const std::int64_t ahead = (Copy ? 2 : 1) * prefetch_rows * b_step;
+  [[maybe_unused]] T* copy = t.copy;
   const std::int64_t row = t.a_row, row3 = 3 * row, last_row = ((MR - 1) % 4 - t.last_row_twice) * row;
   for (std::int64_t s = 0; s < t.segments; ++s) {
     const T* a[std::size_t{groups}];
@@ -425,7 +430,7 @@ template <class Step, class T, int MR, int NV>
       return v == NV - 1 ? load_masked(b + v * w, mask) : V::load_unaligned(b + v * w);
     };
     for (std::int64_t l = length; l > 0; --l) {
-      if constexpr (MR <= 6) {
+      if constexpr (MR <= 6 || Copy) {
 #pragma GCC unroll 16
         for (int v = 0; v < NV; ++v) __builtin_prefetch(b + ahead + v * w);
       }
@@ -444,7 +449,11 @@ template <class Step, class T, int MR, int NV>
       } else {
         V bv[std::size_t{NV}];
 #pragma GCC unroll 16
-        for (int v = 0; v < NV; ++v) bv[v] = load(v);
+        for (int v = 0; v < NV; ++v) {
+          bv[v] = Copy ? V::load_unaligned(b + v * w) : load(v);
+          if constexpr (Copy) bv[v].store_unaligned(copy + v * w);
+        }
+        if constexpr (Copy) copy += NV * w;
 #pragma GCC unroll 16
         for (int r = 0; r < MR; ++r) {
           const V av(element(r));
@@ -527,10 +536,15 @@ constinit const tile_kernels<T> kernels_of<Step, T>::table = []<int... I>(std::i
     if constexpr (Step::wide) return &tile_kernel<Step, T, 1, wide_vecs(1)>;
     else return &row_kernel<Step, T, 2>;
   }();
+  constexpr auto copying = [](auto rows) -> typename tile_kernels<T>::kernel {
+    if constexpr (Step::wide) return &tile_kernel<Step, T, rows, tile_vecs, true>;
+    else return nullptr;
+  };
   return tile_kernels<T>{
       {{{{&tile_kernel<Step, T, 2 * I + 2, 1>, &tile_kernel<Step, T, 2 * I + 2, 2>, &tile_kernel<Step, T, 2 * I + 2, widest(2 * I + 2)>}}...}},
       {&row_kernel<Step, T, 1>, &row_kernel<Step, T, 2>, &row_kernel<Step, T, Step::wide ? 4 : 2>, widest_row},
-      &tile_kernel<Step, T, seven, 2>};
+      &tile_kernel<Step, T, seven, 2>,
+      {copying(std::integral_constant<int, tile_rows - 2>{}), copying(std::integral_constant<int, tile_rows>{})}};
 }(std::make_integer_sequence<int, tile_rows / 2>{});
 
 /// Computes a tile of `rows` x `vectors`: 1, 2 or wide_vecs(rows), or 4 of one row.
@@ -541,6 +555,7 @@ inline void run_tile(tile_args<T>& t, std::int64_t rows, std::int64_t vectors) {
   if (rows == 1) return kernels.row[vectors > 4 ? 3 : vectors > 2 ? 2 : static_cast<std::size_t>(vectors - 1)](t);
   if (tile_rows > 7 && rows == 7 && vectors == 2) return kernels.seven_rows(t);
   t.last_row_twice = rows % 2 != 0;
+  if (t.copy != nullptr) return kernels.copying[rows > tile_rows - 2](t);
   kernels.even[static_cast<std::size_t>(rows - 1) / 2][vectors <= tile_vecs ? static_cast<std::size_t>(vectors - 1) : 2](t);
 }
 template <class T>
@@ -782,6 +797,7 @@ template <class T>
   const tile_split widest(rows_at_once, ceil_div(rows_at_once, mr));
   // A tile kernel broadcasts single elements of A, wherever they lie: packing pays only for what is read often.
   const bool pack_a_first = !p.a.in_memory() || (!narrow && (p.trans_a || crowded<T>(p.a.ld)));
+  const bool first_tile_packs = !share_b && p.b.in_memory() && !p.trans_b && p.kernels->copying[0] != nullptr;
   const std::int64_t tile_size = packed_tile_size<T>(std::min(mr, rows_at_once), k);
   const std::int64_t tiles_per_task = ceil_div(widest.parts, most_row_blocks) + 1;
   const std::int64_t a_size = pack_a_first ? round_up(widest.parts * tile_size, 16) : 0;
@@ -831,7 +847,10 @@ template <class T>
             for (std::int64_t kb = 0; kb < k_blocks.parts; ++kb) {
               const std::int64_t k0 = k_blocks.begin(kb), steps = k_blocks.size(kb);
               const bool last = kb + 1 == k_blocks.parts;
-              if (!share_b) pack_b(k0, steps, j0, cols, block_b, nr * steps, pack_own);
+              // The first tile packs whole panels of B, while it multiplies.
+              const std::int64_t packed_later = first_tile_packs && tiles.size(t0) > mr - 4 ? cols / nr * nr : 0;
+              if (!share_b && packed_later < cols)
+                pack_b(k0, steps, j0 + packed_later, cols - packed_later, block_b + packed_later * steps, nr * steps, pack_own);
               // The next block of B comes from far away while this one is at work.
               const bool ahead = !share_b && !last && !p.trans_b && p.b.in_memory();
               const std::int64_t ahead_rows = ahead ? ceil_div(k_blocks.size(kb + 1), t1 - t0) : 0;
@@ -863,6 +882,13 @@ template <class T>
                 for (std::int64_t q = 0; q < q1 - q0; ++q) {
                   const std::int64_t here = std::min(nr, cols - q * nr);
                   args.b = share_b ? packed_b + (q0 + q) * nr * k + k0 * nr : block_b + q * nr * steps;
+                  args.b_step = nr;
+                  args.copy = nullptr;
+                  if (t == t0 && q * nr < packed_later) {
+                    args.copy = block_b + q * nr * steps;
+                    args.b = p.b.data + k0 * p.b.ld + j0 + q * nr;
+                    args.b_step = p.b.ld;
+                  }
                   args.c = c + q * nr;
                   if (direct) run_tile_to_sink(args, p.sink, rows, i0, 1, j0 + q * nr, here);
                   else run_tile<T>(args, rows, ceil_div(here, lanes<T>));
@@ -889,7 +915,8 @@ template <class T>
   const std::int64_t worth = std::max<std::int64_t>(8, 2 * m) * n * k / flops_per_task;
   const auto compute = [&](std::int64_t t0, std::int64_t t1, std::int64_t j, std::int64_t end, const T* packed_a,
                            std::int64_t tile_size, T* last_panel) {
-    alignas(64) T c[static_cast<std::size_t>(vector_registers * w)];
+    constexpr std::int64_t together = 4 * vector_registers;  // rows of a narrow result that are finished at once
+    alignas(64) T c[static_cast<std::size_t>(together * w)];
     tile_args<T> args{.a = nullptr,
                       .a_row = p.trans_a ? 1 : p.a.ld,
                       .a_step = p.trans_a ? p.a.ld : 1,
@@ -916,12 +943,24 @@ template <class T>
         args.b = last_panel;
         args.b_step = vectors * w;
       }
-      for (std::int64_t t = t0; t < t1; ++t) {
+      const bool gather = vectors == 1 && t1 - t0 > 1 && p.sink.direct == nullptr && p.sink.prefetch_tile == nullptr;
+      if (gather) args.c_pitch = w;
+      for (std::int64_t t = t0, gathered = 0; t < t1; ++t) {
         const std::int64_t i0 = tiles.begin(t), rows = tiles.size(t);
         if (packed_a != nullptr) args.a = packed_a + t * tile_size, args.a_row = 1, args.a_step = rows;
         else args.a = p.a.data + i0 * args.a_row;
-        run_tile_to_sink(args, p.sink, rows, i0, 1, j, cols);
+        if (!gather) {
+          run_tile_to_sink(args, p.sink, rows, i0, 1, j, cols);
+          continue;
+        }
+        args.c = c + gathered * w;
+        run_tile<T>(args, rows, 1);
+        gathered += rows;
+        if (t + 1 < t1 && gathered + tile_rows <= together) continue;
+        p.sink.finish(c, w, gathered, i0 + rows - gathered, 1, j, cols);
+        gathered = 0;
       }
+      args.c = c, args.c_pitch = widest * w;
       j += cols;
     }
   };
@@ -944,6 +983,34 @@ template <class T>
       }
     });
   });
+}
+
+/// The same for a small product of matrices in memory, with as little as can be around its tiles.
+template <class T>
+[[gnu::noinline]] void matmul_small(const product<T>& p) {
+  constexpr std::int64_t w = lanes<T>;
+  const auto m = static_cast<std::uint32_t>(p.m), parts = (m + tile_rows - 1) / tile_rows;
+  const std::int64_t height = parts == 1 ? p.m : ((m + parts - 1) / parts + 1) / 2 * 2;
+  alignas(64) T c[static_cast<std::size_t>(tile_rows * tile_cols<T>)];
+  tile_args<T> args{.a = nullptr,
+                    .a_row = p.trans_a ? 1 : p.a.ld,
+                    .a_step = p.trans_a ? p.a.ld : 1,
+                    .segment = no_offset,
+                    .segments = 1,
+                    .segment_length = p.k,
+                    .b = p.b.data,
+                    .b_step = p.b.ld,
+                    .c = c,
+                    .c_pitch = tile_cols<T>,
+                    .accumulate = false,
+                    .kernels = p.kernels};
+  for (std::int64_t j = 0; j < p.n; j += tile_cols<T>, args.b += tile_cols<T>) {
+    const std::int64_t cols = std::min<std::int64_t>(tile_cols<T>, p.n - j);
+    args.last_lanes = cols > w ? cols - w : cols;
+    args.a = p.a.data;
+    for (std::int64_t i = 0; i < p.m; i += height, args.a += height * args.a_row)
+      run_tile_to_sink(args, p.sink, std::min(height, p.m - i), i, 1, j, cols);
+  }
 }
 
 inline constexpr int dot_rows = 4;
@@ -1128,14 +1195,50 @@ template <class T>
 }
 
 template <class T>
+void multiply(const product<T>& p);
+/// A transposed B of so few elements is turned round first, which takes less than packing.
+inline constexpr std::int64_t few_elements = 512;
+template <class T>
+[[gnu::noinline]] void matmul_turned(const product<T>& p) {
+  alignas(64) T b[static_cast<std::size_t>(few_elements)];
+  for (std::int64_t j = 0; j < p.n; ++j)
+    for (std::int64_t l = 0; l < p.k; ++l) b[l * p.n + j] = p.b.data[j * p.b.ld + l];
+  product<T> q = p;
+  q.trans_b = false, q.b.data = b, q.b.ld = p.n;
+  multiply(q);
+}
+
+/// Rows of few numbers by a matrix that fits into the registers.
+template <class T>
+[[gnu::noinline]] void matmul_few(const product<T>& p) {
+  constexpr std::int64_t w = lanes<T>, together = 128;
+  alignas(64) T b[static_cast<std::size_t>(narrow_depth * w)], c[static_cast<std::size_t>(together * w)];
+  for (std::int64_t l = 0; l < p.k; ++l) (p.trans_b ? vec<T>(T(0)) : load_lanes(p.b.data + l * p.b.ld, p.n)).store_aligned(b + l * w);
+  if (p.trans_b)
+    for (std::int64_t j = 0; j < p.n; ++j)
+      for (std::int64_t l = 0; l < p.k; ++l) b[l * w + j] = p.b.data[j * p.b.ld + l];
+  for (std::int64_t i = 0; i < p.m; i += together) {
+    const std::int64_t rows = std::min(together, p.m - i);
+    narrow_rows(p.k, p.a.data + i * p.a.ld, p.a.ld, b, rows, c);
+    p.sink.finish(c, w, rows, i, 1, 0, p.n);
+  }
+}
+
+template <class T>
 [[gnu::noinline]] void multiply(const product<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
   const bool dots = p.kernels == &kernels_of<fused_multiply_add, T>::table;
   if (dots && p.n == 1 && p.m > 1 && p.k > 0 && p.sink.direct != nullptr && p.sink.direct_ld == 1 && p.a.in_memory())
     return multiply<T>({1, p.m, p.k, !p.trans_b, !p.trans_a, p.b, p.a, p.sink, p.kernels});  // a column is a row
   if (p.k <= 0) zero_result(p.m, p.n, p.sink);
+  else if (masked_tiles && dots && p.m > narrow_depth && p.n <= lanes<T> && p.k <= narrow_depth && !p.trans_a && p.a.in_memory() && p.b.in_memory() &&
+           2 * p.m * p.n * p.k <= flops_per_task)
+    matmul_few(p);
+  else if (masked_tiles && p.m <= 64 && p.k <= 64 && p.m > 1 && p.n <= 64 && p.a.in_memory() && p.b.in_memory() && !p.trans_b)
+    matmul_small(p);
   else if (dots && p.b.in_memory() && p.trans_b && p.m <= dot_rows) matmul_dots(p);
   else if (dots && p.a.in_memory() && !p.trans_a && p.n <= dot_rows && p.k >= 8 * lanes<T>) matmul_narrow(p);
+  else if (dots && p.b.in_memory() && p.trans_b && p.n * p.k <= few_elements) matmul_turned(p);
   else if (p.b.in_memory() && !p.trans_b && (p.m <= tile_rows || (p.n * p.k <= 65536 && p.m <= (crowded<T>(p.b.ld) ? 2 : 64) * tile_rows)))
     matmul_unpacked(p);
   else matmul_packed(p);

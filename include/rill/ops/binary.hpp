@@ -430,19 +430,19 @@ constexpr decltype(auto) as_real(A&& x) {
 /// a + b.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::add, A, B> add(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::add, A, B> add(A&& a, B&& b) {
   return apply<ops::add>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a - b.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::sub, A, B> subtract(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::sub, A, B> subtract(A&& a, B&& b) {
   return apply<ops::sub>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a * b.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::mul, A, B> multiply(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::mul, A, B> multiply(A&& a, B&& b) {
   return apply<ops::mul>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The true quotient a / b, as Python 3's `/`: integers give float where they have at most two bytes, double otherwise.
@@ -460,215 +460,215 @@ constexpr auto truediv(A&& a, B&& b) {
 /// a / b rounded down, for integers and floats; 0 where an integer b is 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::floor_div, A, B> floor_div(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::floor_div, A, B> floor_div(A&& a, B&& b) {
   return apply<ops::floor_div>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a - floor_div(a, b) * b: the remainder with the sign of b.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::floor_mod, A, B> floor_mod(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::floor_mod, A, B> floor_mod(A&& a, B&& b) {
   return apply<ops::floor_mod>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The larger operand, NaN when one is NaN; at a tie the gradient goes to the first.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::maximum, A, B> maximum(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::maximum, A, B> maximum(A&& a, B&& b) {
   return apply<ops::maximum>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The smaller operand, NaN when one is NaN; at a tie the gradient goes to the first.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::minimum, A, B> minimum(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::minimum, A, B> minimum(A&& a, B&& b) {
   return apply<ops::minimum>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a to the power b. The gradient of b is 0 where a <= 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::pow, A, B> pow(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::pow, A, B> pow(A&& a, B&& b) {
   return apply<ops::pow>(std::forward<A>(a), std::forward<B>(b));
 }
 /// (a - b) squared.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::squared_difference, A, B> squared_difference(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::squared_difference, A, B> squared_difference(A&& a, B&& b) {
   return apply<ops::squared_difference>(std::forward<A>(a), std::forward<B>(b));
 }
 /// TensorFlow 1.x's div: integers round down (and give 0 where b is 0), floats divide.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::python_div, A, B> div(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::python_div, A, B> div(A&& a, B&& b) {
   return apply<ops::python_div>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a / b of floats.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::div, A, B> real_div(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::div, A, B> real_div(A&& a, B&& b) {
   return apply<ops::div>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a / b cut towards zero; 0 where an integer b is 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::truncate_div, A, B> truncate_div(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::truncate_div, A, B> truncate_div(A&& a, B&& b) {
   return apply<ops::truncate_div>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The remainder with the sign of a (C's %, fmod); 0 where an integer b is 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::truncate_mod, A, B> truncate_mod(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::truncate_mod, A, B> truncate_mod(A&& a, B&& b) {
   return apply<ops::truncate_mod>(std::forward<A>(a), std::forward<B>(b));
 }
 /// XLA's name of truncate_mod.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::truncate_mod, A, B> rem(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::truncate_mod, A, B> rem(A&& a, B&& b) {
   return apply<ops::truncate_mod>(std::forward<A>(a), std::forward<B>(b));
 }
 /// TensorFlow's other name of floor_mod: the remainder with the sign of b.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::floor_mod, A, B> mod(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::floor_mod, A, B> mod(A&& a, B&& b) {
   return apply<ops::floor_mod>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a / b, and 0 where b is 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::div_no_nan, A, B> div_no_nan(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::div_no_nan, A, B> div_no_nan(A&& a, B&& b) {
   return apply<ops::div_no_nan>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a log(b), and 0 where a is 0 whatever b is.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::xlogy, A, B> xlogy(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::xlogy, A, B> xlogy(A&& a, B&& b) {
   return apply<ops::xlogy>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a log(1 + b), and 0 where a is 0 whatever b is.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::xlog1py, A, B> xlog1py(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::xlog1py, A, B> xlog1py(A&& a, B&& b) {
   return apply<ops::xlog1py>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a / b, and 0 where a is 0 whatever b is.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::xdivy, A, B> xdivy(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::xdivy, A, B> xdivy(A&& a, B&& b) {
   return apply<ops::xdivy>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The angle of the point (x = b, y = a), in [-pi, pi]. The gradient at the origin is 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::atan2, A, B> atan2(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::atan2, A, B> atan2(A&& a, B&& b) {
   return apply<ops::atan2>(std::forward<A>(a), std::forward<B>(b));
 }
 /// sqrt(a * a + b * b) without overflow. The gradient at the origin is 0.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::hypot, A, B> hypot(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::hypot, A, B> hypot(A&& a, B&& b) {
   return apply<ops::hypot>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The next number of the dtype from a towards b.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::next_after, A, B> next_after(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::next_after, A, B> next_after(A&& a, B&& b) {
   return apply<ops::next_after>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a & b, bit by bit, of integers or bools.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::bitwise_and, A, B> bitwise_and(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::bitwise_and, A, B> bitwise_and(A&& a, B&& b) {
   return apply<ops::bitwise_and>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a | b, bit by bit, of integers or bools.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::bitwise_or, A, B> bitwise_or(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::bitwise_or, A, B> bitwise_or(A&& a, B&& b) {
   return apply<ops::bitwise_or>(std::forward<A>(a), std::forward<B>(b));
 }
 /// a ^ b, bit by bit, of integers or bools.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::bitwise_xor, A, B> bitwise_xor(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::bitwise_xor, A, B> bitwise_xor(A&& a, B&& b) {
   return apply<ops::bitwise_xor>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The bits of integer a moved up by b; 0 where b is not in [0, bits of the type).
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::left_shift, A, B> left_shift(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::left_shift, A, B> left_shift(A&& a, B&& b) {
   return apply<ops::left_shift>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The bits of integer a moved down by b: copies of the sign come in from above, in signed types.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::right_shift, A, B> right_shift(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::right_shift, A, B> right_shift(A&& a, B&& b) {
   return apply<ops::right_shift>(std::forward<A>(a), std::forward<B>(b));
 }
 /// XLA's name of left_shift.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::left_shift, A, B> shift_left(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::left_shift, A, B> shift_left(A&& a, B&& b) {
   return apply<ops::left_shift>(std::forward<A>(a), std::forward<B>(b));
 }
 /// XLA's name of right_shift on signed integers.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::right_shift, A, B> shift_right_arithmetic(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::right_shift, A, B> shift_right_arithmetic(A&& a, B&& b) {
   return apply<ops::right_shift>(std::forward<A>(a), std::forward<B>(b));
 }
 /// The bits of integer a moved down by b, with zeros from above.
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::shift_right_logical, A, B> shift_right_logical(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::shift_right_logical, A, B> shift_right_logical(A&& a, B&& b) {
   return apply<ops::shift_right_logical>(std::forward<A>(a), std::forward<B>(b));
 }
 /// min(max(low, x), high), in XLA's order of arguments; the limits may be numbers.
 template <class A, class B, class C>
   requires operands<A, B, C>
-constexpr applied_t<ops::clamp, A, B, C> clamp(A&& low, B&& x, C&& high) {
+[[gnu::always_inline]] constexpr applied_t<ops::clamp, A, B, C> clamp(A&& low, B&& x, C&& high) {
   return apply<ops::clamp>(std::forward<A>(low), std::forward<B>(x), std::forward<C>(high));
 }
 /// min(max(low, x), high), in TensorFlow's order of arguments; the limits may be numbers.
 template <class A, class B, class C>
   requires operands<A, B, C>
-constexpr applied_t<ops::clamp, B, A, C> clip_by_value(A&& x, B&& low, C&& high) {
+[[gnu::always_inline]] constexpr applied_t<ops::clamp, B, A, C> clip_by_value(A&& x, B&& low, C&& high) {
   return apply<ops::clamp>(std::forward<B>(low), std::forward<A>(x), std::forward<C>(high));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::add, A, B> operator+(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::add, A, B> operator+(A&& a, B&& b) {
   return apply<ops::add>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::sub, A, B> operator-(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::sub, A, B> operator-(A&& a, B&& b) {
   return apply<ops::sub>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::mul, A, B> operator*(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::mul, A, B> operator*(A&& a, B&& b) {
   return apply<ops::mul>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::div, A, B> operator/(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::div, A, B> operator/(A&& a, B&& b) {
   return apply<ops::div>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::floor_mod, A, B> operator%(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::floor_mod, A, B> operator%(A&& a, B&& b) {
   return apply<ops::floor_mod>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::bitwise_and, A, B> operator&(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::bitwise_and, A, B> operator&(A&& a, B&& b) {
   return apply<ops::bitwise_and>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::bitwise_or, A, B> operator|(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::bitwise_or, A, B> operator|(A&& a, B&& b) {
   return apply<ops::bitwise_or>(std::forward<A>(a), std::forward<B>(b));
 }
 template <class A, class B>
   requires operands<A, B>
-constexpr applied_t<ops::bitwise_xor, A, B> operator^(A&& a, B&& b) {
+[[gnu::always_inline]] constexpr applied_t<ops::bitwise_xor, A, B> operator^(A&& a, B&& b) {
   return apply<ops::bitwise_xor>(std::forward<A>(a), std::forward<B>(b));
 }
 

@@ -171,7 +171,7 @@ using applied_t = decltype(front_end_t<A...>::template apply<Op>(std::declval<A>
 /// Applies an element-wise op through the operands' front end: eager operands give an expression, symbols a node.
 template <class Op, class... A>
   requires operands<A...>
-constexpr applied_t<Op, A...> apply(A&&... a) {
+[[gnu::always_inline]] constexpr applied_t<Op, A...> apply(A&&... a) {
   return front_end_t<A...>::template apply<Op>(std::forward<A>(a)...);
 }
 
