@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // convolution.hpp against naive double-precision loops: forward and both gradients over strides, paddings, odd sizes
-// and channel counts round the vector width; evaluated operands; thread counts.
-#include <rill/kernel/convolution.hpp>
+// and channel counts round the vector width; evaluated operands; thread counts. And depthwise.hpp.
+#include <rill/kernel/depthwise.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <random>
@@ -221,11 +222,33 @@ TEST_CASE("convolution: filters of 5 x 5 and 3 x 3 by minimal filtering") {
   check<float>(same(9, 19, 13, 64, 3, 3, 32, 1, 1), generator, false, 5);
   check<float>({8, 14, 17, 32, 3, 3, 13, 16, 32, 1, 1, 0, 1}, generator, true, 5);
   check<double>({16, 12, 12, 32, 3, 3, 13, 13, 64, 1, 1, 2, 1}, generator, false, 5);
+  // Few images, cut into parts, the last of which may be short.
+  check<float>(same(1, 29, 30, 32, 3, 3, 32, 1, 1), generator, true, 5);
+  check<float>({2, 25, 24, 32, 3, 3, 27, 23, 64, 1, 1, 2, 0}, generator, false, 5);
+  check<float>(same(1, 15, 14, 32, 5, 5, 16, 1, 1), generator, true, 5);
   for (std::int64_t k : {3, 5}) {
     const conv2d_dims d = same(10, 12, 12, 32, k, k, 32, 1, 1);
     CHECK(rill::kernel::detail::wino_pays<float>(
         {k, d.batch, d.in_h, d.in_w, d.in_c, d.out_h, d.out_w, d.out_c, d.pad_top, d.pad_left}));
   }
+}
+
+// An infinite pixel reaches the nine results, and taps, that see it; with minimal filtering all of a tile.
+TEST_CASE("convolution: infinities with and without minimal filtering") {
+  std::mt19937 generator(seed);
+  problem<float> p(same(10, 12, 12, 32, 3, 3, 32, 1, 1), generator);
+  const auto not_finite = [](const std::vector<float>& v) { return std::count_if(v.begin(), v.end(), [](float a) { return !std::isfinite(a); }); };
+  const std::size_t inner = (2 * 12 * 12 + 5 * 12 + 6) * 32;
+  p.x[inner] = p.dy[inner] = INFINITY;
+  const auto minimal = p.run<plain_operand>();
+  p.d.direct = true;
+  const auto direct = p.run<plain_operand>();
+  CHECK(not_finite(direct.y) == 9 * 32);
+  CHECK(not_finite(direct.dx) == 9 * 32);
+  CHECK(not_finite(direct.dw) == 9 * (32 + 32) - 9);
+  CHECK(not_finite(minimal.y) == 16 * 32);
+  CHECK(not_finite(minimal.dx) == 16 * 32);
+  CHECK(not_finite(minimal.dw) == 9 * (32 + 32) - 9);
 }
 
 // What convolution.hpp says of it: the root mean square of the errors beside that of the results.
@@ -280,16 +303,94 @@ TEST_CASE("convolution: nothing to sum gives zeros, nothing to compute gives not
 
 TEST_CASE("convolution: bit-identical for any number of threads") {
   std::mt19937 generator(seed);
-  const problem<float> p(same(20, 14, 14, 32, 5, 5, 64, 1, 1), generator);
-  const auto run = [&](int threads) {
-    const rill::thread_limit limit(threads);
-    return p.run<plain_operand>();
-  };
-  const auto one = run(1);
-  for (int threads : {2, 4}) {
-    const auto many = run(threads);
-    CHECK(one.y == many.y);
-    CHECK(one.dx == many.dx);
-    CHECK(one.dw == many.dw);
+  for (const conv2d_dims& d : {same(20, 14, 14, 32, 5, 5, 64, 1, 1), same(1, 29, 30, 32, 3, 3, 32, 1, 1), same(2, 30, 30, 96, 1, 1, 64, 1, 1)}) {
+    const problem<float> p(d, generator);
+    const auto run = [&](int threads) {
+      const rill::thread_limit limit(threads);
+      return p.run<plain_operand>();
+    };
+    const auto one = run(1);
+    for (int threads : {2, 4}) {
+      const auto many = run(threads);
+      CHECK(one.y == many.y);
+      CHECK(one.dx == many.dx);
+      CHECK(one.dw == many.dw);
+    }
   }
+}
+
+namespace {
+
+/// y, dx and dw of a depthwise convolution.
+template <class T>
+std::array<std::vector<T>, 3> depthwise(const problem<T>& p) {
+  std::array<std::vector<T>, 3> r{std::vector<T>(p.dy.size(), T(9)), std::vector<T>(p.x.size(), T(9)), std::vector<T>(p.w.size(), T(9))};
+  rill::kernel::depthwise_conv2d(p.d, p.x.data(), p.w.data(), r[0].data());
+  rill::kernel::depthwise_conv2d_backprop_input(p.d, p.dy.data(), p.w.data(), r[1].data());
+  rill::kernel::depthwise_conv2d_backprop_filter(p.d, p.x.data(), p.dy.data(), r[2].data());
+  return r;
+}
+
+/// The same by loops over single numbers.
+template <class T>
+std::array<std::vector<double>, 3> naive_depthwise(const problem<T>& p) {
+  const conv2d_dims& d = p.d;
+  std::array<std::vector<double>, 3> r{std::vector<double>(p.dy.size()), std::vector<double>(p.x.size()), std::vector<double>(p.w.size())};
+  for (std::int64_t row = 0; row < d.batch * d.out_h; ++row)
+    for (std::int64_t ox = 0; ox < d.out_w; ++ox)
+      for (std::int64_t tap = 0; tap < d.k_h * d.k_w; ++tap) {
+        const std::int64_t iy = row % d.out_h * d.stride_h + tap / d.k_w - d.pad_top, ix = ox * d.stride_w + tap % d.k_w - d.pad_left;
+        if (iy < 0 || ix < 0 || iy >= d.in_h || ix >= d.in_w) continue;
+        for (std::int64_t c = 0; c < d.in_c; ++c) {
+          const auto yi = static_cast<std::size_t>((row * d.out_w + ox) * d.in_c + c), wi = static_cast<std::size_t>(tap * d.in_c + c);
+          const auto xi = static_cast<std::size_t>(((row / d.out_h * d.in_h + iy) * d.in_w + ix) * d.in_c + c);
+          r[0][yi] += static_cast<double>(p.x[xi]) * static_cast<double>(p.w[wi]);
+          r[1][xi] += static_cast<double>(p.dy[yi]) * static_cast<double>(p.w[wi]);
+          r[2][wi] += static_cast<double>(p.x[xi]) * static_cast<double>(p.dy[yi]);
+        }
+      }
+  return r;
+}
+
+template <class T>
+void check_depthwise(conv2d_dims d, std::mt19937& generator) {
+  const std::int64_t channels = d.in_c;
+  d.in_c = 1;  // of a filter
+  problem<T> p(d, generator);
+  p.d.in_c = channels;
+  p.x = random_vector<T>(d.batch * d.in_h * d.in_w * channels, generator);
+  CAPTURE(seed);
+  INFO("batch ", d.batch, ", image ", d.in_h, " x ", d.in_w, " x ", channels, ", filter ", d.k_h, " x ", d.k_w, ", result ", d.out_h, " x ", d.out_w,
+       ", stride ", d.stride_h, ' ', d.stride_w, ", padding ", d.pad_top, ' ', d.pad_left);
+  const auto got = depthwise(p);
+  const auto want = naive_depthwise(p);
+  double worst = 0;
+  for (std::size_t k = 0; k < 3; ++k)
+    for (std::size_t i = 0; i < want[k].size(); ++i) {
+      const double e = std::abs(want[k][i] - static_cast<double>(got[k][i])) / (4 + std::abs(want[k][i]));
+      if (!(e <= worst)) worst = e;
+    }
+  CHECK(worst < tolerance<T>);
+  const rill::thread_limit limit(1);
+  CHECK(depthwise(p) == got);
+}
+
+}  // namespace
+
+TEST_CASE("depthwise convolution: filters, strides, paddings and widths round those of the blocks") {
+  std::mt19937 generator(seed);
+  const auto pick = [&](std::int64_t low, std::int64_t high) {
+    return low + static_cast<std::int64_t>(generator() % static_cast<unsigned>(high - low + 1));
+  };
+  const std::int64_t channels[] = {1, 5, 8, 15, 16, 17, 40};
+  for (int round = 0; round < 160; ++round) {
+    const std::int64_t c = channels[pick(0, 6)], stride = pick(1, 2);
+    const bool three = round % 4 != 0;
+    conv2d_dims d = same(pick(1, 3), pick(1, 9), pick(1, 32), c, three ? 3 : pick(1, 7), three ? 3 : pick(1, 7), c, stride, three ? stride : pick(1, 3));
+    if (round % 2 == 1) d.pad_top = pick(0, 4), d.pad_left = pick(0, 4), d.out_h = pick(1, 8), d.out_w = pick(1, 23);
+    if (round % 5 == 0) check_depthwise<double>(d, generator);
+    else check_depthwise<float>(d, generator);
+  }
+  check_depthwise<float>(same(4, 28, 29, 130, 3, 3, 130, 1, 1), generator);  // several threads
+  check_depthwise<float>(same(4, 57, 56, 64, 3, 3, 64, 2, 2), generator);
 }

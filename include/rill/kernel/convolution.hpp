@@ -8,7 +8,8 @@
 ///
 /// 5 x 5 and 3 x 3 filters of stride 1 over 16 or a multiple of 32 channels go through winograd.hpp where there is enough
 /// work, unless `direct` is set (conv2d_options::direct). With 128 channels of float the root mean square of the errors is
-/// then below 4e-6 of that of the results, three to five times what direct summation has (below 1e-6).
+/// then below 4e-6 of that of the results, three to five times what direct summation has (below 1e-6). An infinity or NaN in
+/// an operand makes NaN of whole tiles of results, where direct summation gives it to those whose window holds it.
 ///
 /// Images stay NHWC. Direct summation reaches 90 to 95 % of the peak of fused multiply-adds on them where channels fill
 /// vectors, as oneDNN does on blocked images (nChw16c) of its own choice: there is nothing left for another layout to win.
@@ -398,9 +399,9 @@ template <class T>
   if (result_rows <= 0 || d.out_c <= 0) return;
   if (d.batch <= 0 || d.out_h <= 0 || d.out_w <= 0) return zero_result(result_rows, d.out_c, sink);
   constexpr std::int64_t nr = tile_cols<T>, mr = tile_rows;
-  if (minimal_filter(d) && d.batch >= 8) {
+  if (minimal_filter(d)) {
     const wino_dims wino{d.k_h, d.batch, d.in_h, d.in_w, d.in_c, d.out_h, d.out_w, d.out_c, d.pad_top, d.pad_left};
-    if (wino_pays<T>(wino)) return wino_conv2d_backprop_filter(wino, x, dy, sink);
+    if (wino_gradient_pays<T>(wino)) return wino_conv2d_backprop_filter(wino, x, dy, sink);
   }
 
   // For one ky the rows (kx, c) that meet an output pixel are neighbours in the padded image.

@@ -7,6 +7,10 @@
 /// and their results are transformed back. The duals F(5x5, 2x2) and F(3x3, 4x4) give the filter's gradient. conv2d and its
 /// gradients choose it where it pays. Internal to convolution.hpp, which says how accurate it is.
 ///
+/// Sums and differences mix the pixels of a tile: an infinity or NaN in the inner 4 x 4 of its inputs makes NaN of all of its
+/// results (in an outer row or column, of the row or column next to it), one in a filter of that output in every tile, one in
+/// an image or in dy of all taps of its channel in the filter's gradient.
+///
 /// A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, CVPR 2016.
 
 #include <rill/kernel/matmul.hpp>
@@ -49,7 +53,13 @@ struct wino_dims {
   std::int64_t filter, batch, src_h, src_w, channels, dst_h, dst_w, outs, pad_top, pad_left;
   [[nodiscard]] constexpr std::int64_t side() const { return 7 - filter; }  ///< of a tile of results
   [[nodiscard]] constexpr std::int64_t taps() const { return filter * filter; }
-  [[nodiscard]] constexpr std::int64_t tiles_y() const { return ceil_div(dst_h, side()); }
+  /// Few images are cut into parts of some tile rows each, which are then as good as images.
+  [[nodiscard]] constexpr std::int64_t parts() const {
+    const std::int64_t rows = ceil_div(dst_h, side());
+    return batch >= 4 ? 1 : std::clamp<std::int64_t>(ceil_div(rows * tiles_x(), 2 * tile_rows), 1, std::min(rows, ceil_div(4, batch)));
+  }
+  [[nodiscard]] constexpr std::int64_t images() const { return batch * parts(); }
+  [[nodiscard]] constexpr std::int64_t tiles_y() const { return ceil_div(ceil_div(dst_h, side()), parts()); }
   [[nodiscard]] constexpr std::int64_t tiles_x() const { return ceil_div(dst_w, side()); }
   [[nodiscard]] constexpr std::int64_t tiles() const { return tiles_y() * tiles_x(); }
   [[nodiscard]] constexpr std::int64_t depth() const { return std::min(channels, wino_block); }
@@ -57,6 +67,8 @@ struct wino_dims {
   [[nodiscard]] constexpr copied_image source() const { return {src_h, src_w, channels, pad_left, side() * tiles_x() + filter - 1}; }
   [[nodiscard]] constexpr std::int64_t source_rows() const { return side() * tiles_y() + filter - 1; }
   [[nodiscard]] constexpr std::int64_t source_size() const { return source_rows() * source().pitch * channels; }
+  /// Row of its image's results with which a part begins.
+  [[nodiscard]] constexpr std::int64_t first_row(std::int64_t image) const { return image % parts() * side() * tiles_y(); }
   [[nodiscard]] constexpr std::int64_t transformed_filter() const { return wino_points * channels * outs; }
 };
 
@@ -67,9 +79,15 @@ template <class T>
 constexpr bool wino_pays(const wino_dims& d) {
   if (!wino_channels(d.channels) || !wino_channels(d.outs) || lanes<T> > wino_block / 2) return false;
   if (d.source_size() > std::int64_t{1} << 19 || d.transformed_filter() > std::int64_t{1} << 22) return false;
-  const std::int64_t pixels = d.dst_h * d.dst_w, tiles = d.batch * d.tiles();
-  if (d.filter == 5) return 40 * d.tiles() <= 12 * pixels && tiles >= 16 * tile_rows;
-  return d.channels >= 32 && d.outs >= 32 && 8 * d.tiles() <= pixels && d.batch > 1 && tiles >= 6 * tile_rows;
+  const std::int64_t pixels = d.batch * d.dst_h * d.dst_w, tiles = d.images() * d.tiles();
+  if (tiles < 3 * tile_rows) return false;
+  if (d.filter == 5) return 40 * tiles <= 12 * pixels;
+  return d.channels >= 32 && d.outs >= 32 && 8 * tiles <= pixels;
+}
+/// Whether its filter's gradient does, too: sums as large as the transformed filter are written and read once more.
+template <class T>
+constexpr bool wino_gradient_pays(const wino_dims& d) {
+  return wino_pays<T>(d) && (d.transformed_filter() <= std::int64_t{1} << 20 || d.images() * d.tiles() >= 6 * tile_rows);
 }
 /// Calls f with the filter's size as a constant.
 template <class F>
@@ -299,7 +317,8 @@ template <class T>
                                    function_ref<void(T*, const call_scratch<T>&)> pack, const tile_sink<T>& sink) {
   constexpr std::int64_t nr = tile_cols<T>, w = lanes<T>;
   const std::int64_t panels = ceil_div(d.outs, nr), at_once = wino_tiles_at_once<T>(d);
-  const std::int64_t packed_size = panels * d.taps() * d.channels * nr, filter_size = wino_points * panels * d.channels * nr;
+  const std::int64_t filter_stride = wino_stride<T>(panels * d.channels * nr);
+  const std::int64_t packed_size = panels * d.taps() * d.channels * nr, filter_size = wino_points * filter_stride;
   const std::int64_t in_stride = wino_stride<T>(at_once * d.channels),
                      out_stride = wino_stride<T>(at_once * panels * nr);
   const std::int64_t offsets_size = round_up(ceil_div(d.blocks() * 8, static_cast<std::int64_t>(sizeof(T))), 16);
@@ -327,7 +346,7 @@ template <class T>
                 const std::int64_t tap = ky * size + kx;
                 return from + (flip ? d.taps() - 1 - tap : tap) * d.channels * nr + v;
               },
-              to + v, panels * d.channels * nr);
+              to + v, filter_stride);
       });
     }
   });
@@ -338,9 +357,9 @@ template <class T>
     return ceil_div(images * d.tiles(), tile_rows) * tile_rows * 12 / images;
   };
   for (std::int64_t images : {2, 3, 4})
-    if (images * 8 <= d.batch && computed(images) < computed(images_per_task)) images_per_task = images;
-  if (at_once >= 2 * d.tiles()) images_per_task = std::max(images_per_task, std::min(at_once / d.tiles(), ceil_div(d.batch, 4)));
-  parallel_for(ceil_div(d.batch, images_per_task), 1, [&](std::int64_t task0, std::int64_t task1) {
+    if (images * 8 <= d.images() && computed(images) < computed(images_per_task)) images_per_task = images;
+  if (at_once >= 2 * d.tiles()) images_per_task = std::max(images_per_task, std::min(at_once / d.tiles(), ceil_div(d.images(), 4)));
+  parallel_for(ceil_div(d.images(), images_per_task), 1, [&](std::int64_t task0, std::int64_t task1) {
     scratch.with_task_scratch([&](T* own) {
       T* const source = own;
       T* const in = source + source_size;
@@ -351,7 +370,7 @@ template <class T>
       const std::int64_t row_size = image_layout.pitch * d.channels;
       zero(source, d.source_size());
       const std::int64_t first = task0 * images_per_task * d.tiles();
-      const std::int64_t all = std::min(d.batch, task1 * images_per_task) * d.tiles() - first;
+      const std::int64_t all = std::min(d.images(), task1 * images_per_task) * d.tiles() - first;
       const even_split rounds(all, ceil_div(all, at_once));
       for (std::int64_t round = 0; round < rounds.parts; ++round) {
         const std::int64_t tile0 = first + rounds.begin(round), count = rounds.size(round);
@@ -359,7 +378,7 @@ template <class T>
         wino_for_tiles(
             d, tile0, count,
             [&](std::int64_t image) {
-              copy_image_rows(image_layout, x, image * d.src_h, -d.pad_top, d.source_rows(), source, evaluated);
+              copy_image_rows(image_layout, x, image / d.parts() * d.src_h, d.first_row(image) - d.pad_top, d.source_rows(), source, evaluated);
             },
             [&](std::int64_t s, std::int64_t, std::int64_t ty, std::int64_t tx) {
               const T* from = source + side * (ty * row_size + tx * d.channels);
@@ -377,7 +396,7 @@ template <class T>
                                       .segment = offset,
                                       .segments = d.blocks(),
                                       .segment_length = d.depth(),
-                                      .b = filter + (p * panels + panel) * d.channels * nr,
+                                      .b = filter + p * filter_stride + panel * d.channels * nr,
                                       .b_step = nr,
                                       .c = out + p * out_stride + (panel * at_once + groups.begin(g)) * nr,
                                       .c_pitch = nr,
@@ -395,8 +414,8 @@ template <class T>
               for (std::int64_t o = 0; o < d.outs; o += w)
                 wino_output_tile<m>(out + (o / nr * at_once + s + q) * nr + o % nr, out_stride, results + m * q * d.outs + o, run_size, d.outs);
           });
-          const std::int64_t i = (image * d.dst_h + side * ty) * d.dst_w + side * tx;
-          const std::int64_t pixels = std::min(side * run, d.dst_w - side * tx), rows = std::min(side, d.dst_h - side * ty);
+          const std::int64_t y0 = d.first_row(image) + side * ty, i = (image / d.parts() * d.dst_h + y0) * d.dst_w + side * tx;
+          const std::int64_t pixels = std::min(side * run, d.dst_w - side * tx), rows = std::min(side, d.dst_h - y0);
           for (std::int64_t y = 0; y < rows; ++y) sink.finish(results + y * run_size, d.outs, pixels, i + y * d.dst_w, 1, 0, d.outs);
           s += run;
         }
@@ -418,9 +437,9 @@ template <class T>
   const std::int64_t side = d.side();
   const copied_image dy_layout{d.dst_h, d.dst_w, d.outs, 0, side * d.tiles_x()};
   const std::int64_t dy_row = dy_layout.pitch * d.outs, dy_size = side * d.tiles_y() * dy_row;
-  const std::int64_t partial_size = wino_points * panels * d.channels * nr;
+  const std::int64_t sum_stride = wino_stride<T>(panels * d.channels * nr), partial_size = wino_points * sum_stride;
   const std::int64_t room = (std::int64_t{1} << 22) / partial_size;
-  const even_split chunks(d.batch, std::min<std::int64_t>(d.batch, room >= 8 ? 8 : room >= 4 ? 4 : 2));
+  const even_split chunks(d.images(), room >= 8 ? 8 : room >= 4 ? 4 : 2);
   const call_scratch<T> scratch(chunks.parts * partial_size, source_size + round_up(dy_size, 16) +
                                                                  wino_points * (in_stride + out_stride) +
                                                                  std::max(d.src_w * d.channels, d.dst_w * d.outs));
@@ -444,8 +463,8 @@ template <class T>
           wino_for_tiles(
               d, tile0, count,
               [&](std::int64_t image) {
-                copy_image_rows(image_layout, x, image * d.src_h, -d.pad_top, d.source_rows(), source, evaluated);
-                copy_image_rows(dy_layout, dy, image * d.dst_h, 0, side * d.tiles_y(), dy_copy, evaluated);
+                copy_image_rows(image_layout, x, image / d.parts() * d.src_h, d.first_row(image) - d.pad_top, d.source_rows(), source, evaluated);
+                copy_image_rows(dy_layout, dy, image / d.parts() * d.dst_h, d.first_row(image), side * d.tiles_y(), dy_copy, evaluated);
               },
               [&](std::int64_t s, std::int64_t, std::int64_t ty, std::int64_t tx) {
                 const T* from = source + side * (ty * row_size + tx * d.channels);
@@ -470,8 +489,8 @@ template <class T>
                                .segment_length = count,
                                .b = out + p * out_stride + panel * at_once * nr,
                                .b_step = nr,
-                               .c = partial + chunk * partial_size +
-                                    ((p * panels + panel) * d.channels + b * d.depth() + row_tiles.begin(t)) * nr,
+                               .c = partial + chunk * partial_size + p * sum_stride +
+                                    (panel * d.channels + b * d.depth() + row_tiles.begin(t)) * nr,
                                .c_pitch = nr,
                                .accumulate = tile0 > begin},
                               row_tiles.size(t), d.outs - panel * nr > w ? 2 : 1);
@@ -487,7 +506,7 @@ template <class T>
         const auto sum = [&](std::int64_t point) {
           V total(T(0));
           for (std::int64_t chunk = 0; chunk < chunks.parts; ++chunk)
-            total += V::load_aligned(from + chunk * partial_size + point * panels * d.channels * nr);
+            total += V::load_aligned(from + chunk * partial_size + point * sum_stride);
           return total;
         };
         wino_by_filter(d, [&](auto size) { wino_filter_gradient_tile<size>(sum, taps); });

@@ -12,7 +12,9 @@ namespace rill {
 
 /// Options of conv2d: strides over height and width, padding. `direct` keeps the convolution and its gradients from minimal
 /// filtering (Winograd), which makes 3 x 3 and 5 x 5 filters two to three times faster and rounding errors three to five
-/// times larger (kernel/convolution.hpp).
+/// times larger (kernel/convolution.hpp). It also spreads an infinity or NaN: where direct summation gives it to the results
+/// whose window holds it, the whole tile of results round it becomes NaN (2 x 2 or 4 x 4 pixels), and all taps of a filter's
+/// gradient.
 struct conv2d_options {
   std::int64_t strides[2] = {1, 1};
   rill::padding padding = rill::padding::valid;
