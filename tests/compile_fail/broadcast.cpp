@@ -16,4 +16,4 @@ struct model {
   }
 };
 
-template class rill::graph::session<model, rill::tensor<float, rill::dyn, 10>>;
+rill::graph::session<model, rill::tensor<float, rill::dyn, 10>> session;

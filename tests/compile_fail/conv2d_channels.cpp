@@ -16,4 +16,4 @@ struct model {
   }
 };
 
-template class rill::graph::session<model, rill::tensor<float, rill::dyn, 28, 28, 3>>;
+rill::graph::session<model, rill::tensor<float, rill::dyn, 28, 28, 3>> session;

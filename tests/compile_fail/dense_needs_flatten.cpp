@@ -15,4 +15,4 @@ struct model {
   }
 };
 
-template class rill::graph::session<model, rill::tensor<float, rill::dyn, 7, 7, 64>>;
+rill::graph::session<model, rill::tensor<float, rill::dyn, 7, 7, 64>> session;

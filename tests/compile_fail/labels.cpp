@@ -17,4 +17,4 @@ using label = float;
 #else
 using label = int;
 #endif
-template class rill::graph::session<model, rill::tensor<float, rill::dyn, 10>, rill::tensor<label, rill::dyn>>;
+rill::graph::session<model, rill::tensor<float, rill::dyn, 10>, rill::tensor<label, rill::dyn>> session;

@@ -17,4 +17,4 @@ struct model {
   }
 };
 
-template class rill::graph::session<model, rill::tensor<float, rill::dyn, 784>>;
+rill::graph::session<model, rill::tensor<float, rill::dyn, 784>> session;
