@@ -10,7 +10,7 @@
 #include <rill/ops/binary.hpp>
 #include <rill/ops/unary.hpp>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -55,7 +55,7 @@ void check(int processors, std::int64_t m, std::int64_t n, std::int64_t k, bool 
   CAPTURE(ta);
   CAPTURE(tb);
   CAPTURE(shift);
-  emulator::device device;
+  test::device device;
   device.set_processors(processors);
   auto a = whole<T>(static_cast<std::size_t>(m * k) + shift, 1), b = whole<T>(static_cast<std::size_t>(k * n) + shift, 2), bias = whole<T>(static_cast<std::size_t>(n), 3);
   const cuda::plain_operand<T> left{a.data() + shift, ta ? m : k}, right{b.data() + shift, tb ? k : n};
@@ -119,7 +119,7 @@ TEST_CASE("products of the matrix units") {
   std::vector<float> a(17 * 64), b(19 * 64), y(17 * 19);
   for (float& v : a) v = d(random);
   for (float& v : b) v = d(random);
-  emulator::device device;
+  test::device device;
   cuda::store_epilogue<float> e;
   e.output(0, y.data(), n);
   cuda::matmul<float, precision::tf32>(device, m, n, k, false, true, cuda::plain_operand<float>{a.data(), k}, cuda::plain_operand<float>{b.data(), k}, e);
@@ -138,7 +138,7 @@ struct two_ways {
   const std::uint32_t* words;
   float *unit, *plain;
   template <class Threads>
-  void operator()(const Threads& t) const {
+  RILL_GPU void operator()(const Threads& t) const {
     const std::uint32_t* w = words + t.lane() * 6;
     const std::uint32_t a[] = {w[0], w[1], w[2], w[3]}, b[] = {w[4], w[5]};
     float c[4] = {1, 2, 3, 4}, d[4] = {1, 2, 3, 4};
@@ -153,7 +153,7 @@ TEST_CASE("a matrix product of a warp, without a matrix unit") {
   std::vector<std::uint32_t> w(192);
   for (std::size_t i = 0; i < 192; ++i) w[i] = v[2 * i].bits | static_cast<std::uint32_t>(v[2 * i + 1].bits) << 16;
   std::vector<float> c(128), d(128);
-  emulator::device device;
+  test::device device;
   device.launch(two_ways<cuda::mma_type::bfloat16>{w.data(), c.data(), d.data()}, {.threads = 32});
   CHECK(c == d);
   CHECK(c != std::vector<float>(128, c[0]));
@@ -167,7 +167,7 @@ TEST_CASE("operands that are expressions") {
         const std::int64_t a_row = (ta ? m : k) + pad, b_row = tb ? k : n;
         const auto a = whole<float>(2000, 1), b = whole<float>(2000, 2);
         const float one = 1;
-        emulator::device device;
+        test::device device;
         cuda::operand_reader<factor<float>, float> left;
         left.input(0, a.data(), a_row), left.input(1, &one, 0, 0), left.columns = ta ? m : k;
         std::vector<float> y(static_cast<std::size_t>(m * n));
@@ -199,7 +199,7 @@ TEST_CASE("batches of products, broadcast") {
     std::vector<float> y(static_cast<std::size_t>(p.count * p.m * p.n), -7);
     cuda::store_epilogue<float> e;
     e.output(0, y.data(), p.n);
-    emulator::device device;
+    test::device device;
     cuda::batch_matmul<float>(device, p, a.data(), b.data(), e);
     for (std::int64_t i = 0; i < p.count; ++i) {
       std::int64_t rest = i, x = 0, z = 0;

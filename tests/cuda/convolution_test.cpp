@@ -9,7 +9,7 @@
 #include <rill/ops/binary.hpp>
 #include <rill/ops/unary.hpp>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -54,7 +54,7 @@ void same(const kernel::conv2d_dims& d, std::int64_t rows, std::int64_t columns,
 }
 
 TEST_CASE("a convolution and its gradients give what the CPU gives") {
-  emulator::device device;
+  test::device device;
   for (kernel::conv2d_dims d : {kernel::conv2d_dims{2, 7, 6, 1, 5, 5, 7, 6, 8, 1, 1, 2, 2}, kernel::conv2d_dims{1, 9, 8, 4, 3, 3, 9, 8, 36, 1, 1, 1, 1},
                                 kernel::conv2d_dims{2, 9, 7, 3, 3, 2, 4, 3, 5, 2, 2, 0, 0}, kernel::conv2d_dims{1, 5, 7, 8, 2, 3, 3, 3, 4, 2, 3, 1, 2},
                                 kernel::conv2d_dims{3, 4, 4, 6, 1, 1, 4, 4, 40, 1, 1, 0, 0}, kernel::conv2d_dims{5, 16, 17, 1, 2, 2, 15, 16, 2, 1, 1, 0, 0}}) {

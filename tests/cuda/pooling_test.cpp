@@ -10,7 +10,7 @@
 #include <rill/ops/binary.hpp>
 #include <rill/ops/unary.hpp>
 
-#include "emulator.hpp"
+#include "device.hpp"
 
 namespace {
 
@@ -53,7 +53,7 @@ void check(const kernel::pool2d_dims& d) {
   CAPTURE(d.in_h);
   CAPTURE(d.c);
   CAPTURE(d.stride_h);
-  emulator::device device;
+  test::device device;
   const std::int64_t x_row = d.in_w * d.c, dy_row = d.out_w * d.c, pixels = d.batch * d.in_h * d.in_w, windows = d.batch * d.out_h * d.out_w;
   const auto images = numbers<T>(pixels * d.c, 1), dy = numbers<T>(windows * d.c, 2);
   const cuda::plain_operand<T> a{images.data(), x_row}, b{dy.data(), dy_row};
