@@ -109,6 +109,16 @@ TEST_CASE("views of views are one view, those of everything none") {
   RILL_RULE(matmul(transpose(s.x), s.x), "MatMul");
 }
 
+TEST_CASE("transposes meet behind element-wise ops and cancel; one alone stays where it is") {
+  RILL_RULE(transpose(relu(transpose(s.v, {2, 1, 0})) * 2, {2, 1, 0}), "Relu Const BroadcastInDim Mul");
+  RILL_RULE(transpose(tanh(transpose(s.v, {2, 1, 0}) + transpose(abs(s.v), {2, 1, 0})), {2, 1, 0}), "Abs Add Tanh");
+  RILL_RULE(transpose(transpose(s.v, {2, 1, 0}) + reshape(cast<double>(slice_from(s.i, {0}, {3})), {3, 1, 1}), {2, 1, 0}),
+            "StridedSlice Cast BroadcastInDim Add");
+  RILL_RULE(transpose(transpose(s.v, {2, 1, 0}) * reshape(s.v, {3, 1, 2}), {2, 1, 0}), "Reshape Transpose Mul Transpose");
+  RILL_RULE(relu(transpose(s.v, {2, 1, 0})), "Transpose Relu");
+  RILL_RULE(matmul(relu(transpose(s.x)), transpose(relu(transpose(s.x)))), "Relu MatMul");
+}
+
 TEST_CASE("numbers are computed once, before they spread") {
   RILL_RULE(s.x * (zeros_like(s.x) + 2) * 0 + 0, "Const BroadcastInDim Const BroadcastInDim Mul Mul");
   RILL_RULE(s.x + exp(ones_like(s.x)), "Const Exp BroadcastInDim Add");

@@ -3,9 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <rill/graph/dump.hpp>
 #include <rill/graph/session.hpp>
 #include <rill/nn/nn.hpp>
+#include <rill/ops/nn.hpp>
+#include <rill/optimizers/gradient_descent.hpp>
 #include <vector>
 
 using namespace rill;
@@ -62,6 +66,68 @@ void check_convolution() {
               }
           CHECK(y.data()[((b * rows.out + i) * columns.out + j) * 5 + o] == doctest::Approx(sum > 0 ? sum : 0).epsilon(1e-12).scale(1));
         }
+}
+
+/// The same network of images in either layout: [b, 6, 5, 3], or [b, 3, 6, 5].
+template <image_layout Layout>
+struct layout_model {
+  static constexpr int channels = Layout == channels_last ? 3 : 1;
+  constexpr auto operator()(symbol x, symbol goal) const {
+    symbol y = nn::conv2d{.filters = 4, .kernel_size = 3, .padding = same, .activation = relu, .data_format = Layout}(x);
+    y = relu(nn::batch_normalization{.axis = channels}(y) * 2);
+    y = y + nn::conv2d{.filters = 4, .kernel_size = {3, 1}, .padding = same, .data_format = Layout}(y);
+    symbol bias = variable(x, {.name = "shift", .shape = {4}, .initializer = constant(0.25), .type = x.type()});
+    y = bias_add(nn::max_pooling2d{.data_format = Layout}(y), bias, {.data_format = Layout});
+    symbol loss = mean(square(y - goal));
+    return outputs(fetch("loss", loss), fetch("y", y), fetch("train", optimizers::gradient_descent{0.1f}.minimize(loss)));
+  }
+};
+/// [b, c, h, w] of [b, h, w, c], or the other way.
+std::vector<double> turned(const double* x, std::int64_t b, std::int64_t rows, std::int64_t columns) {
+  std::vector<double> r;
+  for (std::int64_t k = 0; k < b; ++k)
+    for (std::int64_t j = 0; j < columns; ++j)
+      for (std::int64_t i = 0; i < rows; ++i) r.push_back(x[(k * rows + i) * columns + j]);
+  return r;
+}
+
+TEST_CASE("networks of channels-first images train as those of channels last, and are computed so") {
+  using first = layout_model<channels_first>;
+  using last = layout_model<channels_last>;
+  graph::variable_store s, t;
+  graph::session<last, tensor<double, dyn, 6, 5, 3>, tensor<double, dyn, 3, 2, 4>> a(s);
+  graph::session<first, tensor<double, dyn, 3, 6, 5>, tensor<double, dyn, 4, 3, 2>> b(t);
+  for (const auto& v : s.variables()) {
+    const auto* w = t.find(v->name);
+    REQUIRE(w != nullptr);
+    REQUIRE(w->shape == v->shape);
+  }
+  tensor<double, dyn, 6, 5, 3> x({3, 6, 5, 3});
+  tensor<double, dyn, 3, 2, 4> goal({3, 3, 2, 4});
+  fill(x, 1);
+  fill(goal, 2);
+  tensor<double, dyn, 3, 6, 5> x_first({3, 3, 6, 5});
+  tensor<double, dyn, 4, 3, 2> goal_first({3, 4, 3, 2});
+  std::ranges::copy(turned(x.data(), 3, 30, 3), x_first.data());
+  std::ranges::copy(turned(goal.data(), 3, 6, 4), goal_first.data());
+  for (int step = 0; step < 5; ++step) {
+    const auto [loss, y, none] = a.run(x, goal);
+    const auto [loss_first, y_first, none_first] = b.run(x_first, goal_first);
+    CHECK(loss_first() == doctest::Approx(loss()).epsilon(1e-13));  // terms in another order
+    CHECK(turned(y.data(), 3, 6, 4) == std::vector<double>(y_first.data(), y_first.data() + y_first.size()));
+  }
+  for (const auto& v : s.variables()) {
+    const auto *p = static_cast<const double*>(v->data), *q = values(t, v->name);
+    CHECK_MESSAGE(std::equal(p, p + v->shape.num_elements(), q), v->name);
+  }
+  // Images and goals are turned once on their way in, the result once on its way out.
+  const auto transposes = [](const std::string& graph) {
+    std::size_t n = 0;
+    for (std::size_t at = graph.find("= Transpose"); at != std::string::npos; at = graph.find("= Transpose", at + 1)) ++n;
+    return n;
+  };
+  CHECK(transposes(graph::dump<last, tensor<double, dyn, 6, 5, 3>, tensor<double, dyn, 3, 2, 4>>(graph::pass::simplified)) == 0);
+  CHECK(transposes(graph::dump<first, tensor<double, dyn, 3, 6, 5>, tensor<double, dyn, 4, 3, 2>>(graph::pass::simplified)) == 3);
 }
 
 struct dense_model {

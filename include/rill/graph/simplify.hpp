@@ -2,8 +2,9 @@
 #pragma once
 /// \file
 /// Simplification: one forward sweep that rewrites each node in terms of already simplified ones (identities, constant
-/// folding, scalars computed once before they spread, views of views, transposes into matmul), shares equal nodes, and
-/// drops what no output, assignment or effect needs; then the same in the bodies of loops and branches.
+/// folding, scalars computed once before they spread, views of views, transposes into matmul and behind element-wise ops until
+/// they cancel: so are the layouts of images chosen), shares equal nodes, and drops what no output, assignment or effect needs;
+/// then the same in the bodies of loops and branches.
 ///
 /// A rule stands here only where every result is equal (==) to what it was, NaN and overflow included; of a zero the sign may
 /// change. So x * 0 and x - x vanish for integers alone, x / c becomes x * (1 / c) for powers of two alone, and pow(x, 2),
@@ -49,9 +50,11 @@ class simplifier {
     while (size < old_.size()) size *= 2;
     buckets_.assign(size, -1);
     map_.assign(old_.size(), -1);
+    find_meetings();
     for (std::size_t id = 0; id < old_.size(); ++id) {
       node& n = old_[id];
       for (int k = 0; k < n.arity; ++k) n.in[k] = map_[static_cast<std::size_t>(n.in[k])];
+      moves_ = !meets_.empty() && meets_[id] != 0;
       map_[id] = rewrite(n);
     }
     for (auto& v : b_.variables) v.node = map_[static_cast<std::size_t>(v.node)];
@@ -127,6 +130,64 @@ class simplifier {
       return n.in[0];  // its value is the value written
     }
     return intern(n);
+  }
+
+  /// Marks the nodes whose result a transpose or a product reads, perhaps through element-wise nodes.
+  constexpr void find_meetings() {
+    const auto transposes = [](const node& n) { return n.op->id == id_of<op::transpose> || n.op->id == id_of<ops::matmul_op>; };
+    bool any = false;
+    for (const node& n : old_) any = any || n.op->id == id_of<op::transpose>;
+    if (!any) return;
+    meets_.assign(old_.size(), 0);
+    for (std::size_t id = old_.size(); id-- > 0;)
+      if (const node& n = old_[id]; transposes(n) || (n.op->kind == op_kind::elementwise && meets_[id] != 0))
+        for (int k = 0; k < n.arity; ++k) meets_[static_cast<std::size_t>(n.in[k])] = 1;
+  }
+  /// Whether a broadcast to a transposed shape can be one to the shape before: its axes of more than one element keep their order.
+  [[nodiscard]] constexpr bool turns(const node& spread, const attributes& order) const {
+    std::int64_t last = -1;
+    const tensor_shape& s = at(spread.in[0]).shape;
+    for (int k = 0; k < s.rank(); ++k) {
+      if (s[k] == 1) continue;
+      const std::int64_t axis = order.i[spread.attr.i[k]];
+      if (axis < last) return false;
+      last = axis;
+    }
+    return true;
+  }
+  constexpr int turned(node spread, const attributes& order, const tensor_shape& shape) {
+    node source = at(spread.in[0]);
+    attributes axes;
+    tensor_shape kept;
+    for (int k = 0; k < source.shape.rank(); ++k)
+      if (source.shape[k] != 1) axes.i[kept.rank()] = order.i[spread.attr.i[k]], kept.push_back(source.shape[k]);
+    source.shape = kept, source.in[0] = spread.in[0], source.arity = 1;
+    spread.in[0] = as_reshape(source), spread.attr = axes, spread.shape = shape;
+    return rewrite(spread);
+  }
+  /// An element-wise op of transposed operands as the transpose of the op, or -1: transposes move towards each other and
+  /// cancel. Networks of channels-first images become networks of channels-last images, which the kernels want.
+  constexpr int behind_transpose(const node& n) {
+    int first = -1;
+    for (int k = 0; k < n.arity; ++k) {
+      const node& x = at(n.in[k]);
+      if (x.op->id == id_of<op::transpose>) {
+        if (first < 0) first = k;
+        else if (!(x.attr == at(n.in[first]).attr)) return -1;
+      } else if (x.op->id != id_of<op::broadcast_in_dim>) {
+        return -1;
+      }
+    }
+    if (first < 0) return -1;
+    node moved = at(n.in[first]), inner = n;
+    inner.shape = at(moved.in[0]).shape;
+    for (int k = 0; k < n.arity; ++k)
+      if (at(n.in[k]).op->id == id_of<op::broadcast_in_dim> && !turns(at(n.in[k]), moved.attr)) return -1;
+    for (int k = 0; k < n.arity; ++k)
+      inner.in[k] = at(n.in[k]).op->id == id_of<op::transpose> ? at(n.in[k]).in[0] : turned(at(n.in[k]), moved.attr, inner.shape);
+    moved.type = n.type;
+    moved.in[0] = rewrite(inner);
+    return rewrite(moved);
   }
 
   /// The same elements in the same order in another shape.
@@ -220,6 +281,8 @@ class simplifier {
       }
       return intern(n);
     }
+    if (moves_)
+      if (const int moved = behind_transpose(n); moved >= 0) return moved;
     int scalar[max_operands] = {};
     for (int k = 0; k < n.arity; ++k)
       if ((scalar[k] = spread_scalar(n.in[k])) < 0) return intern(n);
@@ -335,6 +398,8 @@ class simplifier {
   builder& b_;
   std::vector<node> old_;
   std::vector<int> map_, next_, buckets_;
+  std::vector<char> meets_;
+  bool moves_ = false;
 };
 
 }  // namespace detail

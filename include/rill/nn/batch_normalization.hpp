@@ -36,6 +36,15 @@ struct batch_normalization {
     const int rank = x.rank(), a = axis < -rank || axis >= rank ? -1 : static_cast<int>(axis < 0 ? axis + rank : axis);
     if (a < 0 || a >= rank) return rill::detail::fail<ops::batch_norm_op>(x, "axis out of range", "axes are -rank .. rank-1");
     if (!is_floating(x.type())) return rill::detail::fail<ops::batch_norm_op>(x, "needs an operand of a floating dtype", "cast it");
+    if (rank == 4 && a == 1)  // channels first: in a model, its transposes cancel those of convolutions
+      return scope.layer("batch_normalization", rill::detail::with_channels_last(x, channels_first, [&](V image) { return normalized(image, 3); }));
+    return scope.layer("batch_normalization", normalized(x, a));
+  }
+
+ private:
+  template <value V>
+  constexpr V normalized(V x, int a) const {
+    const int rank = x.rank();
     const std::int64_t features = x.shape()[a];
     const dtype type = rill::detail::computed_in(x.type());
     const auto make = [&](std::string_view of, const graph::initializer& first, bool trainable) {
@@ -50,7 +59,7 @@ struct batch_normalization {
       for (int d = 0; d < rank; ++d) along.push_back(d == a ? features : 1);
       const auto spread = [&](const V& v) { return a == rank - 1 ? v : reshape_to(v, along); };
       const V y = rill::detail::normalized(cast_to(x, type), spread(mean), spread(variance), spread(gamma), spread(beta), epsilon);
-      return scope.layer("batch_normalization", cast_to(y, x.type()));
+      return cast_to(y, x.type());
     }
     const auto batch = rill::detail::normalize_features(x, gamma, beta, epsilon, a);
     if (V::front_end::failed(batch.y)) return batch.y;
@@ -58,7 +67,7 @@ struct batch_normalization {
     const V seen = rank == 4 ? rill::detail::unbiased(batch.variance, count) : batch.variance;
     assign(mean, mean - (mean - batch.mean) * (1 - momentum));
     assign(variance, variance - (variance - seen) * (1 - momentum));
-    return scope.layer("batch_normalization", batch.y);
+    return batch.y;
   }
 };
 

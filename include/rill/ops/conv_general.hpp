@@ -312,14 +312,14 @@ constexpr V conv_filter(V x, const tensor_shape& filter_sizes, V dy, const xla::
   if (f) return V::front_end::template fail<ops::conv_op>(f, x);
   return conv_rhs_gradient(x, dy, filter_sizes, at);
 }
-/// Whether the fused op of NHWC images does it.
+/// Whether the fused op of channels-last images does it.
 constexpr bool is_fused_conv2d(const signature& x, const convolution_options& o) {
   const auto ones = [](const tensor_shape& s) {
     for (std::int64_t d : s)
       if (d != 1) return false;
     return true;
   };
-  return o.data_format == image_layout::nhwc && !o.padding.given && ones(o.dilations) && (o.strides.rank() == 0 || o.strides.rank() == 2) &&
+  return !o.padding.given && ones(o.dilations) && (o.strides.rank() == 0 || o.strides.rank() == 2) &&
          (o.dilations.rank() == 0 || o.dilations.rank() == 2) &&
          (x.type == dtype::float32 || x.type == dtype::float64);
 }
@@ -348,7 +348,8 @@ constexpr V conv2d(V x, V filter, const O& o) {
   if (x.rank() != 4) return detail::fail<ops::conv_op>(x, "needs a batch of images of rank 4", "reshape to [n, h, w, channels]");
   if (!detail::is_fused_conv2d({x.type(), x.shape()}, o)) return convolution(x, filter, o);
   const bool given = o.strides.rank() == 2;
-  return conv2d(x, filter, conv2d_options{.strides = {given ? o.strides[0] : 1, given ? o.strides[1] : 1}, .padding = o.padding.rule, .direct = o.direct});
+  const conv2d_options fused{.strides = {given ? o.strides[0] : 1, given ? o.strides[1] : 1}, .padding = o.padding.rule, .direct = o.direct};
+  return detail::with_channels_last(x, o.data_format, [&](V image) { return conv2d(image, filter, fused); });
 }
 /// x [b, d, h, w, in], filter [d, h, w, in, out].
 template <value V>

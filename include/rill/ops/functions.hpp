@@ -187,6 +187,17 @@ constexpr V transpose(V x, axis_list perm = {}) {
   return ok ? permute(x, at) : detail::fail<ops::transpose_op>(x, "needs a permutation of the axes");
 }
 
+namespace detail {
+/// f of images [b, h, w, c], where x and the result have them in `layout`. In a model the transposes of one such call cancel
+/// those of the next (graph/simplify.hpp): what is written with channels first is computed with channels last.
+template <value V, class F>
+constexpr V with_channels_last(V x, image_layout layout, const F& f) {
+  if (layout == channels_last || x.rank() != 4) return f(x);
+  const V y = f(transpose(x, {0, 2, 3, 1}));
+  return V::front_end::failed(y) ? y : transpose(y, {0, 3, 1, 2});
+}
+}  // namespace detail
+
 // ---- constants, casts ------------------------------------------------------------------------------------------------
 
 template <value V>

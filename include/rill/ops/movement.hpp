@@ -68,8 +68,6 @@ struct roll_options {
   axis_list shift = {};
   axis_list axis = {};
 };
-/// Where images keep their channels.
-enum class image_layout : std::uint8_t { nhwc, nchw };
 /// Options of space_to_depth and depth_to_space.
 struct block_options {
   image_layout data_format = image_layout::nhwc;

@@ -413,10 +413,11 @@ template <value V>
 constexpr V max_pool_nd(V x, const pooling_options& o, int rank) {
   if (V::front_end::failed(x)) return x;
   const auto pair = [](const tensor_shape& s) { return s.rank() == 2; };
-  if (rank == 4 && x.rank() == 4 && o.data_format == image_layout::nhwc && !o.padding.given && o.dilations.rank() == 0 && pair(o.window) &&
+  if (rank == 4 && x.rank() == 4 && !o.padding.given && o.dilations.rank() == 0 && pair(o.window) &&
       (pair(o.strides) || o.strides.rank() == 0) && (x.type() == dtype::float32 || x.type() == dtype::float64)) {
     const bool given = pair(o.strides);  // the fused op of images
-    return max_pool(x, pool_options{{o.window[0], o.window[1]}, {given ? o.strides[0] : 1, given ? o.strides[1] : 1}, o.padding.rule});
+    const pool_options fused{{o.window[0], o.window[1]}, {given ? o.strides[0] : 1, given ? o.strides[1] : 1}, o.padding.rule};
+    return with_channels_last(x, o.data_format, [&](V image) { return max_pool(image, fused); });
   }
   return pool_windows<ops::max>(x, o, rank);
 }
@@ -440,7 +441,7 @@ constexpr V avg_pool_nd(V x, const pooling_options& o, int rank) {
 
 }  // namespace detail
 
-/// The largest element of each window over the spatial axes; NaN where there is one (but for the fused op of NHWC images,
+/// The largest element of each window over the spatial axes; NaN where there is one (but for the fused op of float images,
 /// where that is not certain).
 template <value V>
 constexpr V max_pool1d(V x, const pooling_options& o) {

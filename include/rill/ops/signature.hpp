@@ -98,6 +98,11 @@ enum class padding : std::uint8_t { valid, same };
 inline constexpr padding valid = padding::valid;
 inline constexpr padding same = padding::same;
 
+/// Where images keep their channels: behind height and width (TensorFlow's default), or right behind the batch.
+enum class image_layout : std::uint8_t { nhwc, nchw };
+inline constexpr image_layout channels_last = image_layout::nhwc;
+inline constexpr image_layout channels_first = image_layout::nchw;
+
 /// The largest stride, and the largest pooling window: sums of them and of extents fit 63 bits.
 inline constexpr std::int64_t most_step = 1 << 20;
 
