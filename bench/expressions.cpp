@@ -48,6 +48,7 @@ struct chain_data {
   std::int64_t n;
   vector a, b, c, d;
 };
+using array = std::unique_ptr<float[], decltype([](float* p) { ::operator delete[](p, std::align_val_t{64}); })>;
 
 /// What a careful person writes: two vectors at a time; `Past` writes past the caches.
 template <bool Past>
@@ -78,10 +79,10 @@ void by_hand(const float* a, const float* b, const float* c, float* d, std::int6
 }
 
 template <bool Past>
-void by_hand_on_two_threads(chain_data& x) {
+void by_hand_on_two_threads(const chain_data& x, float* d) {
   const std::int64_t middle = x.n / 2 / 64 * 64;
   oneapi::tbb::parallel_for(0, 2, [&](int part) {
-    by_hand<Past>(x.a.data(), x.b.data(), x.c.data(), x.d.data(), part == 0 ? 0 : middle, part == 0 ? middle : x.n);
+    by_hand<Past>(x.a.data(), x.b.data(), x.c.data(), d, part == 0 ? 0 : middle, part == 0 ? middle : x.n);
   });
 }
 
@@ -116,6 +117,15 @@ std::function<void()> xtensor_chain(std::int64_t n, const float* a, const float*
 
 namespace {
 
+std::vector<float> chain_of(const chain_data& x) {
+  std::vector<float> y(static_cast<std::size_t>(x.n));
+  for (std::int64_t i = 0; i < x.n; ++i) {
+    const float a = x.a.data()[i];
+    y[static_cast<std::size_t>(i)] = std::max(a * x.b.data()[i] + x.c.data()[i], 0.f) * 0.5f - a;
+  }
+  return y;
+}
+
 duel prepare_chain(std::int64_t n, int threads, bool eager) {
   auto x = std::make_shared<chain_data>(n);
   duel result;
@@ -125,9 +135,9 @@ duel prepare_chain(std::int64_t n, int threads, bool eager) {
 
   const bool beyond_caches = result.cost.bytes > level_bytes(level::l3);
   result.peers.push_back({"by hand", [x] { by_hand<false>(x->a.data(), x->b.data(), x->c.data(), x->d.data(), 0, x->n); }});
-  if (threads > 1) result.peers.push_back({"by hand, 2 threads", [x] { by_hand_on_two_threads<false>(*x); }});
+  if (threads > 1) result.peers.push_back({"by hand, 2 threads", [x] { by_hand_on_two_threads<false>(*x, x->d.data()); }});
   if (beyond_caches) {
-    if (threads > 1) result.peers.push_back({"by hand, 2 threads, streaming", [x] { by_hand_on_two_threads<true>(*x); }});
+    if (threads > 1) result.peers.push_back({"by hand, 2 threads, streaming", [x] { by_hand_on_two_threads<true>(*x, x->d.data()); }});
     else
       result.peers.push_back(
           {"by hand, streaming", [x] { by_hand<true>(x->a.data(), x->b.data(), x->c.data(), x->d.data(), 0, x->n); }});
@@ -146,11 +156,7 @@ duel prepare_chain(std::int64_t n, int threads, bool eager) {
   if (auto call = xtensor_chain(n, x->a.data(), x->b.data(), x->c.data(), x->d.data(), threads))
     result.peers.push_back({xtensor_name(), [x, call] { call(); }});
 
-  std::vector<float> want(static_cast<std::size_t>(n));
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float a = x->a.data()[i];
-    want[static_cast<std::size_t>(i)] = std::max(a * x->b.data()[i] + x->c.data()[i], 0.f) * 0.5f - a;
-  }
+  const std::vector<float> want = chain_of(*x);
   const auto verify = [&](const contender& c) {
     std::fill_n(x->d.data(), n, 0.f);
     c.call();
@@ -162,6 +168,49 @@ duel prepare_chain(std::int64_t n, int threads, bool eager) {
   auto op_by_op = torch_peer::chain(n, x->a.data(), x->b.data(), x->c.data());
   expect_close(torch_peer::name(), op_by_op(), want.data(), want.size(), 1e-6);
   result.peers.push_back({torch_peer::name(), [x, op_by_op] { keep(op_by_op()); }});
+#endif
+  return result;
+}
+
+/// The same where every call makes its result, and drops the one before.
+duel prepare_new_chain(std::int64_t n, int threads) {
+  struct results {
+    vector rill;
+    array by_hand;
+    Eigen::ArrayXf eigen;
+  };
+  auto x = std::make_shared<chain_data>(n);
+  auto y = std::make_shared<results>();
+  duel result;
+  result.cost.bytes = 16.0 * static_cast<double>(n);
+  const std::vector<float> want = chain_of(*x);
+  const auto verified = [&](std::string name, std::function<void()> call, auto got) {
+    call();
+    expect_close(name, got(), want.data(), want.size(), 1e-6);
+    return contender{std::move(name), std::move(call)};
+  };
+  const auto room = [n] { return array(new (std::align_val_t{64}) float[static_cast<std::size_t>(n)]); };
+  result.rill = verified("Rill", [x, y] { y->rill = vector(rill::relu(x->a * x->b + x->c) * 0.5f - x->a); }, [&] { return y->rill.data(); });
+  const auto made_by_hand = [&] { return y->by_hand.get(); };
+  result.peers.push_back(verified("by hand", [x, y, room] {
+    array d = room();
+    by_hand<false>(x->a.data(), x->b.data(), x->c.data(), d.get(), 0, x->n);
+    y->by_hand = std::move(d);
+  }, made_by_hand));
+  if (threads > 1)
+    result.peers.push_back(verified("by hand, 2 threads", [x, y, room] {
+      array d = room();
+      by_hand_on_two_threads<false>(*x, d.get());
+      y->by_hand = std::move(d);
+    }, made_by_hand));
+  result.peers.push_back(verified(eigen_name() + " array", [x, y] {
+    const auto map = [&](const vector& v) { return Eigen::Map<const Eigen::ArrayXf, Eigen::Aligned64>(v.data(), x->n); };
+    Eigen::ArrayXf d = (map(x->a) * map(x->b) + map(x->c)).max(0.f) * 0.5f - map(x->a);
+    y->eigen = std::move(d);
+  }, [&] { return y->eigen.data(); }));
+#if defined(RILL_BENCH_TORCH)
+  auto op_by_op = torch_peer::chain(n, x->a.data(), x->b.data(), x->c.data());
+  result.peers.push_back(verified(torch_peer::name(), [x, op_by_op] { keep(op_by_op()); }, op_by_op));
 #endif
   return result;
 }
@@ -263,6 +312,12 @@ void add_expressions() {
         add(chain, std::string(eager ? "expression" : "kernel::map_flat") + ", " + name_of(l) + ", " + std::to_string(n), threads,
             [=] { return prepare_chain(n, threads, eager); });
       }
+
+  for (const int threads : {many_threads(), 1})
+    for (const level l : {level::l1, level::l3}) {
+      const std::int64_t n = length(l);
+      add(chain, std::string("new tensor, ") + name_of(l) + ", " + std::to_string(n), threads, [=] { return prepare_new_chain(n, threads); });
+    }
 
   const std::string sums = "sum of a matrix";
   constexpr std::pair<std::int64_t, std::int64_t> shapes[] = {{256, 256}, {1000, 1000}, {3136, 4096}};

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products: those of the tutorial network at batch 100 and 1, squares, products of a matrix and a vector, and dense
-// layers, whose bias and relu are applied to the tiles of the product.
+// Matrix products: those of the tutorial network at batch 100 and 1, squares, products of a matrix and a vector, dense
+// layers, whose bias and relu are applied to the tiles of the product, and batches of small products.
 #if defined(__GNUC__) && !defined(__clang__)
 // g++ 12 warns of its own AVX-512 intrinsics where they are inlined into Eigen.
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
+#include <rill/kernel/batch_matmul.hpp>
 #include <rill/kernel/matmul.hpp>
 
 #include <Eigen/Core>
@@ -21,9 +22,7 @@
 #include <cblas.h>
 #endif
 #if defined(RILL_BENCH_DNNL)
-#include <oneapi/dnnl/dnnl.hpp>
-
-#include <unordered_map>
+#include "onednn.hpp"
 #endif
 
 namespace bench {
@@ -104,13 +103,7 @@ contender onednn(const std::shared_ptr<matrices>& d) {
   using namespace dnnl;
   const auto& [m, k, n, ta, tb, dense] = d->size;
   const auto tag = [](bool transposed) { return transposed ? memory::format_tag::ba : memory::format_tag::ab; };
-  struct state {
-    engine cpu{engine::kind::cpu, 0};
-    stream queue{cpu};
-    matmul primitive;
-    std::unordered_map<int, memory> arguments;
-  };
-  auto s = std::make_shared<state>();
+  auto s = std::make_shared<onednn_matmul>();
   const memory::desc a({m, k}, memory::data_type::f32, tag(ta)), b({k, n}, memory::data_type::f32, tag(tb)),
       c({m, n}, memory::data_type::f32, memory::format_tag::ab), bias({1, n}, memory::data_type::f32, memory::format_tag::ab);
   post_ops relu;
@@ -119,14 +112,11 @@ contender onednn(const std::shared_ptr<matrices>& d) {
   with_relu.set_post_ops(relu);
   s->primitive = matmul(dense ? matmul::primitive_desc(matmul::desc(a, b, bias, c), with_relu, s->cpu)
                               : matmul::primitive_desc(matmul::desc(a, b, c), s->cpu));
-  s->arguments = {{DNNL_ARG_SRC, memory(a, s->cpu, d->a.data())},
-                  {DNNL_ARG_WEIGHTS, memory(b, s->cpu, d->b.data())},
-                  {DNNL_ARG_DST, memory(c, s->cpu, d->c.data())}};
-  if (dense) s->arguments.emplace(DNNL_ARG_BIAS, memory(bias, s->cpu, d->bias.data()));
-  return {onednn_name(), [s, d] {
-            s->primitive.execute(s->queue, s->arguments);
-            s->queue.wait();
-          }};
+  s->bind(DNNL_ARG_SRC, a, d->a.data());
+  s->bind(DNNL_ARG_WEIGHTS, b, d->b.data());
+  s->bind(DNNL_ARG_DST, c, d->c.data());
+  if (dense) s->bind(DNNL_ARG_BIAS, bias, d->bias.data());
+  return {onednn_name(), [s, d] { (*s)(); }};
 }
 #endif
 
@@ -178,6 +168,67 @@ duel prepare(const product& p) {
   return result;
 }
 
+/// `count` products of an m x k and a k x n matrix each, end to end in memory.
+duel prepare_batch(std::int64_t count, std::int64_t m, std::int64_t k, std::int64_t n) {
+  auto d = std::make_shared<matrices>(product{count * m, k, n});
+  d->b = noise(static_cast<std::size_t>(count * k * n), 2);
+  duel result;
+  result.cost.flops = 2.0 * static_cast<double>(count * m * k * n);
+  result.cost.bytes = 4.0 * static_cast<double>(count * (m * k + k * n + m * n));
+  result.cost.only_reads = true;
+  std::vector<float> want;
+  for (std::int64_t i = 0; i < count * m; ++i)
+    for (std::int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (std::int64_t l = 0; l < k; ++l)
+        sum += static_cast<double>(d->a[static_cast<std::size_t>(i * k + l)]) * static_cast<double>(d->b[static_cast<std::size_t>((i / m * k + l) * n + j)]);
+      want.push_back(static_cast<float>(sum));
+    }
+  const auto verified = [&](std::string name, std::function<void()> call) {
+    d->c.assign(d->c.size(), 0.f);
+    call();
+    expect_close(name, d->c.data(), want.data(), want.size(), 1e-4);
+    return contender{std::move(name), std::move(call)};
+  };
+  rill::kernel::detail::batch_product batch;
+  batch.m = m, batch.k = k, batch.n = n, batch.count = count;
+  batch.rank = 1, batch.extents[0] = count, batch.a_strides[0] = batch.b_strides[0] = 1;
+  result.rill = verified("Rill", [d, batch] { rill::kernel::detail::multiply_real<float>(batch, d->a.data(), d->b.data(), d->c.data()); });
+#if defined(RILL_BENCH_OPENBLAS)
+  result.peers.push_back(verified(openblas_name() + " in a loop", [=] {
+    const int rows = static_cast<int>(m), depth = static_cast<int>(k), columns = static_cast<int>(n);
+    for (std::int64_t i = 0; i < count; ++i)
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, columns, depth, 1.f, d->a.data() + i * m * k, depth, d->b.data() + i * k * n, columns,
+                  0.f, d->c.data() + i * m * n, columns);
+  }));
+#endif
+#if defined(RILL_BENCH_DNNL)
+  using dnnl::memory;
+  const auto matrices_of = [&](std::int64_t rows, std::int64_t columns) {
+    return memory::desc({count, rows, columns}, memory::data_type::f32, memory::format_tag::abc);
+  };
+  auto s = std::make_shared<onednn_matmul>();
+  s->primitive = dnnl::matmul(dnnl::matmul::primitive_desc(dnnl::matmul::desc(matrices_of(m, k), matrices_of(k, n), matrices_of(m, n)), s->cpu));
+  s->bind(DNNL_ARG_SRC, matrices_of(m, k), d->a.data());
+  s->bind(DNNL_ARG_WEIGHTS, matrices_of(k, n), d->b.data());
+  s->bind(DNNL_ARG_DST, matrices_of(m, n), d->c.data());
+  result.peers.push_back(verified(onednn_name(), [s, d] { (*s)(); }));
+#endif
+  result.peers.push_back(verified(eigen_name() + " in a loop", [=] {
+    using matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    for (std::int64_t i = 0; i < count; ++i) {
+      Eigen::Map<matrix> c(d->c.data() + i * m * n, m, n);
+      c.noalias() = Eigen::Map<const matrix>(d->a.data() + i * m * k, m, k) * Eigen::Map<const matrix>(d->b.data() + i * k * n, k, n);
+    }
+  }));
+#if defined(RILL_BENCH_TORCH)
+  const auto call = torch_peer::batch_product(d->a.data(), d->b.data(), count, m, k, n);
+  expect_close(torch_peer::name(), call(), want.data(), want.size(), 1e-4);
+  result.peers.push_back({torch_peer::name(), [d, call] { keep(call()); }});
+#endif
+  return result;
+}
+
 std::string label_of(const product& p) {
   std::string s = std::to_string(p.m) + "x" + std::to_string(p.k) + "x" + std::to_string(p.n);
   if (p.trans_a) s += " A transposed";
@@ -224,6 +275,13 @@ void add_matmul() {
   dense(512, 512, 512, all);
   dense(32, 1024, 10, all);
   for (const std::int64_t n : {32, 64, 128}) dense(n, n, n, 1);
+  const auto batch = [&](std::int64_t count, std::int64_t m, std::int64_t k, std::int64_t n) {
+    for (const int threads : {all, 1})
+      add("batch of products (count x m x k x n)", std::to_string(count) + "x" + label_of({m, k, n}), threads, [=] { return prepare_batch(count, m, k, n); });
+  };
+  batch(64, 16, 16, 16);
+  batch(64, 32, 64, 32);
+  batch(1000, 8, 8, 8);
 }
 
 }  // namespace bench

@@ -11,9 +11,7 @@
 
 #include "harness.hpp"
 #if defined(RILL_BENCH_DNNL)
-#include <oneapi/dnnl/dnnl.hpp>
-
-#include <unordered_map>
+#include "onednn.hpp"
 #endif
 
 namespace bench {
@@ -93,25 +91,16 @@ contender onednn(const std::shared_ptr<matrices>& d) {
   using namespace dnnl;
   using type = memory::data_type;
   const auto& [what, m, k, n, tb] = d->size;
-  struct state {
-    engine cpu{engine::kind::cpu, 0};
-    stream queue{cpu};
-    matmul primitive;
-    std::unordered_map<int, memory> arguments;
-  };
-  auto s = std::make_shared<state>();
+  auto s = std::make_shared<onednn_matmul>();
   const bool floats = what == kind::bfloat16;
   const memory::desc a({m, k}, floats ? type::bf16 : what == kind::int8 ? type::s8 : type::u8, memory::format_tag::ab),
       b({k, n}, floats ? type::bf16 : type::s8, tb ? memory::format_tag::ba : memory::format_tag::ab),
       c({m, n}, floats ? type::bf16 : type::s32, memory::format_tag::ab);
   s->primitive = matmul(matmul::primitive_desc(matmul::desc(a, b, c), s->cpu));
-  s->arguments = {{DNNL_ARG_SRC, memory(a, s->cpu, d->narrow_a.data())},
-                  {DNNL_ARG_WEIGHTS, memory(b, s->cpu, d->narrow_b.data())},
-                  {DNNL_ARG_DST, memory(c, s->cpu, d->c.data())}};
-  return {onednn_name(), [s, d] {
-            s->primitive.execute(s->queue, s->arguments);
-            s->queue.wait();
-          }};
+  s->bind(DNNL_ARG_SRC, a, d->narrow_a.data());
+  s->bind(DNNL_ARG_WEIGHTS, b, d->narrow_b.data());
+  s->bind(DNNL_ARG_DST, c, d->c.data());
+  return {onednn_name(), [s, d] { (*s)(); }};
 }
 #endif
 
