@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <rill/core/philox.hpp>
 #include <rill/graph/compiled_function.hpp>
@@ -33,6 +34,12 @@ struct convolutions {
     symbol h = nn::conv2d{.filters = 32, .kernel_size = {3, 3}, .padding = same, .activation = relu}(x);
     h = nn::max_pooling2d{.pool_size = {2, 2}, .strides = {2, 2}}(h);
     return nn::dense{.units = 10}(nn::flatten{}(nn::conv2d{.filters = 16, .kernel_size = {5, 5}}(h)));
+  }
+};
+struct two_sides {
+  constexpr auto operator()(symbol x) const {
+    const symbol a = nn::conv2d{.filters = 24, .kernel_size = {3, 3}, .padding = same}(x), b = nn::conv2d{.filters = 24, .kernel_size = {3, 3}, .padding = same}(x);
+    return matmul(reshape(a, {288, 24}), reshape(b, {288, 24}), {.transpose_a = true});
   }
 };
 
@@ -76,6 +83,24 @@ TEST_CASE("the class gives a session's results, bit for bit, and allocates nothi
   REQUIRE(dense.Run());
   CHECK(std::memcmp(dense.result0_data(), std::get<0>(expected).data(), Dense::ResultSize(0)) == 0);
   dense.set_thread_pool(nullptr);
+}
+
+TEST_CASE("two small convolutions of one picture run side by side, in memory that is there before") {
+  constexpr const auto& steps = graph::compiled<two_sides, tensor<float, 2, 12, 12, 16>>::tables.steps;
+  CHECK(std::any_of(steps.begin(), steps.end(), [](const auto& s) { return s.beside && graph::worth_a_fork(s.work, s.work, 1); }));
+  graph::variable_store store;
+  graph::session<two_sides, tensor<float, 2, 12, 12, 16>> s(store);
+  graph::compiled_function<two_sides, tensor<float, 2, 12, 12, 16>> f;
+  f.set_weights(store);
+  for (int i = 0; i < 2 * 12 * 12 * 16; ++i) f.arg_data<0>()[i] = static_cast<float>(i % 13) - 6;
+  tensor<float, 2, 12, 12, 16> x;
+  std::memcpy(x.data(), f.arg_data<0>(), sizeof(float) * 2 * 12 * 12 * 16);
+  const long before = allocations;
+  const bool ok = f.run() && f.run();
+  CHECK(allocations == before);
+  CHECK(ok);
+  const auto y = s.run(x);
+  CHECK(std::memcmp(f.result_data<0>(), y.data(), static_cast<std::size_t>(y.size()) * sizeof(float)) == 0);
 }
 
 TEST_CASE("convolutions, pooling and products allocate nothing from the first run on") {

@@ -121,6 +121,31 @@ TEST_CASE("entries within entries: what a loop runs belongs to it") {
   CHECK(r.rows[1].calls == 3);
   CHECK(r.kernels.avg == doctest::Approx(static_cast<double>(e[0].duration + e[3].duration) * 1e-3));  // nothing twice
   CHECK(r.rows[0].percent + r.rows[1].percent == doctest::Approx(100));
+
+  // a loop of many iterations: the first ones by themselves, the others together
+  constexpr std::int64_t kept = graph::trace_log::executions_kept, many = 3 * kept;
+  log.begin_run(g, 2);
+  log.begin(0);
+  for (int k = 0; k < many; ++k) {
+    log.begin(1);
+    log.end();
+  }
+  log.end();
+  log.end_run();
+  const auto& bounded = log.runs[1].entries;
+  REQUIRE(bounded.size() == 1 + kept + 1);
+  CHECK(bounded[1].calls == 1);
+  CHECK(bounded.back().calls == many - kept);
+  CHECK(bounded.back().parent == 0);
+  CHECK(bounded.back().start >= bounded[kept].start + bounded[kept].duration);
+  CHECK(bounded.back().start + bounded.back().duration <= bounded[0].start + bounded[0].duration);
+  CHECK(bounded.back().duration >= 0);
+  log.runs.erase(log.runs.begin());
+  CHECK(graph::detail::summarize(log, step).rows[1].calls == many);
+  const std::string chrome = to_chrome_trace(log);
+  std::int64_t slices = 0;
+  for (std::size_t at = 0; (at = chrome.find("\"cat\":\"kernel\"", at)) != std::string::npos; ++at) ++slices;
+  CHECK(slices == 1 + kept);
 }
 
 TEST_CASE("loops and branches: their kernels are listed below them, as often as they ran") {

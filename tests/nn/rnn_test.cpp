@@ -108,12 +108,12 @@ TEST_CASE("GRU over sequences of their own lengths; both directions") {
   const tensor<std::int32_t, 3> lengths{4, 2, 0};
   const auto [y, h_last, fw, bw, last, whole, end] = s.run(x, lengths);
   for (int b = 0; b < 3; ++b) {
-    std::vector<double> h(3), all(3), f(2), r(2);
+    std::vector<double> h(3), each(3), f(2), r(2);
     for (int t = 0; t < 4; ++t) {
       const std::vector<double> in{x(t, b, 0), x(t, b, 1)};
       if (t < lengths(b)) h = gru_next(*s.store(), "rnn/gru_cell", in, h);
-      all = gru_next(*s.store(), "rnn_1/gru_cell", in, all);
-      for (int k = 0; k < 3; ++k) CHECK(whole(t, b, k) == doctest::Approx(all[static_cast<std::size_t>(k)]).epsilon(1e-5));
+      each = gru_next(*s.store(), "rnn_1/gru_cell", in, each);
+      for (int k = 0; k < 3; ++k) CHECK(whole(t, b, k) == doctest::Approx(each[static_cast<std::size_t>(k)]).epsilon(1e-5));
       for (int k = 0; k < 3; ++k) CHECK(y(t, b, k) == doctest::Approx(t < lengths(b) ? h[static_cast<std::size_t>(k)] : 0).epsilon(1e-5));
       const auto z = affine(*s.store(), "bidirectional_rnn/fw/basic_rnn_cell", in, f, 2);
       const std::vector<double> back{x(3 - t, b, 0), x(3 - t, b, 1)};
@@ -125,7 +125,7 @@ TEST_CASE("GRU over sequences of their own lengths; both directions") {
       }
     }
     for (int k = 0; k < 3; ++k) CHECK(h_last(b, k) == doctest::Approx(h[static_cast<std::size_t>(k)]).epsilon(1e-5));
-    CHECK(end(b, 2) == doctest::Approx(all[2]).epsilon(1e-5));
+    CHECK(end(b, 2) == doctest::Approx(each[2]).epsilon(1e-5));
     CHECK(last(b, 1) == doctest::Approx(r[1]).epsilon(1e-5));
   }
 }

@@ -7,6 +7,7 @@
     read_back.py pbtxt FILE           a GraphDef in text form
     read_back.py run_metadata DIR     RunMetadata of an event directory by TensorBoard, against the graph beside it
     read_back.py timeline FILE        a trace in Chrome's format, by json
+    read_back.py functions FILE       a GraphDef with a library, imported and run; each function on its own, too
     read_back.py write DIR            DIR/tf1 and DIR/tf2 (checkpoints), DIR/events, DIR/records by TensorFlow
 
 Needs tensorflow and tensorboard. One fact a line on standard output, values printed with repr.
@@ -92,7 +93,10 @@ def run_metadata(logdir):
 
     acc = EventAccumulator(logdir)
     acc.Reload()
-    shapes = {n.name: n.attr["_output_shapes"].list.shape[0] for n in acc.Graph().node}
+    graph = acc.Graph()
+    nodes = [("", n) for n in graph.node]  # the graph page has functions of the library as groups of this name
+    nodes += [("__function_library__%s/" % f.signature.name, n) for f in graph.library.function for n in f.node_def]
+    shapes = {prefix + n.name: n.attr["_output_shapes"].list.shape[0] for prefix, n in nodes if "_output_shapes" in n.attr}
     for tag in acc.Tags()["run_metadata"]:
         raw = acc.RunMetadata(tag).SerializeToString()
         metadata = config_pb2.RunMetadata.FromString(raw)
@@ -124,6 +128,29 @@ def timeline(path):
             print("counter", e["name"], e["args"])
         else:
             print("metadata", e["name"], e["args"]["name"])
+
+
+def functions(path):
+    import tensorflow as tf
+    from tensorboard.backend import process_graph
+    from tensorflow.python.framework import function_def_to_graph
+
+    definition = tf.compat.v1.GraphDef()
+    with open(path, "rb") as f:
+        definition.ParseFromString(f.read())
+    process_graph.prepare_graph_for_ui(definition)  # as TensorBoard's graph page
+    for n in [n for nodes in [definition.node] + [f.node_def for f in definition.library.function] for n in nodes]:
+        n.device = ""  # a kernel, which TensorFlow does not know
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        tf.import_graph_def(definition, name="")
+        for f in definition.library.function:
+            body = function_def_to_graph.function_def_to_graph(f, include_library_functions=True)
+            print("function", f.signature.name, "valid" if len(body.outputs) == len(f.signature.output_arg) else "INVALID")
+        feeds = {"Placeholder:0": [1, 2, 4], "Placeholder_1:0": [[1, 2, 3], [-1, -2, -3], [0.5, 0.25, 1], [-4, 1, 1]]}
+        for op in graph.get_operations():
+            if op.type != "Placeholder" and len(op.outputs) == 1 and op.outputs[0].dtype == tf.float32:
+                value = session.run(op.outputs[0], feeds)
+                print("value", op.name, *("%.9g" % v for v in value.flatten()))
 
 
 def write(directory):
@@ -160,5 +187,5 @@ def write(directory):
 
 if __name__ == "__main__":
     commands = {"checkpoint": checkpoint, "events": events, "records": records, "pbtxt": pbtxt, "run_metadata": run_metadata,
-                "timeline": timeline, "write": write}
+                "timeline": timeline, "functions": functions, "write": write}
     commands[sys.argv[1]](sys.argv[2])

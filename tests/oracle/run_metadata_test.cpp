@@ -2,6 +2,7 @@
 // TensorBoard and TensorFlow's timeline read the statistics of a traced run, and json its trace.
 #include <doctest/doctest.h>
 
+#include <rill/graph/control_flow.hpp>
 #include <rill/graph/trace_log.hpp>
 #include <rill/nn/nn.hpp>
 #include <rill/optimizers/gradient_descent.hpp>
@@ -10,6 +11,7 @@
 #include <rill/summary/graph.hpp>
 #include <rill/summary/run_metadata.hpp>
 #include <string>
+#include <utility>
 
 #include "../io/scratch.hpp"
 #include "ask.hpp"
@@ -84,6 +86,43 @@ TEST_CASE("oracle: TensorBoard reads a traced run") {
   CHECK(has(out, "node dense/MatMul known True 0 dense/MatMul = MatMul+Add+Relu(Placeholder, dense/kernel)"));
   CHECK(has(out, "node dense/Relu known False 704 dense/Relu = Relu(dense/Add)"));
   CHECK(has(out, "slice MatMul+Add+Relu dense/MatMul"));
+}
+
+namespace {
+/// x doubled for each row of y that sums up to more than 0.
+struct loops {
+  constexpr auto operator()(symbol x, symbol y) const {
+    return loop_over([](symbol p, symbol row) { return std::pair(cond(greater(reduce_sum(row), 0.f), [&] { return p * 2; }, [&] { return p; }), row); }, x, y).first;
+  }
+};
+}  // namespace
+
+TEST_CASE("oracle: what loops and branches run is at the nodes of their functions, once") {
+  const test::scratch_dir dir;
+  using row = tensor<float, 3>;
+  graph::session<loops, row, tensor<float, 4, 3>> s;
+  graph::trace_log log;
+  CHECK(s.run({.trace = &log}, row{1, 2, 3}, tensor<float, 4, 3>{{1, 0, 0}, {-1, 0, 0}, {2, 0, 0}, {1, 0, 1}}) == row{8, 16, 24});
+  const graph::trace_run& run = log.runs.back();
+  const io::run_metadata data = summary::run_metadata_of(run);
+  std::int64_t nanos = 0, kernel_nanos = 0;
+  for (const io::node_stats& n : data.devices[0].nodes) nanos += n.all_end_rel_nanos;
+  for (const graph::trace_entry& e : run.entries) kernel_nanos += e.duration;
+  CHECK(nanos == kernel_nanos);
+  {
+    summary::event_writer events(dir.path());
+    events.add_graph(summary::graph_of<loops, row, tensor<float, 4, 3>>());
+    events.add_run_metadata("step", io::serialize(data), 1);
+  }
+  bool asked = false;
+  const std::string out = ask("run_metadata", dir.path(), asked);
+  if (!asked) return;
+  CAPTURE(out);
+  CHECK(out.find("UNKNOWN") == std::string::npos);
+  CHECK(has(out, "node While known True 0 While = While(Tuple)"));
+  CHECK(has(out, "node __function_library__While_body/Sum known True 0 While/Sum = Sum(), 4 times"));
+  CHECK(has(out, "node __function_library__While_body_Case_branch_1/Assign known True 0 While/Case/Assign = Assign(), 1 times"));
+  CHECK(out.find("node __function_library__While_body_Case_branch_0/Mul known True 0 While/Case/Mul = Mul(), 3 times\n") != std::string::npos);
 }
 
 TEST_CASE("oracle: json reads Chrome's trace") {

@@ -55,11 +55,12 @@ struct scale_digit {
 
 // Templates without parameters, here and below, cost a program that does not call them next to nothing.
 
-/// Digits as a dataset: slices of the bytes, scaled as they are read.
-using digit_dataset = decltype(from_tensor_slices(std::declval<digit_bytes>()) | map_into<digit>(detail::scale_digit{}));
+/// Digits as a dataset: slices of the bytes, scaled as they are read. (What from_tensor_slices and map_into make: deducing it
+/// would compile them for every program.)
+using digit_dataset = detail::map_dataset<tensor_slice_dataset<digit_bytes>, detail::map_in_place<slice_t<digit_bytes>, digit, detail::scale_digit>>;
 template <class = void>
 digit_dataset digits(digit_bytes bytes) {
-  return from_tensor_slices(std::move(bytes)) | map_into<digit>(detail::scale_digit{});
+  return digit_dataset(tensor_slice_dataset<digit_bytes>(std::move(bytes)), {detail::scale_digit{}});
 }
 
 /// A training and a test set.
@@ -70,7 +71,8 @@ struct digit_sets {
 
 namespace detail {
 
-inline std::string find_mnist_file(const std::string& dir, const std::string& name) {
+template <class = void>
+std::string find_mnist_file(const std::string& dir, const std::string& name) {
   std::string tried;
   for (const std::string& candidate : {io::join_path(dir, name), io::join_path(io::join_path(dir, "mnist"), name)})
     for (const char* suffix : {"", ".gz"}) {

@@ -99,13 +99,21 @@ using features_of = typename batch_parts<Element>::features_type;
 template <class Element>
 using labels_of = std::remove_cvref_t<decltype(batch_parts<Element>::labels(std::declval<Element&>()))>;
 
+/// A tensor where the CPU can read it: itself, or a copy of one in the memory of a device.
+template <class X>
+decltype(auto) readable(const X& x) {
+  if constexpr (requires { x.on_host(); }) return x.on_host();
+  else return (x);
+}
+
 /// Tells data sets apart by their structure, length and first batch.
 template <class Dataset>
 std::int64_t fingerprint(const Dataset& ds, typename Dataset::element& first) {
   const std::string what = data::output_shapes(ds) + data::output_types(ds) + std::to_string(data::cardinality(ds));
   std::uint32_t structure = io::crc32c(what), content = 0;
-  data::detail::for_each_leaf(first, [&](const auto& leaf) {
-    if constexpr (requires { leaf.shape(); }) {
+  data::detail::for_each_leaf(first, [&](const auto& component) {
+    if constexpr (requires { component.shape(); }) {
+      const auto& leaf = readable(component);
       const std::string shape = to_string(leaf.shape());
       structure = io::extend_crc32c(structure, shape);
       content = io::extend_crc32c(content, leaf.data(), static_cast<std::size_t>(leaf.size()) * sizeof(*leaf.data()));
@@ -380,10 +388,11 @@ class head_model : public model_directory {
       auto& x = parts::features(batch);
       auto& y = parts::labels(batch);
       check_rows(x, y);
-      Head::check_labels(y);
+      const auto& labels = readable(y);
+      Head::check_labels(labels);
       session.step(x, y);
       const auto* ids = static_cast<const std::int64_t*>(session.template output<1>());
-      metrics.update(output<0>(session, "loss", y.size()).at(), y, {ids, static_cast<std::size_t>(y.size())});
+      metrics.update(output<0>(session, "loss", y.size()).at(), labels, {ids, static_cast<std::size_t>(y.size())});
     }
     if (metrics.examples() == 0) rill::detail::raise<invalid_argument>({"evaluate: the data have no elements"});
     const std::int64_t step = detail::counter(store, "global_step");
@@ -451,7 +460,7 @@ class head_model : public model_directory {
       auto& x = parts::features(batch);
       auto& y = parts::labels(batch);
       check_rows(x, y);
-      Head::check_labels(y);
+      if constexpr (!requires { y.on_host(); }) Head::check_labels(y);  // it would wait for the device in every step
       step(x, y, c);
       position = it.position();
       return true;

@@ -110,7 +110,7 @@ inline benchmark_report summarize(const trace_log& log, std::span<const double> 
       if (!seen[index]) row.start_ms += static_cast<double>(e.start) * 1e-6 / runs;
       seen[index] = 1;
       row.avg_ms += ms / runs;
-      row.calls += 1 / runs;
+      row.calls += static_cast<double>(e.calls) / runs;
       if (&run == &first) row.first_ms += ms;
       if (e.parent < 0) total += e.duration;
     }

@@ -145,8 +145,9 @@ constexpr void append_fetches(builder& b, const R& r) {
 /// Traces a model over inputs of the given tensor types; also callable at run time, where a graph is wanted for a picture.
 /// A model returns a symbol, an operation, outputs(...), or these nested in std::tuple and std::array.
 template <class Model, class... Inputs>
-constexpr builder trace() {
+constexpr builder trace(builder::gradient_function average_gradients = nullptr) {
   builder b;
+  b.average_gradients = average_gradients;
   b.nodes.reserve(512);  // moving them all when there are more costs the compiler most
   b.variables.reserve(64);
   if constexpr (requires { requires Model::training; }) b.training = true;
@@ -471,6 +472,7 @@ struct model_does_not_fit {
 
 /// The passes for the CPU. What compiles for other machines names passes of its own.
 struct cpu_passes {
+  template <class = void>  // compiled for programs that have a model
   static constexpr image run(builder b) { return run_passes(std::move(b)); }
 };
 
@@ -478,6 +480,12 @@ struct cpu_passes {
 template <class Passes, class Model, class... Inputs>
 struct basic_compiled {
   using ops = typename detail::ops_of<Model>::type;
+
+  /// How gradients are averaged over towers, where the passes say so.
+  static constexpr builder::gradient_function average_gradients() {
+    if constexpr (requires { Passes::average_gradients; }) return Passes::average_gradients;
+    else return nullptr;
+  }
 
  private:
   struct summary {
@@ -487,7 +495,7 @@ struct basic_compiled {
     table<detail::roomy> contents;  ///< when they fit
   };
   static constexpr summary summarize() {
-    const image im = Passes::run(trace<Model, Inputs...>());
+    const image im = Passes::run(trace<Model, Inputs...>(average_gradients()));
     summary s;
     s.single_output = im.b.fetches.size() == 1 && im.b.fetches[0].name.view() == "output";
     if (im.b.first_failure) {
@@ -570,7 +578,7 @@ struct basic_compiled {
  private:
   static constexpr auto frozen_ = [] {
     if constexpr (detail::fits_in(summary_.sizes, detail::roomy)) return detail::shrink<summary_.sizes>(summary_.contents);
-    else return detail::freeze<ops, summary_.sizes>(Passes::run(trace<Model, Inputs...>()));
+    else return detail::freeze<ops, summary_.sizes>(Passes::run(trace<Model, Inputs...>(average_gradients())));
   }();
 
  public:

@@ -228,7 +228,8 @@ class compiled_function {
 
   // ---- running -------------------------------------------------------------------------------------------------------
 
-  /// Runs the kernels in this pool instead of oneTBB's (nullptr: as without it); it must outlive its use.
+  /// Runs the kernels in this pool instead of oneTBB's (nullptr: as without it); it must outlive its use. As in a session,
+  /// two small kernels that do not depend on each other run at the same time in it.
   void set_thread_pool(thread_pool* pool) {
     pool_ = pool;
     warm_up();
@@ -311,7 +312,7 @@ class compiled_function {
       std::array<const void*, signature::arg_count + 1> feeds{};
       for (std::size_t k = 0; k < signature::arg_count; ++k) feeds[k] = zeros.get() + signature::args.list[k].offset;
       const step_context c{feeds.data(), variables_.data(), scalars_.data(), ranges_.data(), core_.fixed.get(), core_.rows.get(), 1,
-                           &view_, nullptr, loops_.data(), stacks_.data()};
+                           &view_, nullptr, loops_.data(), stacks_.data(), core_.sides};
       in_own_places([&] {
         [&]<std::size_t... S>(std::index_sequence<S...>) { (run_if_tile<S>(c), ...); }
         (std::make_index_sequence<code::tables.steps.size()>{});
@@ -320,7 +321,12 @@ class compiled_function {
   }
   template <std::size_t S>
   static void run_if_tile(const step_context& c) {
-    if constexpr (code::tables.steps[S].kind == group_kind::tile) run_step<code, S>(c);
+    constexpr auto is_tile = [](std::size_t k) { return code::tables.steps[k].kind == group_kind::tile; };
+    if constexpr (code::tables.steps[S].beside) {  // each of the two in memory of its own
+      if constexpr (is_tile(S) || is_tile(S + 1)) detail::run_in_turn<code, S>(c);
+    } else if constexpr (is_tile(S) && (S == 0 || !code::tables.steps[S == 0 ? 0 : S - 1].beside)) {
+      run_step<code, S>(c);
+    }
   }
 
   const table_view view_{code::tables};

@@ -53,7 +53,8 @@ inline bool within(std::string_view a, std::string_view b) {
 
 /// Work of a node per example; of a loop, that of its iterations, of one where data decides how many there are; of branches,
 /// that of the dearest. `scope` restricts it to the nodes of a scope.
-inline double flops_of(const builder& b, const node& n, const builder& root, std::string_view scope) {
+template <class = void>
+double flops_of(const builder& b, const node& n, const builder& root, std::string_view scope) {
   const auto magnitude = [](std::int64_t v) { return static_cast<double>(v < 0 ? -v : v); };
   if (n.op->kind == op_kind::control) {
     double all = 0;
@@ -72,7 +73,8 @@ inline double flops_of(const builder& b, const node& n, const builder& root, std
   return magnitude(n.op->flops(n.attr, in));
 }
 
-inline std::string describe(const image& im) {
+template <class = void>
+std::string describe(const image& im) {
   const builder& b = im.b;
   std::string r = left("layer", 18) + left("kind", 15) + left("output", 20) + right("parameters", 12) + right("FLOPs", 10) + "\n";
   for (const layer_decl& l : b.layers) {

@@ -25,7 +25,8 @@ inline std::string dot_escape(std::string_view s) {
   return r;
 }
 
-inline std::string dot_node(const builder& b, std::size_t id, const std::string& prefix) {
+template <class = void>
+std::string dot_node(const builder& b, std::size_t id, const std::string& prefix) {
   const node& n = b.nodes[id];
   std::string label(n.op->name), style;
   if (n.op->id == id_of<source::variable>) {
@@ -45,7 +46,8 @@ inline std::string dot_node(const builder& b, std::size_t id, const std::string&
 
 /// The nodes and edges of a graph, one box per kernel where there are kernels; then, in boxes of their own, the bodies of
 /// its loops and branches.
-inline std::string dot_graph(const builder& b, const fusion* f, const std::string& prefix) {
+template <class = void>
+std::string dot_graph(const builder& b, const fusion* f, const std::string& prefix) {
   std::string r;
   for (std::size_t id = 0; id < b.nodes.size(); ++id)
     if (f == nullptr || f->group_of[id] < 0) r += "  " + dot_node(b, id, prefix);
@@ -74,7 +76,8 @@ inline std::string dot_graph(const builder& b, const fusion* f, const std::strin
   }
   return r;
 }
-inline std::string to_dot(const builder& b, const fusion* f) {
+template <class = void>
+std::string to_dot(const builder& b, const fusion* f) {
   return "digraph model {\n  node [shape=box, fontname=\"Helvetica\", fontsize=10];\n  rankdir=TB;\n" + dot_graph(b, f, "n") + "}\n";
 }
 

@@ -28,8 +28,9 @@ struct kernel_result {
 struct kernel_info {
   std::string name;             ///< scope and ops, unique in the model: "dense/MatMul+Add+Relu"
   std::string type;             ///< its ops in order of evaluation, equal ones counted: "MatMul+Add*2+Relu"
+  int body = -1;                ///< the body of control flow that it is in (of the graph_view's), or -1: the model itself
   int node = -1;                ///< the node it is attributed to: its contraction or other root, else its last result
-  std::vector<int> nodes = {};  ///< everything it computes, and its assignments
+  std::vector<int> nodes = {};  ///< everything it computes, and its assignments; counted within the body
   std::vector<kernel_result> results = {};
   std::int64_t bytes_read = 0;     ///< of its operands, each counted once
   std::int64_t bytes_written = 0;  ///< of its results
@@ -146,7 +147,7 @@ inline std::string ops_of_step(const graph_view& g, const frozen_step& s) {
   if (!s.name.empty()) add(s.name);
   if (s.kind != group_kind::reduce) add_program(s.program);
   for (int k = 0; k < s.program.outputs; ++k)
-    if (g.outputs[static_cast<std::size_t>(s.program.output + k)].memory.kind == memory_ref::variable) add(op::assign::name);
+    if (ops.empty() || g.outputs[static_cast<std::size_t>(s.program.output + k)].memory.kind == memory_ref::variable) add(op::assign::name);
   std::string text;
   for (const auto& [name, count] : ops) {
     if (!text.empty()) text += '+';
@@ -181,18 +182,20 @@ inline memory_plan plan_of(const graph_view& g, std::int64_t batch) {
 }
 
 /// The kernels of a model for a batch: its own in order of execution, then those of bodies of control flow, whose names
-/// begin with that of the loop or branch. Of these the nodes are not known, and buffers count as they are allocated.
+/// begin with that of the loop or branch. Of these buffers count as they are allocated.
 inline std::vector<kernel_info> kernels_of(const graph_view& g, std::int64_t batch) {
   const std::vector<std::string> names = node_names(g);
   const memory_plan plan = plan_of(g, batch);
-  std::vector<int> owner(g.steps.size(), -1);  // the loop or branch that runs a step
+  std::vector<int> owner(g.steps.size(), -1), body_of(g.steps.size(), -1);  // the loop or branch that runs a step, in that body
   for (std::size_t k = 0; k < g.steps.size(); ++k) {
     if (g.steps[k].control < 0) continue;
     const control_desc& c = g.controls[static_cast<std::size_t>(g.steps[k].control)];
     const int regions = !c.is_loop ? c.branches : c.trip == op::loop::conditional ? 2 : 1;
     for (int r = c.region; r < c.region + regions; ++r)
-      for (int i = 0; i < g.regions[static_cast<std::size_t>(r)].count; ++i)
-        owner[static_cast<std::size_t>(g.regions[static_cast<std::size_t>(r)].first + i)] = static_cast<int>(k);
+      for (int i = 0; i < g.regions[static_cast<std::size_t>(r)].count; ++i) {
+        const auto inside = static_cast<std::size_t>(g.regions[static_cast<std::size_t>(r)].first + i);
+        owner[inside] = static_cast<int>(k), body_of[inside] = r;
+      }
   }
   unique_names unique;
   std::vector<kernel_info> all;
@@ -203,6 +206,15 @@ inline std::vector<kernel_info> kernels_of(const graph_view& g, std::int64_t bat
     if (own)
       for (std::size_t id = 0; id < g.nodes.size(); ++id)
         if (g.group_of[id] == s.group) k.nodes.push_back(static_cast<int>(id));
+    if (!own && !g.bodies.empty()) {
+      k.body = body_of[step];
+      const body_desc& d = g.bodies[static_cast<std::size_t>(k.body)];
+      for (int id = 0; id < d.count; ++id)
+        if (g.body_step_of[static_cast<std::size_t>(d.first + id)] == static_cast<int>(step)) k.nodes.push_back(id);
+      k.node = s.root >= 0 || k.nodes.empty() ? s.root : k.nodes.back();
+      for (int id : k.nodes)
+        if (s.root < 0 && g.body_nodes[static_cast<std::size_t>(d.first + id)].kind != op_kind::assign) k.node = id;
+    }
     k.bytes_read = detail::bytes_read_by(g, s, batch);
     const auto add_slot = [&](const memory_ref& m) {
       const slot_desc& slot = g.slots[static_cast<std::size_t>(m.index)];

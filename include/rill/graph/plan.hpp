@@ -131,15 +131,14 @@ class linker {
       if (c.loop >= 0) c.loop += loops;
       l_.controls.push_back(c);
     }
-    for (step_desc s : in.l.steps) {
+    for (step_desc& s : in.l.steps) {  // no copies: nvcc does not end the lives of such loop variables
       for (program_desc* p : {&s.program, &s.prologue_a, &s.prologue_b}) {
         for (auto& d : p->inputs) fix(d.memory);
         for (auto& d : p->outputs) fix(d.memory);
       }
       for (auto& d : s.operands) fix(d.memory);
       if (s.control >= 0) s.control += controls;
-      s.group = -1;  // the model's groups are those of its own nodes
-      l_.steps.push_back(s);
+      l_.steps.push_back(std::move(s));
     }
     l_.loops += in.l.loops;
   }

@@ -39,6 +39,8 @@ struct run_options {
 
 namespace detail {
 
+inline constexpr int max_hyperparameters = 32;  ///< of a model
+
 struct arena_deleter {
   void operator()(unsigned char* p) const { ::operator delete(p, std::align_val_t{64}); }
 };
@@ -124,12 +126,19 @@ struct session_core {
   /// One step: `run` makes the calls.
   void step(std::int64_t rows_given, const void* const* feeds, const double* hyper, void (*run)(const step_context&),
             tracer* trace) {
+    const step_context c = begin(rows_given, feeds, hyper, trace);
+    run(c);
+    end(c);
+  }
+  /// What goes before and after the calls.
+  step_context begin(std::int64_t rows_given, const void* const* feeds, const double* hyper, tracer* trace) {
     if (rows_given < 0) rows_given = 1;
     reserve(rows_given);
     batch = rows_given;
     set_parameters(hyper);
-    const step_context c{feeds, variables, scalars, ranges, fixed.get(), rows.get(), batch, &tables, trace, loops, stacks, sides};
-    run(c);
+    return {feeds, variables, scalars, ranges, fixed.get(), rows.get(), batch, &tables, trace, loops, stacks, sides};
+  }
+  void end(const step_context& c) {
     for (std::size_t k = 0; k < tables.fetches.size(); ++k) outputs[k] = address(c, tables.fetches[k].memory);
     ++steps_run;
   }
@@ -158,7 +167,8 @@ struct session_core {
       else if (s.parameter == -2) integer = global_step ? *global_step : steps_run;
       else if (s.parameter == -3) integer = s.scale * batch;
       if (s.parameter < 0) write_number(cell, s.type, static_cast<double>(integer), integer);
-      else write_number(cell, s.type, hyper[s.parameter], static_cast<std::int64_t>(hyper[s.parameter]));
+      else if (const double h = hyper[s.parameter]; h >= -0x1p63 && h < 0x1p63) write_number(cell, s.type, h, static_cast<std::int64_t>(h));
+      else write_number(cell, s.type, h, 0);
     }
   }
 };
@@ -284,16 +294,24 @@ class basic_session {
     (check(x, position++, batch), ...);
     std::size_t number = 0;
     const void* feeds[sizeof...(Inputs) + 1] = {core_.feed(number++, x)..., nullptr};
-    double hyper[max_hyperparameters] = {};
+    double hyper[detail::max_hyperparameters] = {};
     int count = 0;
     for_each_hyperparameter(model_, [&](const hyperparameter& h) {
-      if (count < max_hyperparameters) hyper[count++] = h.value;
+      if (count < detail::max_hyperparameters) hyper[count++] = h.value;
     });
     core_.step(batch, feeds, hyper, steps, trace);
   }
 
+  template <template <class, class, std::int64_t...> class Tensor, class Device, class T, std::int64_t... E>
+  static void check(const Tensor<Device, T, E...>& x, int position, std::int64_t& batch) {  // in the memory of a device
+    check_extents<E...>(x, position, batch);
+  }
   template <class T, std::int64_t... E>
   static void check(const tensor<T, E...>& x, int position, std::int64_t& batch) {
+    check_extents<E...>(x, position, batch);
+  }
+  template <std::int64_t... E, class X>
+  static void check_extents(const X& x, int position, std::int64_t& batch) {
     constexpr int rank = static_cast<int>(sizeof...(E));
     constexpr std::int64_t declared[sizeof...(E) + 1] = {E..., 0};
     std::int64_t given[sizeof...(E) + 1] = {};
@@ -350,8 +368,6 @@ class basic_session {
     while (k < fetch_count && code::tables.fetches[k].name.view() != name) ++k;
     return k;
   }
-  static constexpr int max_hyperparameters = 32;
-
   const table_view view_{code::tables};
 
   Model model_;

@@ -79,10 +79,14 @@ struct stack_state {
   stack_state(const stack_state&) = delete;
   stack_state& operator=(const stack_state&) = delete;
   ~stack_state() { ::operator delete(data, std::align_val_t{64}); }
+  /// Rows to have room for where `wanted` are too many.
+  [[nodiscard]] std::int64_t rows_for(std::int64_t wanted) const {
+    const std::int64_t rows = capacity < 16 ? 16 : capacity * 2;
+    return rows < wanted ? wanted : rows;
+  }
   /// Makes room for `wanted` rows, keeping `used` of them.
   void reserve(std::int64_t wanted, std::int64_t used, std::int64_t row_bytes) {
-    std::int64_t rows = capacity < 16 ? 16 : capacity * 2;
-    if (rows < wanted) rows = wanted;
+    const std::int64_t rows = rows_for(wanted);
     const auto bytes = static_cast<std::size_t>(rows * row_bytes);
     auto* grown = static_cast<unsigned char*>(::operator new(bytes, std::align_val_t{64}, std::nothrow));
     if (grown == nullptr) throw resource_exhausted("while_loop: no memory to keep " + std::to_string(rows) + " iterations of " + std::to_string(row_bytes) + " bytes each for the gradient");
@@ -441,14 +445,28 @@ inline std::uint64_t stream_of(std::uint64_t around, std::int64_t row) {
   return x ^ (x >> 31);
 }
 
+/// What loops and branches ask of the machine that they run on, here the CPU.
+struct host_machine {
+  using region = region_function;
+  static void copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  template <class T>
+  static T read(const void* p) {
+    return *static_cast<const T*>(p);
+  }
+  static void set(std::int64_t* cell, std::int64_t value) { *cell = value; }
+  static void reserve(stack_state& s, std::int64_t wanted, std::int64_t used, std::int64_t row_bytes) { s.reserve(wanted, used, row_bytes); }
+  static void run(region f, const step_context& c) { f(c); }
+};
+
 /// Runs `body` as often as the loop says.
-inline void run_loop(const step_context& c, const control_desc& d, region_function body, region_function condition) {
+template <class Machine>
+void run_loop(const Machine& m, const step_context& c, const control_desc& d, typename Machine::region body, typename Machine::region condition) {
   const table_view& t = *c.tables;
   for (int k = d.copy; k < d.copy + d.copies; ++k) {
     const copy_desc& p = t.copies[static_cast<std::size_t>(k)];
-    if (const auto bytes = static_cast<std::size_t>(c.extent(p.bytes)); bytes != 0) std::memcpy(address(c, p.to), address(c, p.from), bytes);
+    if (const auto bytes = static_cast<std::size_t>(c.extent(p.bytes)); bytes != 0) m.copy(address(c, p.to), address(c, p.from), bytes);
   }
-  const std::int64_t count = d.trip == op::loop::counted       ? *static_cast<const std::int64_t*>(address(c, d.chosen))
+  const std::int64_t count = d.trip == op::loop::counted       ? m.template read<std::int64_t>(address(c, d.chosen))
                              : d.trip == op::loop::conditional ? std::int64_t{1} << 62
                                                                : c.extent(d.trip);
   loop_state& s = c.loops[d.loop];
@@ -457,26 +475,27 @@ inline void run_loop(const step_context& c, const control_desc& d, region_functi
     s.iterations = k;
     s.row = d.reverse ? count - 1 - k : k;
     if (condition != nullptr) {
-      condition(c);
-      if (!*static_cast<const bool*>(address(c, d.test))) break;
+      m.run(condition, c);
+      if (!m.template read<bool>(address(c, d.test))) break;
     }
     s.stream = stream_of(around, s.row);
     if (d.has_stream)
       for (std::size_t i = 0; i < t.scalars.size(); ++i)
-        if (t.scalars[i].loop == d.loop) c.scalars[2 * i] = static_cast<std::int64_t>(s.stream >> 1);
+        if (t.scalars[i].loop == d.loop) m.set(c.scalars + 2 * i, static_cast<std::int64_t>(s.stream >> 1));
     for (int i = d.stack; i < d.stack + d.stacks; ++i)
       if (const auto n = static_cast<std::size_t>(i); c.stacks[n].capacity <= s.row)
-        c.stacks[n].reserve(d.trip == op::loop::counted ? count : k + 1, d.reverse ? 0 : k, c.extent(t.stacks[n].bytes));
-    body(c);
+        m.reserve(c.stacks[n], d.trip == op::loop::counted ? count : k + 1, d.reverse ? 0 : k, c.extent(t.stacks[n].bytes));
+    m.run(body, c);
   }
 }
 /// Runs one of the branches.
-inline void run_branch(const step_context& c, const control_desc& d, const region_function* branches) {
+template <class Machine>
+void run_branch(const Machine& m, const step_context& c, const control_desc& d, const typename Machine::region* branches) {
   const void* p = address(c, d.chosen);
   std::int64_t k = 0;
-  if (d.chosen_type == dtype::boolean) k = *static_cast<const bool*>(p) ? 0 : 1;
-  else k = *static_cast<const std::int32_t*>(p);
-  branches[k < 0 || k >= d.branches ? d.branches - 1 : k](c);
+  if (d.chosen_type == dtype::boolean) k = m.template read<bool>(p) ? 0 : 1;
+  else k = m.template read<std::int32_t>(p);
+  m.run(branches[k < 0 || k >= d.branches ? d.branches - 1 : k], c);
 }
 
 }  // namespace detail
@@ -526,7 +545,7 @@ void run_region(const step_context& c) {
 template <class C, int First, bool Traced, int... B>
 void run_branches(const step_context& c, const control_desc& d, std::integer_sequence<int, B...>) {
   static constexpr region_function branches[] = {&run_region<C, First + B, Traced>...};
-  run_branch(c, d, branches);
+  run_branch(host_machine{}, c, d, branches);
 }
 template <class C, int Control>
 inline constexpr const control_desc& control_of = C::tables.controls[static_cast<std::size_t>(Control)];
@@ -535,8 +554,8 @@ void run_control(const step_context& c) {
   using branches = std::make_integer_sequence<int, control_of<C, Control>.branches>;
   constexpr int region = control_of<C, Control>.region;
   if constexpr (!control_of<C, Control>.is_loop) run_branches<C, region, Traced>(c, control_of<C, Control>, branches{});
-  else if constexpr (control_of<C, Control>.trip != op::loop::conditional) run_loop(c, control_of<C, Control>, &run_region<C, region, Traced>, nullptr);
-  else run_loop(c, control_of<C, Control>, &run_region<C, region, Traced>, &run_region<C, region + 1, Traced>);
+  else if constexpr (control_of<C, Control>.trip != op::loop::conditional) run_loop(host_machine{}, c, control_of<C, Control>, &run_region<C, region, Traced>, nullptr);
+  else run_loop(host_machine{}, c, control_of<C, Control>, &run_region<C, region, Traced>, &run_region<C, region + 1, Traced>);
 }
 
 }  // namespace detail

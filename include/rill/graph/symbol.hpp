@@ -78,6 +78,11 @@ class builder {
   int scope = 0;
   int random_ops = 0;
   bool training = false;
+  bool float_variables = false;           ///< those of half and bfloat16 are kept as float32 (nn/compute_in.hpp)
+  symbol (*narrowed)(symbol, dtype) = nullptr;  ///< then: cast_to, which no other model has to compile
+  /// The gradients that an update is made of, where not the loss's own: averages over towers (towers.hpp).
+  using gradient_function = std::vector<int> (*)(builder&, symbol loss, const std::vector<int>& targets);
+  gradient_function average_gradients = nullptr;
   failure first_failure;
   const op_info* failed_op = nullptr;
   int failed_scope = 0;
@@ -358,6 +363,9 @@ constexpr symbol add_node(const op_info* op, const signature& out, std::initiali
   return b->add(op, out, ids, n, at);
 }
 
+template <class = void>
+constexpr symbol cast_to(symbol x, dtype type);
+
 /// Applies an op that has a shape rule of its own.
 template <class Op>
 constexpr symbol emit(std::initializer_list<symbol> in, const attributes& at = {}) {
@@ -371,6 +379,13 @@ constexpr symbol emit(std::initializer_list<symbol> in, const attributes& at = {
     ids[k] = s[k].id;
     sig[k] = b->at(s[k]).sig();
   }
+  // Products and windows of half and bfloat16 are those of floats, which they become while they are read and are rounded
+  // from while they are written.
+  if constexpr (std::is_same_v<Op, ops::matmul_op> || std::is_same_v<Op, ops::conv2d_op> || std::is_same_v<Op, ops::max_pool_op>)
+    if (const dtype type = sig[0].type; (type == dtype::float16 || type == dtype::bfloat16) && (n == 1 || sig[1].type == type)) {
+      for (int k = 0; k < n; ++k) s[k] = cast_to(s[k], dtype::float32);
+      return cast_to(n == 1 ? emit<Op>({s[0]}, at) : emit<Op>({s[0], s[1]}, at), type);
+    }
   failure f;
   const signature out = Op::infer(at, sig, f);
   if (f) {
@@ -388,8 +403,6 @@ constexpr symbol constant_of(builder* b, dtype type, double value) {
   return b->add(&info_of<source::constant>, {type, {}}, {}, at);
 }
 
-template <class = void>
-constexpr symbol cast_to(symbol x, dtype type);
 constexpr symbol count_of(builder* b, dtype type, std::int64_t n);
 
 constexpr double literal_of(const symbol& s) { return s.literal; }
@@ -541,6 +554,7 @@ constexpr symbol parameter(builder* b, dtype type, std::int64_t which) {
 }
 /// The number of a random op, by which its random numbers differ from those of others and, within a loop, from iteration
 /// to iteration.
+template <class = void>
 constexpr symbol random_stream(builder* b) {
   builder& root = b->root();
   const symbol number = constant_of(b, dtype::int64, root.random_ops++);

@@ -71,6 +71,11 @@ constexpr symbol variable(symbol context, const variable_options& o) {
   graph::name_buffer name = b.scopes[static_cast<std::size_t>(b.scope)];
   if (name.size > 0) name.append("/");
   name.append(o.name);
+  if (b.float_variables && (o.type == dtype::float16 || o.type == dtype::bfloat16)) {
+    variable_options wide = o;
+    wide.type = dtype::float32;
+    return b.narrowed(variable(context, wide), o.type);
+  }
   const int taken = b.find_variable(name);
   if (taken < 0) return graph::new_variable(b, name, o);
   const graph::variable_decl& other = b.variables[static_cast<std::size_t>(taken)];
@@ -144,10 +149,13 @@ constexpr symbol read_value(symbol variable) {
   return graph::value_of_variable(variable.g->innermost(), static_cast<int>(variable.g->at(variable).attr.i[0]));
 }
 /// To the variable as it is at this place.
+template <class = void>
 constexpr symbol assign_add(symbol variable, symbol value) { return assign(variable, read_value(variable) + value); }
+template <class = void>
 constexpr symbol assign_sub(symbol variable, symbol value) { return assign(variable, read_value(variable) - value); }
 
 /// Uniform float32 numbers in [0, 1), different in every step and for every call in a model, the same for the same seed.
+template <class = void>
 constexpr symbol random_uniform(symbol context, const tensor_shape& shape) {
   graph::builder* b = context.g;
   symbol key[3] = {graph::parameter(b, dtype::int64, -1), graph::random_stream(b), graph::parameter(b, dtype::int64, -2)};
@@ -156,6 +164,7 @@ constexpr symbol random_uniform(symbol context, const tensor_shape& shape) {
 }
 
 /// In training, drops each element with probability `rate` and scales the others by 1 / (1 - rate); else the identity.
+template <class = void>
 constexpr symbol dropout(symbol x, double rate) {
   if (x.id < 0 || !training(x) || rate <= 0) return x;
   auto keep = greater_equal(random_uniform(x, x.shape()), rate);

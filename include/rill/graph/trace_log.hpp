@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernel_info.hpp"
@@ -25,13 +26,15 @@
 
 namespace rill::graph {
 
-/// One execution of one kernel. Times are nanoseconds, starts since the start of the run.
+/// One execution of one kernel, or all the further ones of one that has run `trace_log::executions_kept` times in the run.
+/// Times are nanoseconds, starts since the start of the run.
 struct trace_entry {
   const kernel_info* kernel = nullptr;  ///< lives as long as the run
   int parent = -1;                      ///< the entry within which it ran (a loop's), or -1
   int thread = 0;                       ///< the system's number of the thread that ran it
-  std::int64_t start = 0;
-  std::int64_t duration = 0;
+  std::int64_t start = 0;               ///< of the first of them
+  std::int64_t duration = 0;            ///< of all of them
+  std::int64_t calls = 0;
 };
 
 struct trace_run {
@@ -47,6 +50,9 @@ class trace_log final : public tracer {
  public:
   /// Finished runs, oldest first. Clear it at will between runs.
   std::vector<trace_run> runs = {};
+  /// Executions of one kernel in one run that have an entry each. Of a kernel in a loop that runs more often, one more entry
+  /// has the others together: what a trace takes does not depend on how often loops run.
+  static constexpr std::int64_t executions_kept = 256;
 
   // What a traced run calls. A run that an exception ended is dropped when the next one begins.
 
@@ -55,6 +61,7 @@ class trace_log final : public tracer {
     current_ = {&g, batch};
     current_.kernels = known ? runs.back().kernels : std::make_shared<const std::vector<kernel_info>>(kernels_of(g, batch));
     current_.entries.reserve(known ? runs.back().entries.size() : g.own_steps);
+    executions_.assign(current_.kernels->size(), {});
     open_ = -1;
     using namespace std::chrono;
     current_.start = duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
@@ -62,14 +69,21 @@ class trace_log final : public tracer {
   }
   void begin(std::size_t kernel) override {
     thread_local const int thread = static_cast<int>(::gettid());
-    current_.entries.push_back({&(*current_.kernels)[kernel], open_, thread});
-    open_ = static_cast<int>(current_.entries.size()) - 1;
-    current_.entries.back().start = now();
+    executions& seen = executions_[kernel];
+    if (++seen.count <= executions_kept + 1) {
+      seen.last = static_cast<int>(current_.entries.size());
+      current_.entries.push_back({&(*current_.kernels)[kernel], open_, thread});
+    }
+    trace_entry& e = current_.entries[static_cast<std::size_t>(seen.last)];
+    e.parent = std::exchange(open_, seen.last);
+    const std::int64_t at = now();
+    if (e.calls++ == 0) e.start = at;
+    e.duration -= at;
   }
   void end() override {
     const std::int64_t at = now();
     trace_entry& e = current_.entries[static_cast<std::size_t>(open_)];
-    e.duration = at - e.start;
+    e.duration += at;
     open_ = e.parent;
   }
   void end_run() override {
@@ -83,8 +97,13 @@ class trace_log final : public tracer {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - origin_).count();
   }
 
+  struct executions {
+    std::int64_t count = 0;
+    int last = -1;  ///< their last entry
+  };
   trace_run current_;
-  int open_ = -1;  ///< the innermost entry that has not ended
+  std::vector<executions> executions_;  ///< of each kernel in this run
+  int open_ = -1;                       ///< the innermost entry that has not ended
   std::chrono::steady_clock::time_point origin_{};
 };
 
@@ -115,7 +134,8 @@ inline std::string json_micros(std::int64_t ns) {
 }  // namespace detail
 
 /// All runs as one file in Chrome's trace format: a track per thread with a slice per kernel, which carries bytes, FLOPs,
-/// GFLOP/s and GB/s, and a counter of the arena's bytes that are alive. Times start at the first run.
+/// GFLOP/s and GB/s, and a counter of the arena's bytes that are alive; what a loop runs lies below its slice, iteration for
+/// iteration (its first trace_log::executions_kept ones). Times start at the first run.
 inline std::string to_chrome_trace(const trace_log& log) {
   std::string out = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
   out += R"({"name":"process_name","ph":"M","pid":1,"args":{"name":"rill"}})";
@@ -134,6 +154,7 @@ inline std::string to_chrome_trace(const trace_log& log) {
     out += "\"batch\":" + std::to_string(run.batch) + "}}";
     for (const trace_entry& e : run.entries) {
       if (std::find(threads.begin(), threads.end(), e.thread) == threads.end()) threads.push_back(e.thread);
+      if (e.calls > 1) continue;  // of many iterations, which a slice cannot be
       const kernel_info& k = *e.kernel;
       slice(k.name, "kernel", std::to_string(e.thread), e.start, e.duration);
       const auto rate = [&](std::int64_t amount) {  // per nanosecond: billions per second

@@ -2,8 +2,8 @@
 #pragma once
 /// \file
 /// TensorFlow's GraphDef as plain structs, with its binary and its text form: what TensorBoard draws, what a
-/// checkpoint's .meta file holds. Attributes cover the kinds that a graph of Rill needs. Reading them back:
-/// graph_def_reader.hpp.
+/// checkpoint's .meta file holds; with the functions that bodies of loops and branches are (function_def.hpp). Attributes
+/// cover the kinds that a graph of Rill needs. Reading them back: graph_def_reader.hpp.
 ///
 ///     io::graph_def g;
 ///     g.nodes.push_back({.name = "hidden/alpha", .op = "Const", .attrs = {{"dtype", io::attr_value(dtype::int32)}}});
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,7 +46,7 @@ struct attr_value {
   using list_type = std::vector<dtype>;
   using list_shape = std::vector<tensor_shape>;
   using list_string = std::vector<std::string>;
-  enum class kind_type : unsigned char { none, i, f, b, s, type, shape, tensor, ints, floats, types, shapes, strings };
+  enum class kind_type : unsigned char { none, i, f, b, s, type, shape, tensor, func, ints, floats, types, shapes, strings, funcs };
 
   attr_value() = default;
   attr_value(std::int64_t v) : kind(kind_type::i), i(v) {}
@@ -62,20 +63,31 @@ struct attr_value {
   attr_value(list_type v) : kind(kind_type::types), types(std::move(v)) {}
   attr_value(list_shape v) : kind(kind_type::shapes), shapes(std::move(v)) {}
   attr_value(list_string v) : kind(kind_type::strings), strings(std::move(v)) {}
+  /// A function of the graph's library, or several.
+  static attr_value function(std::string name) {
+    attr_value a(std::move(name));
+    a.kind = kind_type::func;
+    return a;
+  }
+  static attr_value functions(list_string names) {
+    attr_value a(std::move(names));
+    a.kind = kind_type::funcs;
+    return a;
+  }
 
   kind_type kind = kind_type::none;
   bool b = false;
   dtype type = dtype::invalid;
   float f = 0;
   std::int64_t i = 0;
-  std::string s;
+  std::string s;  ///< also a function's name
   tensor_shape shape;
   tensor_proto tensor;
   list_int ints;
   list_float floats;
   list_type types;
   list_shape shapes;
-  list_string strings;
+  list_string strings;  ///< also functions' names
 };
 
 /// One operation. Inputs are "name", "name:k" or, after them, the control inputs "^name".
@@ -87,9 +99,21 @@ struct node_def {
   std::map<std::string, attr_value> attrs;
 };
 
-/// A graph and the version of the format's producer (26 is TensorFlow 1.8).
+/// The functions of a graph, in its files' terms: function_def.hpp has them, whose code only programs with functions need.
+class function_library {
+ public:
+  function_library() = default;
+  function_library(const function_library&) = delete;
+  function_library& operator=(const function_library&) = delete;
+  virtual ~function_library() = default;
+  [[nodiscard]] virtual std::string serialize() const = 0;
+  virtual void write_text(text_proto_writer& w) const = 0;
+};
+
+/// A graph, its functions, if there are some, and the version of the format's producer (26 is TensorFlow 1.8).
 struct graph_def {
   std::vector<node_def> nodes;
+  std::shared_ptr<const function_library> library = nullptr;
   int producer = 26;
   int min_consumer = 0;
 };
@@ -130,6 +154,10 @@ inline std::string serialize_attr(const attr_value& a) {
     case kind::type: return w.varint(6, static_cast<std::uint64_t>(a.type)).take();
     case kind::shape: return w.bytes(7, serialize(a.shape)).take();
     case kind::tensor: return w.bytes(8, serialize(a.tensor)).take();
+    case kind::func: {
+      wire_writer name;
+      return w.message(10, name.bytes(1, a.s)).take();
+    }
     case kind::ints:
       if (!a.ints.empty()) list.packed_int64(3, a.ints);
       break;
@@ -148,10 +176,29 @@ inline std::string serialize_attr(const attr_value& a) {
     case kind::strings:
       for (const std::string& s : a.strings) list.bytes(2, s);
       break;
+    case kind::funcs:
+      for (const std::string& s : a.strings) {
+        wire_writer name;
+        list.message(9, name.bytes(1, s));
+      }
+      break;
   }
   return w.message(1, list).take();
 }
 
+inline wire_writer wire_of(const node_def& n) {
+  wire_writer node;
+  if (!n.name.empty()) node.bytes(1, n.name);
+  if (!n.op.empty()) node.bytes(2, n.op);
+  for (const std::string& in : n.inputs) node.bytes(3, in);
+  if (!n.device.empty()) node.bytes(4, n.device);
+  for (const auto& [key, value] : n.attrs) {
+    wire_writer entry;
+    entry.bytes(1, key).bytes(2, serialize_attr(value));
+    node.message(5, entry);
+  }
+  return node;
+}
 inline void shape_text(text_proto_writer& w, std::string_view name, const tensor_shape& s) {
   w.open(name);
   if (s.overflow_) w.boolean("unknown_rank", true);
@@ -199,11 +246,26 @@ inline void attr_text(text_proto_writer& w, const attr_value& a) {
     case kind::strings:
       for (const std::string& x : a.strings) w.string("s", x);
       break;
+    case kind::func: w.open("func").string("name", a.s).close(); break;
+    case kind::funcs:
+      for (const std::string& x : a.strings) w.open("func").string("name", x).close();
+      break;
   }
   if (a.kind >= kind::ints) w.close();
   w.close();
 }
 
+inline void node_text(text_proto_writer& w, std::string_view field, const node_def& n) {
+  w.open(field).string("name", n.name).string("op", n.op);
+  for (const std::string& in : n.inputs) w.string("input", in);
+  if (!n.device.empty()) w.string("device", n.device);
+  for (const auto& [key, value] : n.attrs) {
+    w.open("attr").string("key", key);
+    attr_text(w, value);
+    w.close();
+  }
+  w.close();
+}
 inline dtype parse_type(wire_reader& r) {
   const std::uint64_t v = r.varint();
   if (v > 255) r.fail({"has the data type number ", v, ", which does not exist"});
@@ -243,19 +305,8 @@ inline void parse_shape(wire_reader r, stored_shape& s) {
 /// GraphDef's wire form; equal graphs give equal bytes.
 inline std::string serialize(const graph_def& g) {
   wire_writer w;
-  for (const node_def& n : g.nodes) {
-    wire_writer node;
-    if (!n.name.empty()) node.bytes(1, n.name);
-    if (!n.op.empty()) node.bytes(2, n.op);
-    for (const std::string& in : n.inputs) node.bytes(3, in);
-    if (!n.device.empty()) node.bytes(4, n.device);
-    for (const auto& [key, value] : n.attrs) {
-      wire_writer entry;
-      entry.bytes(1, key).bytes(2, detail::serialize_attr(value));
-      node.message(5, entry);
-    }
-    w.message(1, node);
-  }
+  for (const node_def& n : g.nodes) w.message(1, detail::wire_of(n));
+  if (g.library) w.bytes(2, g.library->serialize());
   wire_writer versions;
   if (g.producer != 0) versions.int64(1, g.producer);
   if (g.min_consumer != 0) versions.int64(2, g.min_consumer);
@@ -266,17 +317,8 @@ inline std::string serialize(const graph_def& g) {
 /// GraphDef's text form, as graph.pbtxt holds it.
 inline std::string to_pbtxt(const graph_def& g) {
   text_proto_writer w;
-  for (const node_def& n : g.nodes) {
-    w.open("node").string("name", n.name).string("op", n.op);
-    for (const std::string& in : n.inputs) w.string("input", in);
-    if (!n.device.empty()) w.string("device", n.device);
-    for (const auto& [key, value] : n.attrs) {
-      w.open("attr").string("key", key);
-      detail::attr_text(w, value);
-      w.close();
-    }
-    w.close();
-  }
+  for (const node_def& n : g.nodes) detail::node_text(w, "node", n);
+  if (g.library) g.library->write_text(w);
   w.open("versions").integer("producer", g.producer);
   if (g.min_consumer != 0) w.integer("min_consumer", g.min_consumer);
   w.close();

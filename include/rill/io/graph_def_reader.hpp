@@ -2,12 +2,13 @@
 #pragma once
 /// \file
 /// Reads GraphDefs: their wire form, and the graph in a checkpoint's .meta file. Attributes of kinds that io::attr_value does
-/// not have (functions, placeholders) are dropped. Malformed files are `data_loss`.
+/// not have (placeholders) are dropped, as are attributes of functions. Malformed files are `data_loss`.
 ///
 ///     io::graph_def g = io::parse_graph_def(bytes, "graph.pb");
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "rill/core/text.hpp"
 #include "rill/io/data_type.hpp"
 #include "rill/io/filesystem.hpp"
+#include "rill/io/function_def.hpp"
 #include "rill/io/graph_def.hpp"
 #include "rill/io/wire.hpp"
 
@@ -88,6 +90,14 @@ inline tensor_proto parse_tensor(wire_reader r) {
   return t;
 }
 
+/// The name in a NameAttrList.
+inline std::string parse_function_name(wire_reader r) {
+  std::string name;
+  while (r.next())
+    if (r.field() == 1) name = std::string(r.bytes());
+  return name;
+}
+
 inline attr_value parse_attr_list(wire_reader r) {
   using kind = attr_value::kind_type;
   attr_value a{attr_value::list_int{}};  // what an empty list is taken for
@@ -117,6 +127,10 @@ inline attr_value parse_attr_list(wire_reader r) {
         a.kind = kind::shapes;
         break;
       }
+      case 9:
+        a.strings.push_back(parse_function_name(r.message()));
+        a.kind = kind::funcs;
+        break;
       default: break;
     }
   }
@@ -140,6 +154,7 @@ inline attr_value parse_attr(wire_reader r) {
         break;
       }
       case 8: a = parse_tensor(r.message()); break;
+      case 10: a = attr_value::function(parse_function_name(r.message())); break;
       default: break;
     }
   }
@@ -171,6 +186,40 @@ inline node_def parse_node(wire_reader r) {
   return n;
 }
 
+inline function_def parse_function(wire_reader r) {
+  function_def f;
+  while (r.next()) {
+    if (r.field() == 1) {
+      wire_reader signature = r.message();
+      while (signature.next()) {
+        if (signature.field() == 1) {
+          f.name = std::string(signature.bytes());
+        } else if (signature.field() == 2 || signature.field() == 3) {
+          auto& list = signature.field() == 2 ? f.arguments : f.results;
+          function_def::argument a;
+          wire_reader argument = signature.message();
+          while (argument.next()) {
+            if (argument.field() == 1) a.name = std::string(argument.bytes());
+            else if (argument.field() == 3) a.type = parse_type(argument);
+          }
+          list.push_back(std::move(a));
+        }
+      }
+    } else if (r.field() == 3) {
+      f.nodes.push_back(parse_node(r.message()));
+    } else if (r.field() == 4) {
+      std::string result, value;
+      wire_reader entry = r.message();
+      while (entry.next()) {
+        if (entry.field() == 1) result = std::string(entry.bytes());
+        else if (entry.field() == 2) value = std::string(entry.bytes());
+      }
+      f.ret.insert_or_assign(std::move(result), std::move(value));
+    }
+  }
+  return f;
+}
+
 }  // namespace detail
 
 /// Reads GraphDef's wire form. `what` names the file in errors.
@@ -181,6 +230,12 @@ inline graph_def parse_graph_def(std::string_view bytes, std::string_view what =
   while (r.next()) {
     if (r.field() == 1) {
       g.nodes.push_back(detail::parse_node(r.message()));
+    } else if (r.field() == 2) {
+      auto library = std::make_shared<function_list>();
+      wire_reader list = r.message();
+      while (list.next())
+        if (list.field() == 1) library->functions.push_back(detail::parse_function(list.message()));
+      g.library = library;
     } else if (r.field() == 4) {
       wire_reader v = r.message();
       while (v.next()) {

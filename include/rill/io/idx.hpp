@@ -63,7 +63,8 @@ inline void swap_elements(std::byte* p, std::size_t bytes, std::size_t width) {
 
 /// `read(dst, n)` returns how many bytes it delivered; `room` is the most that the elements may take; `whole` is the
 /// file's exact size where it is known, else 0.
-inline idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std::uint64_t whole,
+template <class = void>
+idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std::uint64_t whole,
                            function_ref<std::size_t(unsigned char*, std::size_t)> read) {
   const std::string name = "IDX file '" + path + "'";
   std::uint64_t offset = 0;
@@ -128,7 +129,8 @@ inline idx_array parse_idx(const std::string& path, std::uint64_t room, bool exa
 }  // namespace detail
 
 /// Reads an IDX file, plain or gzip. When `path` does not exist and `path`.gz does, that is read.
-inline idx_array read_idx(const std::string& path, idx_limits limits = {}) {
+template <class = void>
+idx_array read_idx(const std::string& path, idx_limits limits = {}) {
   const std::string name = !exists(path) && exists(path + ".gz") ? path + ".gz" : path;
   random_access_file file(name);
   if (is_gzip(file)) {
@@ -148,7 +150,8 @@ inline idx_array read_idx(const std::string& path, idx_limits limits = {}) {
 }
 
 /// The bytes of an IDX file.
-inline std::string encode_idx(const idx_array& a) {
+template <class = void>
+std::string encode_idx(const idx_array& a) {
   unsigned code = 0;
   for (const unsigned c : {0x08u, 0x09u, 0x0Bu, 0x0Cu, 0x0Du, 0x0Eu})
     if (detail::idx_type(c) == a.type) code = c;

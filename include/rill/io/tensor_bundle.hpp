@@ -173,7 +173,7 @@ class bundle_writer {
 
   std::string prefix_;
   atomic_file data_;
-  std::map<std::string, bundle_entry> entries_;
+  std::map<std::string, bundle_entry, std::less<>> entries_;
   bool finished_ = false;
 };
 

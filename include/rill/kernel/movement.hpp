@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// The CPU kernels of ops/movement.hpp: each says which elements go where; kernel/copy.hpp moves them.
+/// The kernels of ops/movement.hpp: each says which elements go where; kernel/copy.hpp moves them on the CPU. Those that any
+/// machine runs are functions `move` over a mover - mover(dtype, from, to, nest), as kernel::copy has it - and the op's type.
 
 #include <algorithm>
 #include <complex>
@@ -81,42 +82,47 @@ inline void fill_box(const result_memory& out, const std::int64_t* begin, const 
   copy(out.type, value, element_at(out.type, out.data, at), n);
 }
 
-/// Copies the part of x that lies inside of out, where element k of axis d goes to low_d + k * step_d, and fills the rest.
-inline void pad(const operand_memory& x, const std::int64_t* low, const std::int64_t* step, const void* value, const result_memory& out) {
-  const int rank = out.shape.rank();
-  std::int64_t first[max_rank] = {}, count[max_rank] = {}, from[max_rank] = {}, to[max_rank] = {};
+/// The part of x that lies inside of a result, where element k of axis d goes to low_d + k * step_d.
+struct padded_part {
+  std::int64_t first[max_rank] = {}, count[max_rank] = {};
   bool dense = true, empty = false;
-  for (int d = 0; d < rank; ++d) {
-    first[d] = low[d] >= 0 ? 0 : (-low[d] + step[d] - 1) / step[d];
-    const std::int64_t room = out.shape[d] - low[d], last = room <= 0 ? 0 : (room + step[d] - 1) / step[d];
-    count[d] = std::min(x.shape[d], last) - first[d];
-    empty = empty || count[d] <= 0;
-    dense = dense && (step[d] == 1 || count[d] <= 1);
-  }
-  std::int64_t begin[max_rank] = {}, size[max_rank] = {};
-  for (int d = 0; d < rank; ++d) size[d] = out.shape[d];
-  if (empty || !dense) {
-    fill_box(out, begin, size, value);
-  } else {
-    for (int d = 0; d < rank; ++d) {  // what lies before and after along this axis, inside of the axes done
-      const std::int64_t inner = low[d] + first[d] * step[d], whole = size[d];
-      begin[d] = 0, size[d] = inner;
-      fill_box(out, begin, size, value);
-      begin[d] = inner + count[d], size[d] = whole - begin[d];
-      fill_box(out, begin, size, value);
-      begin[d] = inner, size[d] = count[d];
+  std::int64_t source = 0, target = 0;  ///< where it begins in x and in the result
+  copy_nest nest;
+
+  padded_part(const tensor_shape& x, const std::int64_t* low, const std::int64_t* step, const tensor_shape& out) {
+    std::int64_t from[max_rank] = {}, to[max_rank] = {};
+    row_major(x, from);
+    row_major(out, to);
+    for (int d = 0; d < out.rank(); ++d) {
+      first[d] = low[d] >= 0 ? 0 : (-low[d] + step[d] - 1) / step[d];
+      const std::int64_t room = out[d] - low[d], last = room <= 0 ? 0 : (room + step[d] - 1) / step[d];
+      count[d] = std::min(x[d], last) - first[d];
+      empty = empty || count[d] <= 0;
+      dense = dense && (step[d] == 1 || count[d] <= 1);
+      source += first[d] * from[d], target += (low[d] + first[d] * step[d]) * to[d];
+      nest.axis(count[d], from[d], to[d] * step[d]);
     }
   }
-  if (empty) return;
-  row_major(x.shape, from);
-  row_major(out.shape, to);
-  copy_nest n;
-  std::int64_t source = 0, target = 0;
-  for (int d = 0; d < rank; ++d) {
-    source += first[d] * from[d], target += (low[d] + first[d] * step[d]) * to[d];
-    n.axis(count[d], from[d], to[d] * step[d]);
+};
+
+/// Copies the part of x that lies inside of out, where element k of axis d goes to low_d + k * step_d, and fills the rest.
+inline void pad(const operand_memory& x, const std::int64_t* low, const std::int64_t* step, const void* value, const result_memory& out) {
+  const padded_part p(x.shape, low, step, out.shape);
+  std::int64_t begin[max_rank] = {}, size[max_rank] = {};
+  for (int d = 0; d < out.shape.rank(); ++d) size[d] = out.shape[d];
+  if (p.empty || !p.dense) {
+    fill_box(out, begin, size, value);
+  } else {
+    for (int d = 0; d < out.shape.rank(); ++d) {  // what lies before and after along this axis, inside of the axes done
+      const std::int64_t inner = low[d] + p.first[d] * step[d], whole = size[d];
+      begin[d] = 0, size[d] = inner;
+      fill_box(out, begin, size, value);
+      begin[d] = inner + p.count[d], size[d] = whole - begin[d];
+      fill_box(out, begin, size, value);
+      begin[d] = inner, size[d] = p.count[d];
+    }
   }
-  copy(out.type, element_at(x.type, x.data, source), element_at(out.type, out.data, target), n);
+  if (!p.empty) copy(out.type, element_at(x.type, x.data, p.source), element_at(out.type, out.data, p.target), p.nest);
 }
 
 /// Copies between a block of whole, at `start`, and a tensor of its own.
@@ -150,8 +156,15 @@ struct matrices {
 
 }  // namespace detail
 
+/// Moves elements in the CPU's memory.
+struct host_mover {
+  void operator()(dtype type, const void* from, void* to, const copy_nest& n) const { copy(type, from, to, n); }
+  void clear(dtype type, void* to, std::int64_t n) const { detail::clear(type, to, n); }
+};
+
 /// Joins parts along an axis.
-inline void concat(const operand_memory* in, int n, int axis, const result_memory& out) {
+template <class Mover>
+void concat(const Mover& mover, const operand_memory* in, int n, int axis, const result_memory& out) {
   std::int64_t outer = 1, inner = 1;
   for (int d = 0; d < axis; ++d) outer *= out.shape[d];
   for (int d = axis + 1; d < out.shape.rank(); ++d) inner *= out.shape[d];
@@ -162,9 +175,96 @@ inline void concat(const operand_memory* in, int n, int axis, const result_memor
     copy_nest c;
     c.axis(outer, part, row);
     c.axis(part, 1, 1);
-    if (outer * part > 0) copy(out.type, in[k].data, detail::element_at(out.type, out.data, at), c);
+    if (outer * part > 0) mover(out.type, in[k].data, detail::element_at(out.type, out.data, at), c);
     at += part;
   }
+}
+inline void concat(const operand_memory* in, int n, int axis, const result_memory& out) { concat(host_mover{}, in, n, axis, out); }
+
+/// Axis by axis from an offset, at strides of its own: slices and reversals.
+template <class Mover>
+void move_strided(const Mover& mover, const operand_memory& x, const std::int64_t* strides, std::int64_t offset, const result_memory& out) {
+  if (out.size() == 0) return;
+  std::int64_t to[max_rank] = {};
+  detail::row_major(out.shape, to);
+  copy_nest n;
+  for (int d = 0; d < out.shape.rank(); ++d) n.axis(out.shape[d], strides[d], to[d]);
+  mover(out.type, detail::element_at(x.type, x.data, offset), out.data, n);
+}
+template <class Mover>
+void move_all(const Mover& mover, dtype type, const void* from, void* to, std::int64_t size) {
+  copy_nest n;
+  n.axis(size, 1, 1);
+  if (size > 0) mover(type, from, to, n);
+}
+
+template <int N, class Mover>
+void move(std::type_identity<ops::concat_op<N>>, const Mover& mover, const attributes& at, const operand_memory* in, const result_memory& out) {
+  concat(mover, in, N, static_cast<int>(at.i[0]), out);
+}
+template <class Mover>
+void move(std::type_identity<ops::slice_op>, const Mover& mover, const attributes& at, const operand_memory* in, const result_memory& out) {
+  std::int64_t stride[max_rank] = {}, offset = 0;
+  detail::row_major(in[0].shape, stride);
+  for (int d = 0; d < out.shape.rank(); ++d) {
+    offset += at.i[d] * stride[d];
+    stride[d] *= ::rill::detail::small_number(at, d);
+  }
+  move_strided(mover, in[0], stride, offset, out);
+}
+template <class Mover>
+void move(std::type_identity<ops::reverse_op>, const Mover& mover, const attributes& at, const operand_memory* in, const result_memory& out) {
+  std::int64_t stride[max_rank] = {}, offset = 0;
+  detail::row_major(in[0].shape, stride);
+  for (int d = 0; d < out.shape.rank(); ++d)
+    if ((at.i[0] >> d & 1) != 0) {
+      offset += (out.shape[d] - 1) * stride[d];
+      stride[d] = -stride[d];
+    }
+  move_strided(mover, in[0], stride, offset, out);
+}
+template <class Mover>
+void move(std::type_identity<ops::tile_op>, const Mover& mover, const attributes&, const operand_memory* in, const result_memory& out) {
+  if (out.size() == 0) return;
+  std::int64_t from[max_rank] = {}, to[max_rank] = {};
+  detail::row_major(in[0].shape, from);
+  detail::row_major(out.shape, to);
+  copy_nest n;
+  for (int d = 0; d < out.shape.rank(); ++d) {
+    n.axis(out.shape[d] / in[0].shape[d], 0, to[d] * in[0].shape[d]);
+    n.axis(in[0].shape[d], from[d], to[d]);
+  }
+  mover(out.type, in[0].data, out.data, n);
+}
+template <class Mover>
+void move(std::type_identity<ops::bitcast_op>, const Mover& mover, const attributes&, const operand_memory* in, const result_memory& out) {
+  move_all(mover, dtype::uint8, in[0].data, out.data, out.size() * static_cast<std::int64_t>(size_of(out.type)));
+}
+template <class Mover>
+void move(std::type_identity<ops::matrix_diag_op>, const Mover& mover, const attributes&, const operand_memory* in, const result_memory& out) {
+  const detail::matrices m(out.shape);
+  mover.clear(out.type, out.data, out.size());
+  copy_nest n;
+  n.axis(m.count, m.rows, m.rows * m.rows);
+  n.axis(m.rows, 1, m.rows + 1);
+  mover(out.type, in[0].data, out.data, n);
+}
+template <class Mover>
+void move(std::type_identity<ops::matrix_diag_part_op>, const Mover& mover, const attributes&, const operand_memory* in, const result_memory& out) {
+  const detail::matrices m(in[0].shape);
+  copy_nest n;
+  n.axis(m.count, m.rows * m.columns, m.diagonal());
+  n.axis(m.diagonal(), m.columns + 1, 1);
+  mover(out.type, in[0].data, out.data, n);
+}
+template <class Mover>
+void move(std::type_identity<ops::matrix_set_diag_op>, const Mover& mover, const attributes&, const operand_memory* in, const result_memory& out) {
+  const detail::matrices m(out.shape);
+  move_all(mover, out.type, in[0].data, out.data, out.size());
+  copy_nest n;
+  n.axis(m.count, m.diagonal(), m.rows * m.columns);
+  n.axis(m.diagonal(), 1, m.columns + 1);
+  mover(out.type, in[1].data, out.data, n);
 }
 
 }  // namespace rill::kernel
@@ -174,18 +274,12 @@ namespace rill::ops {
 template <int N>
 template <class>
 void concat_op<N>::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  kernel::concat(in, N, static_cast<int>(at.i[0]), out);
+  kernel::move(std::type_identity<concat_op<N>>{}, kernel::host_mover{}, at, in, out);
 }
 
 template <class>
 void slice_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  std::int64_t stride[max_rank] = {}, offset = 0;
-  kernel::detail::row_major(in[0].shape, stride);
-  for (int d = 0; d < out.shape.rank(); ++d) {
-    offset += at.i[d] * stride[d];
-    stride[d] *= detail::small_number(at, d);
-  }
-  if (out.size() > 0) kernel::copy_strided(in[0], stride, out, offset);
+  kernel::move(std::type_identity<slice_op>{}, kernel::host_mover{}, at, in, out);
 }
 
 template <int N>
@@ -200,15 +294,7 @@ void pad_op<N>::run(const attributes& at, const operand_memory* in, const result
 
 template <class>
 void reverse_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
-  std::int64_t stride[max_rank] = {}, offset = 0;
-  kernel::detail::row_major(in[0].shape, stride);
-  if (out.size() == 0) return;
-  for (int d = 0; d < out.shape.rank(); ++d)
-    if ((at.i[0] >> d & 1) != 0) {
-      offset += (out.shape[d] - 1) * stride[d];
-      stride[d] = -stride[d];
-    }
-  kernel::copy_strided(in[0], stride, out, offset);
+  kernel::move(std::type_identity<reverse_op>{}, kernel::host_mover{}, at, in, out);
 }
 
 template <class>
@@ -244,17 +330,8 @@ void reverse_sequence_op::run(const attributes& at, const operand_memory* in, co
 }
 
 template <class>
-void tile_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  if (out.size() == 0) return;
-  std::int64_t from[max_rank] = {}, to[max_rank] = {};
-  kernel::detail::row_major(in[0].shape, from);
-  kernel::detail::row_major(out.shape, to);
-  kernel::copy_nest n;
-  for (int d = 0; d < out.shape.rank(); ++d) {
-    n.axis(out.shape[d] / in[0].shape[d], 0, to[d] * in[0].shape[d]);
-    n.axis(in[0].shape[d], from[d], to[d]);
-  }
-  kernel::copy(out.type, in[0].data, out.data, n);
+void tile_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  kernel::move(std::type_identity<tile_op>{}, kernel::host_mover{}, at, in, out);
 }
 
 template <class>
@@ -274,35 +351,21 @@ void dynamic_update_slice_op::run(const attributes&, const operand_memory* in, c
 }
 
 template <class>
-void bitcast_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  kernel::detail::copy_all(dtype::uint8, in[0].data, out.data, out.size() * static_cast<std::int64_t>(size_of(out.type)));
+void bitcast_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  kernel::move(std::type_identity<bitcast_op>{}, kernel::host_mover{}, at, in, out);
 }
 
 template <class>
-void matrix_diag_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const kernel::detail::matrices m(out.shape);
-  kernel::detail::clear(out.type, out.data, out.size());
-  kernel::copy_nest n;
-  n.axis(m.count, m.rows, m.rows * m.rows);
-  n.axis(m.rows, 1, m.rows + 1);
-  kernel::copy(out.type, in[0].data, out.data, n);
+void matrix_diag_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  kernel::move(std::type_identity<matrix_diag_op>{}, kernel::host_mover{}, at, in, out);
 }
 template <class>
-void matrix_diag_part_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const kernel::detail::matrices m(in[0].shape);
-  kernel::copy_nest n;
-  n.axis(m.count, m.rows * m.columns, m.diagonal());
-  n.axis(m.diagonal(), m.columns + 1, 1);
-  kernel::copy(out.type, in[0].data, out.data, n);
+void matrix_diag_part_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  kernel::move(std::type_identity<matrix_diag_part_op>{}, kernel::host_mover{}, at, in, out);
 }
 template <class>
-void matrix_set_diag_op::run(const attributes&, const operand_memory* in, const result_memory& out) {
-  const kernel::detail::matrices m(out.shape);
-  kernel::detail::copy_all(out.type, in[0].data, out.data, out.size());
-  kernel::copy_nest n;
-  n.axis(m.count, m.diagonal(), m.rows * m.columns);
-  n.axis(m.diagonal(), 1, m.columns + 1);
-  kernel::copy(out.type, in[1].data, out.data, n);
+void matrix_set_diag_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {
+  kernel::move(std::type_identity<matrix_set_diag_op>{}, kernel::host_mover{}, at, in, out);
 }
 template <class>
 void matrix_band_part_op::run(const attributes& at, const operand_memory* in, const result_memory& out) {

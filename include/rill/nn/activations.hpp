@@ -8,12 +8,19 @@
 
 namespace rill {
 
+template <class = void>
 constexpr symbol relu(symbol x) { return apply<ops::relu>(x); }
+template <class = void>
 constexpr symbol relu6(symbol x) { return apply<ops::relu6>(x); }
+template <class = void>
 constexpr symbol elu(symbol x) { return apply<ops::elu>(x); }
+template <class = void>
 constexpr symbol tanh(symbol x) { return apply<ops::tanh>(x); }
+template <class = void>
 constexpr symbol sigmoid(symbol x) { return apply<ops::sigmoid>(x); }
+template <class = void>
 constexpr symbol softplus(symbol x) { return apply<ops::softplus>(x); }
+template <class = void>
 constexpr symbol softsign(symbol x) { return apply<ops::softsign>(x); }
 
 namespace nn {

@@ -4,6 +4,7 @@
 /// All layers.
 
 #include "batch_normalization.hpp"
+#include "compute_in.hpp"
 #include "conv2d.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"

@@ -77,12 +77,18 @@ constexpr V reshape(V x, const tensor_shape& wanted) {
   if (V::front_end::failed(x)) return x;
   tensor_shape s = wanted;
   const std::int64_t total = x.shape().num_elements();
+  constexpr std::int64_t most = INT64_MAX;  // checked by a division: nvcc evaluates no __builtin_mul_overflow
   std::int64_t known = 1;
   int unknown = -1, unknowns = 0;
   bool counts = true;
   for (int k = 0; k < s.rank(); ++k) {
-    if (s[k] == -1) unknown = k, ++unknowns;
-    else counts = counts && !(s[k] < 0 && total >= 0) && !__builtin_mul_overflow(known, s[k], &known);
+    if (s[k] == -1) {
+      unknown = k, ++unknowns;
+      continue;
+    }
+    const std::int64_t size = s[k] < -most ? most : s[k] < 0 ? -s[k] : s[k], so_far = known < 0 ? -known : known;
+    counts = counts && !(s[k] < 0 && total >= 0) && (size == 0 || so_far <= most / size);
+    if (counts) known *= s[k];
   }
   failure f;
   const signature got{x.type(), x.shape()};

@@ -21,6 +21,7 @@ struct adadelta {
     assign_sub(var, learning_rate * step);
     assign(u, rho * u + (1 - rho) * (step * step));
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

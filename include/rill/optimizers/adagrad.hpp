@@ -18,6 +18,7 @@ struct adagrad {
     auto sum = assign(a, a + grad * grad);
     assign_sub(var, learning_rate * grad * rsqrt(sum));
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

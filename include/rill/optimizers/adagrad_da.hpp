@@ -23,6 +23,7 @@ struct adagrad_da {
     auto scale = sqrt(assign(a, a + grad * grad)) + l2_regularization_strength * learning_rate * slots.step();
     assign(var, -learning_rate * kept / scale);
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

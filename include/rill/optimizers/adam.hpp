@@ -27,6 +27,7 @@ struct adam {
     assign(slots.scalar("beta1_power", 0.9), pow(beta1, slots.step() + 1));
     assign(slots.scalar("beta2_power", 0.999), pow(beta2, slots.step() + 1));
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

@@ -28,6 +28,7 @@ struct ftrl {
     auto clipped = maximum(minimum(linear, l1_regularization_strength), -l1_regularization_strength);
     assign(var, (clipped - linear) / (after / learning_rate + 2 * l2_regularization_strength));
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

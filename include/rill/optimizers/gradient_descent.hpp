@@ -12,6 +12,7 @@ struct gradient_descent {
   hyperparameter learning_rate = 0.01;
 
   constexpr void apply(auto var, auto grad, auto&) const { assign_sub(var, learning_rate * grad); }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

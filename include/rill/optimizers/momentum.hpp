@@ -21,6 +21,7 @@ struct momentum {
     auto own = use_nesterov * (decay - 1) + 1;
     assign_sub(var, learning_rate * (use_nesterov * grad + own * v));
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

@@ -44,6 +44,7 @@ struct moving_average {
   constexpr void finish(auto& slots) const {
     if constexpr (requires { optimizer.finish(slots); }) optimizer.finish(slots);
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 template <class Optimizer, class... Decay>
@@ -57,12 +58,14 @@ struct exponential_moving_average {
   std::string_view name = graph::moving_average_slot;
 
   /// Moves the average of a variable towards its value at this place of the model; the result is the new average.
+  template <class = void>
   constexpr symbol update(symbol variable) const {
     if (variable.id < 0) return variable;
     const symbol average = slots(variable).copy(name, variable);
     return move(average, read_value(variable));
   }
   /// Of every trainable variable that the model of `context` has so far.
+  template <class = void>
   constexpr operation apply(symbol context) const {
     graph::builder& b = context.g->root();
     for (std::size_t k = 0, n = b.variables.size(); k < n; ++k)
@@ -70,6 +73,7 @@ struct exponential_moving_average {
     return {&b};
   }
   /// Of a value under a name of its own; the average begins at zero.
+  template <class = void>
   constexpr symbol apply(std::string_view value_name, symbol value) const {
     if (value.id < 0) return value;
     const auto state = [&](std::string_view part, const tensor_shape& shape) {
@@ -84,6 +88,7 @@ struct exponential_moving_average {
     return assign(average, sum / (1 - pow(decay_for(value), n)));
   }
   /// The average of a variable at this place of the model.
+  template <class = void>
   constexpr symbol average(symbol variable) const { return variable.id < 0 ? variable : read_value(slots(variable).copy(name, variable)); }
   /// Its name, which is its name in checkpoints.
   constexpr graph::name_buffer average_name(symbol variable) const {
@@ -95,11 +100,13 @@ struct exponential_moving_average {
  private:
   static constexpr slot_set slots(symbol of) { return {of.g->root(), {}}; }
   /// The decay of this step, for values like x.
+  template <class = void>
   [[nodiscard]] constexpr symbol decay_for(symbol x) const {
     if (num_updates.g == nullptr) return graph::as_symbol(decay);
     const symbol n = cast<float>(num_updates);
     return cast_to(minimum(decay, (1 + n) / (10 + n)), x.type());
   }
+  template <class = void>
   constexpr symbol move(symbol average, symbol value) const { return assign_sub(average, (1 - decay_for(value)) * (read_value(average) - value)); }
 };
 

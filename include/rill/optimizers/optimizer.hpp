@@ -63,7 +63,8 @@ constexpr operation minimize(const O& o, symbol loss) {
     b.fail(&graph::info_of<graph::op::assign>, f);
     return {&b};
   }
-  const std::vector<int> gradient = graph::gradients(b, loss, targets);
+  const auto differentiate = b.average_gradients != nullptr ? b.average_gradients : &graph::gradients<>;
+  const std::vector<int> gradient = differentiate(b, loss, targets);
   const int scope = b.scope;
   b.scope = 0;
   symbol count = global_step(b);

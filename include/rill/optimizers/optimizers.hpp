@@ -10,6 +10,7 @@
 #include "ftrl.hpp"
 #include "gradient_descent.hpp"
 #include "learning_rate_decay.hpp"
+#include "loss_scale.hpp"
 #include "momentum.hpp"
 #include "moving_average.hpp"
 #include "optimizer.hpp"

@@ -22,6 +22,7 @@ struct proximal_adagrad {
     auto v = var - rate * grad;
     assign(var, detail::soft_threshold(v, rate * l1_regularization_strength) / (1 + rate * l2_regularization_strength));
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

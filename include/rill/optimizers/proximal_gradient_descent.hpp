@@ -23,6 +23,7 @@ struct proximal_gradient_descent {
     auto v = var - learning_rate * grad;
     assign(var, detail::soft_threshold(v, learning_rate * l1_regularization_strength) / (1 + learning_rate * l2_regularization_strength));
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 

@@ -29,6 +29,7 @@ struct rmsprop {
     }
     assign_sub(var, assign(m, momentum * m + learning_rate * grad / sqrt(spread)));
   }
+  template <class = void>
   constexpr operation minimize(symbol loss) const { return optimizers::minimize(*this, loss); }
 };
 
