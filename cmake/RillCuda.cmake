@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# rill::cuda: rill::rill for files that nvcc compiles, with the libraries of the CUDA toolkit that its headers call. Sets
+# rill::cuda: rill::rill for files that nvcc compiles. rill::cuda_libraries: the same with cuBLASLt, cuDNN and NCCL. Sets
 # RILL_HAS_CUDA where there is a compiler. With RILL_CUDA ON it is an error if there is none; with AUTO nothing is offered.
 include_guard(GLOBAL)
 if(NOT CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
@@ -27,12 +27,18 @@ add_library(rill::cuda ALIAS rill_cuda)
 target_link_libraries(rill_cuda INTERFACE rill::rill CUDA::cudart)
 # What nvcc 13 says of g++'s pragmas and attributes, and of comparisons that constants decide.
 target_compile_options(rill_cuda INTERFACE $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-diag-suppress=186,1675,2189>)
-# <rill/cuda/blas.cuh> and <rill/cuda/dnn.cuh> call these; a program that includes neither needs neither.
+# NVIDIA's libraries, for programs that include <rill/cuda/libraries.cuh> (or blas.cuh, dnn.cuh) or towers.cuh: those found.
+add_library(rill_cuda_libraries INTERFACE)
+add_library(rill::cuda_libraries ALIAS rill_cuda_libraries)
+target_link_libraries(rill_cuda_libraries INTERFACE rill_cuda)
 if(TARGET CUDA::cublasLt)
-  target_link_libraries(rill_cuda INTERFACE CUDA::cublasLt)
+  target_link_libraries(rill_cuda_libraries INTERFACE CUDA::cublasLt)
 endif()
 find_library(RILL_CUDNN cudnn HINTS "${CUDAToolkit_LIBRARY_DIR}" "${CUDAToolkit_LIBRARY_ROOT}/lib64")
-mark_as_advanced(RILL_CUDNN)
-if(RILL_CUDNN)
-  target_link_libraries(rill_cuda INTERFACE "${RILL_CUDNN}")
-endif()
+find_library(RILL_NCCL nccl HINTS "${CUDAToolkit_LIBRARY_DIR}" "${CUDAToolkit_LIBRARY_ROOT}/lib64")
+mark_as_advanced(RILL_CUDNN RILL_NCCL)
+foreach(library IN ITEMS "${RILL_CUDNN}" "${RILL_NCCL}")
+  if(library)
+    target_link_libraries(rill_cuda_libraries INTERFACE "${library}")
+  endif()
+endforeach()

@@ -9,6 +9,8 @@
 ///
 ///   cuda::session<train_step, tensor<float, dyn, 784>, tensor<std::int32_t, dyn>> s(store, {}, {}, cuda::on(gpu(0)));
 ///   estimator classifier{head{}, optimizers::adam{}, run_config{.model_dir = dir}, cuda::on(gpu(0))};
+///
+/// Several GPUs that train together are <rill/cuda/towers.cuh>.
 
 #ifndef __CUDACC__
 #error "<rill/cuda.hpp> is for files that a CUDA compiler compiles; <rill/rill.hpp> is for the others"
@@ -16,6 +18,7 @@
 
 #include <rill/rill.hpp>
 
+#include "cuda/data.cuh"
 #include "cuda/device.cuh"
 #include "cuda/session.cuh"
 #include "cuda/tensor.cuh"

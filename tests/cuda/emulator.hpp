@@ -260,8 +260,10 @@ class device {
   void replay(const recording_type& r) { r(); }
   [[nodiscard]] int records() const { return records_; }
 
+  [[nodiscard]] std::int64_t scratch_moves() const { return scratch_moves_; }
   /// Memory until the next call.
   void* scratch(std::size_t bytes) {
+    if (bytes > largest_scratch_) largest_scratch_ = bytes, ++scratch_moves_;
     scratch_.assign(bytes / 4 + 16, 0x7fc00000u);
     const auto at = reinterpret_cast<std::uintptr_t>(scratch_.data());
     return reinterpret_cast<void*>((at + 15) / 16 * 16);
@@ -272,7 +274,8 @@ class device {
     if (n != 0) std::memmove(to, from, n);
   }
   int processors_ = 4, blocks_ = 0, records_ = 0;
-  std::int64_t launches_ = 0;
+  std::int64_t launches_ = 0, scratch_moves_ = 0;
+  std::size_t largest_scratch_ = 0;
   std::vector<std::uint32_t> scratch_;
 };
 

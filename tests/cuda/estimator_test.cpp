@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <rill/cuda/session.cuh>
+#include <rill/cuda/data.cuh>
 #include <rill/data/data.hpp>
 #include <rill/estimator/estimator.hpp>
 #include <rill/nn/nn.hpp>
@@ -50,7 +50,7 @@ TEST_CASE("an estimator trains on a device, and its checkpoints go on anywhere")
   evaluation there;
   {
     estimator on_device{head{}, optimizer, config(mixed), target(device)};
-    on_device.train(batches, {.max_steps = 30});
+    on_device.train(batches | cuda::prefetch_to_device(device, 2), {.max_steps = 30});
     there = on_device.evaluate(examples | data::batch(20));
     CHECK(there["global_step"] == 30);
   }
@@ -62,7 +62,7 @@ TEST_CASE("an estimator trains on a device, and its checkpoints go on anywhere")
     on_cpu.train(batches, {.max_steps = 45});
   }
   estimator again{head{}, optimizer, config(mixed), target(device)};
-  again.train(batches, {.max_steps = 60});
+  again.train(batches | cuda::prefetch_to_device(device), {.max_steps = 60});
   estimator whole{head{}, optimizer, config(plain)};  // all of it on the CPU
   whole.train(batches, {.max_steps = 60});
   const evaluation a = again.evaluate(examples | data::batch(20)), b = whole.evaluate(examples | data::batch(20));

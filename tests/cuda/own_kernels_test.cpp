@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models whose ops bring kernels of their own, for devices or for the CPU alone.
+// A model whose ops bring kernels of their own.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -7,7 +7,6 @@
 
 #include <rill/cuda/session.cuh>
 #include <rill/eager/nn.hpp>
-#include <rill/eager/sort.hpp>
 #include <rill/nn/batch_normalization.hpp>
 #include <rill/nn/embedding.hpp>
 #include <rill/nn/layer_norm.hpp>
@@ -50,23 +49,6 @@ TEST_CASE("normalizations and embeddings train on a device as on the CPU") {
     CHECK(std::abs(static_cast<float>(std::get<0>(host.run(x, y))) - static_cast<float>(std::get<0>(s.run(x, y)))) < 1e-5);
   }
   CHECK(device.records() == 1);  // nothing of it runs on the host
-}
-
-/// An op whose kernel is the CPU's.
-struct ordered {
-  constexpr auto operator()(auto x) const { return outputs(fetch("sorted", sort(x * 2.f)), fetch("sum", reduce_sum(x))); }
-};
-TEST_CASE("an op without a device kernel runs on the host") {
-  test::device device;
-  graph::session<ordered, tensor<float, dyn>> host;
-  device_session<ordered, tensor<float, dyn>> s(ordered{}, {}, target(device));
-  for (int k = 0; k < 3; ++k) {
-    const tensor<float, dyn> x{3, 1, 2, -4, 7};
-    const auto [a, sum] = s.run(x);
-    CHECK(a == tensor<float, dyn>{-8, 2, 4, 6, 14});
-    CHECK(static_cast<float>(sum) == 9);
-  }
-  CHECK(device.records() == 0);
 }
 
 }  // namespace

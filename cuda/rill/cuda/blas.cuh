@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Matrix products by cuBLASLt, where a program is one that it knows as an epilogue: the plain store, acc + bias, and
-/// relu(acc + bias), with a bias for each column. Which it is, is settled at compile time; everything else, and what cuBLASLt
+/// Matrix products by cuBLASLt, where a program is one that it knows as an epilogue: the plain store, acc + bias,
+/// relu(acc) and relu(acc + bias), with a bias for each column. Which it is, is settled at compile time; everything else, and what cuBLASLt
 /// has no algorithm for, goes to our own kernel. Needs CUDA's headers and -lcublasLt.
 ///
 ///   blas library(device);                                             // one for a device: handle, workspace, algorithms
@@ -15,41 +15,12 @@
 
 #include <vector>
 
-#include <rill/ops/binary.hpp>
-#include <rill/ops/unary.hpp>
-
-#include "contraction.cuh"
+#include "contractions.cuh"
 #include "device.cuh"
 
 namespace rill::cuda {
 
-/// What cuBLASLt and cuDNN can do with a result.
-enum class library_epilogue { none, store, bias, bias_relu };
-
 namespace detail {
-
-template <class P>
-inline constexpr library_epilogue library_epilogue_of = library_epilogue::none;
-template <class T, expr::walk A>
-inline constexpr library_epilogue library_epilogue_of<expr::program<expr::list<expr::in<T, A>>, expr::list<>, expr::list<expr::out<T, ~0>>>> = library_epilogue::store;
-template <class T, expr::walk A, expr::walk B>
-inline constexpr library_epilogue
-    library_epilogue_of<expr::program<expr::list<expr::in<T, A>, expr::in<T, B>>, expr::list<expr::let<ops::add, ~0, ~1>>, expr::list<expr::out<T, 0>>>> =
-        library_epilogue::bias;
-template <class T, expr::walk A, expr::walk B>
-inline constexpr library_epilogue library_epilogue_of<
-    expr::program<expr::list<expr::in<T, A>, expr::in<T, B>>, expr::list<expr::let<ops::add, ~0, ~1>, expr::let<ops::relu, 0>>, expr::list<expr::out<T, 1>>>> =
-    library_epilogue::bias_relu;
-
-/// The bias of an epilogue where it is one number for each column, else nothing.
-template <class P, class T>
-const void* column_bias(const tile_epilogue<P, T>& e) {
-  if constexpr (P::inputs::size == 2) {
-    constexpr expr::walk walk = expr::detail::at<typename P::inputs, 1>::inner;
-    if (e.in_row[1] == 0 && (walk == expr::walk::contiguous || (walk == expr::walk::strided && e.in_column[1] == 1))) return e.in[1];
-  }
-  return nullptr;
-}
 
 template <class T>
 inline constexpr cudaDataType_t cuda_type = CUDA_R_32F;
@@ -120,7 +91,7 @@ class blas {
     if constexpr (kind == library_epilogue::none) return false;
     else {
       const void* bias = detail::column_bias(e);
-      if (m <= 0 || n <= 0 || k <= 0 || (kind != library_epilogue::store && bias == nullptr)) return false;
+      if (m <= 0 || n <= 0 || k <= 0 || (detail::has_bias(kind) && bias == nullptr)) return false;
       detail::library_product p;
       p.m = m, p.n = n, p.k = k;
       p.ld[0] = a.ld, p.ld[1] = b.ld, p.ld[2] = e.out_row[0];
@@ -156,6 +127,7 @@ class blas {
     set(CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, p.epilogue == library_epilogue::store  ? CUBLASLT_EPILOGUE_DEFAULT
+                                       : p.epilogue == library_epilogue::relu ? CUBLASLT_EPILOGUE_RELU
                                        : p.epilogue == library_epilogue::bias ? CUBLASLT_EPILOGUE_BIAS
                                                                               : CUBLASLT_EPILOGUE_RELU_BIAS);
     if (p.has_bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);

@@ -16,6 +16,7 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -125,9 +126,12 @@ class recording {
   cudaGraphExec_t graph_ = nullptr;
 };
 
+class upload;
+
 class device {
  public:
   using recording_type = recording;
+  using upload_type = upload;
 
   explicit device(gpu which, gpu_options options = {}) : which_(which), pool_(activated(which, options)) {
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
@@ -169,8 +173,18 @@ class device {
       scratch_bytes_ = 0;
       scratch_ = allocate(bytes);
       scratch_bytes_ = bytes;
+      ++scratch_moves_;
     }
     return scratch_;
+  }
+  /// How often scratch memory has moved: work that was recorded before uses memory that is others' now.
+  [[nodiscard]] std::int64_t scratch_moves() const { return scratch_moves_; }
+
+  /// Calls of this thread go to this GPU.
+  void use() const {
+    int now = -1;
+    check(cudaGetDevice(&now), "the GPU");
+    if (now != which_.number) check(cudaSetDevice(which_.number), "the GPU");
   }
 
   template <class K>
@@ -179,9 +193,13 @@ class device {
     constexpr std::size_t shared = std::is_same_v<typename K::shared, no_shared> ? 0 : sizeof(typename K::shared);
     use();
     if constexpr (shared > 48 * 1024) {
-      static const cudaError_t allowed =
-          cudaFuncSetAttribute(detail::entry<K>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
-      check(allowed, "shared memory of a kernel");
+      static std::atomic<std::uint64_t> allowed{0};  // a bit for each GPU: every one has to be asked
+      const std::uint64_t bit = std::uint64_t{1} << (which_.number % 64);
+      if ((allowed.load() & bit) == 0 || which_.number >= 64) {
+        check(cudaFuncSetAttribute(detail::entry<K>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+              "shared memory of a kernel");
+        allowed |= bit;
+      }
     }
     detail::entry<K><<<dim3(s.blocks, s.blocks_y), s.threads, shared, stream_>>>(kernel);
     check(cudaGetLastError(), "a kernel's launch");
@@ -261,12 +279,6 @@ class device {
     check(cudaSetDevice(which.number), "the GPU");
     return options;
   }
-  /// Calls of this thread go to this GPU.
-  void use() const {
-    int now = -1;
-    check(cudaGetDevice(&now), "the GPU");
-    if (now != which_.number) check(cudaSetDevice(which_.number), "the GPU");
-  }
 
   gpu which_;
   memory_pool<detail::gpu_memory> pool_;
@@ -276,7 +288,66 @@ class device {
   int turn_ = 0, processors_ = 0;
   void* scratch_ = nullptr;
   std::size_t scratch_bytes_ = 0;
+  std::int64_t scratch_moves_ = 0;
   bool recording_ = false;
+};
+
+/// Copies to a GPU beside its stream: on one of their own, through pinned memory of their own.
+class upload {
+ public:
+  explicit upload(device& d) : device_(&d) {
+    d.use();
+    try {
+      check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream for copies");
+      check(cudaEventCreateWithFlags(&free_, cudaEventDisableTiming), "an event");
+      check(cudaEventCreateWithFlags(&there_, cudaEventDisableTiming), "an event");
+    } catch (...) {
+      close();
+      throw;
+    }
+  }
+  upload(const upload&) = delete;
+  upload& operator=(const upload&) = delete;
+  ~upload() { close(); }
+
+  /// Copies of so many bytes in all, each rounded up to 64, to memory that all work asked for until now may still use.
+  void begin(std::size_t bytes) {
+    device_->use();
+    check(cudaEventSynchronize(there_), "a copy to the GPU");  // the last one has left the pinned memory
+    if (staging_.size() < bytes) {
+      staging_ = pinned_memory();
+      staging_ = pinned_memory(bytes);
+    }
+    used_ = 0;
+    check(cudaEventRecord(free_, device_->stream()), "a copy to the GPU");
+    check(cudaStreamWaitEvent(stream_, free_, 0), "a copy to the GPU");
+  }
+  /// From host memory, which may be used again at once.
+  void copy(void* to, const void* from, std::size_t bytes) {
+    if (bytes == 0) return;
+    void* const middle = static_cast<unsigned char*>(staging_.data()) + used_;
+    std::memcpy(middle, from, bytes);
+    check(cudaMemcpyAsync(to, middle, bytes, cudaMemcpyHostToDevice, stream_), "a copy to the GPU");
+    used_ += (bytes + 63) / 64 * 64;
+  }
+  void end() { check(cudaEventRecord(there_, stream_), "a copy to the GPU"); }
+  /// What is asked of the device from now on comes after these copies.
+  void await() {
+    device_->use();
+    check(cudaStreamWaitEvent(device_->stream(), there_, 0), "a copy to the GPU");
+  }
+
+ private:
+  void close() {
+    if (stream_ != nullptr) static_cast<void>(cudaStreamSynchronize(stream_)), static_cast<void>(cudaStreamDestroy(stream_));
+    if (free_ != nullptr) static_cast<void>(cudaEventDestroy(free_));
+    if (there_ != nullptr) static_cast<void>(cudaEventDestroy(there_));
+  }
+  device* device_;
+  cudaStream_t stream_ = nullptr;
+  cudaEvent_t free_ = nullptr, there_ = nullptr;
+  pinned_memory staging_;
+  std::size_t used_ = 0;
 };
 
 namespace detail {

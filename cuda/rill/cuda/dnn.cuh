@@ -82,7 +82,7 @@ class dnn {
   template <class T, precision P, class Program>
   bool forward(const kernel::conv2d_dims& d, const plain_operand<T>& x, const plain_operand<T>& filter, const tile_epilogue<Program, T>& e) {
     constexpr library_epilogue kind = detail::library_epilogue_of<Program>;
-    if constexpr (kind == library_epilogue::none) return false;
+    if constexpr (kind == library_epilogue::none || kind == library_epilogue::relu) return false;
     else {
       const void* bias = detail::column_bias(e);
       if (x.ld != d.in_w * d.in_c || filter.ld != d.out_c || e.out_row[0] != d.out_c) return false;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Runs one step of a compiled model on a device: graph/step.hpp's binding, this folder's kernels. A step whose kernel
-/// exists for the CPU only (an op that brings its own, a user's function) runs there between two copies, unless the target
-/// forbids it (`placement`).
+/// Runs one step of a compiled model on a device: graph/step.hpp's binding and control flow, this folder's kernels. Bodies of
+/// loops and branches run on the device, one step after the other as the host says; how often a loop runs that the data
+/// decides, or which branch, the host reads back first. A step whose kernel exists for the CPU only (an op that brings its
+/// own, a user's function) runs there between two copies: sessions allow it where they are told to (`soft_placement`).
 
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include <rill/graph/step.hpp>
 
 #include "arg_reduce.cuh"
+#include "contractions.cuh"
 #include "convolution.cuh"
 #include "map.cuh"
 #include "op_kernels.cuh"
@@ -24,7 +26,9 @@ namespace rill::cuda {
 
 /// The passes for a device: those that only a CPU gains from (pairs of small kernels side by side, updates of single rows)
 /// are left out.
-struct passes {
+template <class Contractions = cuda::contractions<>>
+struct basic_passes {
+  using contractions = Contractions;
   static constexpr graph::image run(graph::builder b) {
     graph::image i;
     i.b = std::move(b);
@@ -36,6 +40,10 @@ struct passes {
     return i;
   }
 };
+using passes = basic_passes<>;
+
+/// Whether the kernel of a step is the CPU's.
+constexpr bool needs_host(const graph::frozen_step& s) { return s.kind == graph::group_kind::opaque && s.op < 0 && kernel_of(s) < 0; }
 
 namespace detail {
 
@@ -44,9 +52,20 @@ using graph::group_kind;
 using graph::step_context;
 namespace binding = graph::detail;
 
-/// Whether the kernel of a step is the CPU's.
-template <class C, std::size_t S>
-inline constexpr bool runs_on_host = binding::step_of<C, S>.kind == group_kind::opaque && binding::step_of<C, S>.op < 0 && kernel_of(binding::step_of<C, S>) < 0;
+/// Sets scalars: their values travel with the launch, so that no host memory is read later.
+struct set_scalars {
+  using shared = no_shared;
+  static constexpr bool synchronizes = false;
+  static constexpr int most = 128;
+  std::int64_t value[2 * most];
+  std::int64_t* cells;
+  std::uint32_t count;  ///< words
+
+  template <class Threads>
+  RILL_GPU void operator()(const Threads& t) const {
+    for (std::uint32_t k = t.index(); k < count; k += t.count()) cells[k] = value[k];
+  }
+};
 
 /// The bytes of a result's place.
 inline std::size_t bytes_at(const step_context& c, const graph::memory_ref& m) {
@@ -55,6 +74,7 @@ inline std::size_t bytes_at(const step_context& c, const graph::memory_ref& m) {
     const graph::slot_desc& d = c.tables->slots[k];
     return static_cast<std::size_t>(d.per_row ? d.bytes * c.batch : d.bytes);
   }
+  if (m.kind == graph::memory_ref::row) return static_cast<std::size_t>(c.extent(c.tables->rows[k].bytes));
   const graph::variable_decl& v = c.tables->variables[k];
   return static_cast<std::size_t>(v.shape.num_elements()) * size_of(v.type);
 }
@@ -151,7 +171,18 @@ void run_reduce(Device& device, const step_context& c, const frozen_step& s) {
   reduce<P, R>(device, n, s.reduced, in, binding::address(c, s.operands[graph::max_operands - 1].memory));
 }
 
-template <class Root, class T, class Epilogue, class A, class B, class Device>
+/// How a compiled model's products are computed.
+template <class C>
+struct contractions_of {
+  using type = contractions<>;
+};
+template <class Passes, class Model, class... Inputs>
+  requires requires { typename Passes::contractions; }
+struct contractions_of<graph::basic_compiled<Passes, Model, Inputs...>> {
+  using type = typename Passes::contractions;
+};
+
+template <class Contractions, class Root, class T, class Epilogue, class A, class B, class Device>
 void run_tile(Device& device, const step_context& c, const frozen_step& s) {
   Epilogue epilogue;
   epilogue.columns = c.extent(s.out.shape[s.out.shape.rank() - 1]);
@@ -171,16 +202,21 @@ void run_tile(Device& device, const step_context& c, const frozen_step& s) {
     const tensor_shape in1 = s.in[1].shape.with_batch(c.batch);
     binding::bind_operand(c, s, 0, binding::row_length<Root>(in0, !std::is_same_v<Root, ops::conv2d_backprop_input_op>), a);
     binding::bind_operand(c, s, 1, binding::row_length<Root>(in1, !std::is_same_v<Root, ops::conv2d_op>), b);
+    constexpr precision P = Contractions::accuracy;
     if constexpr (std::is_same_v<Root, ops::matmul_op>) {
       const bool ta = Root::trans_a(s.attr), tb = Root::trans_b(s.attr);
-      matmul<T>(device, out[0], out[1], ta ? in0[0] : in0[1], ta, tb, a, b, epilogue);
+      const std::int64_t k = ta ? in0[0] : in0[1];
+      if (!Contractions::template by_library<Root, T, P>(device, out[0], out[1], k, ta, tb, a, b, epilogue)) matmul<T, P>(device, out[0], out[1], k, ta, tb, a, b, epilogue);
     } else if constexpr (std::is_same_v<Root, ops::conv2d_op>) {
-      conv2d<T>(device, binding::convolution_dims(in0, in1, s.attr, in0[0]), a, b, epilogue);
+      const auto d = binding::convolution_dims(in0, in1, s.attr, in0[0]);
+      if (!Contractions::template by_library<Root, T, P>(device, d, a, b, epilogue)) conv2d<T, P>(device, d, a, b, epilogue);
     } else if constexpr (std::is_same_v<Root, ops::conv2d_backprop_input_op>) {
-      conv2d_backprop_input<T>(device, binding::convolution_dims(out, in0, s.attr, in1[0]), b, a, epilogue);
+      const auto d = binding::convolution_dims(out, in0, s.attr, in1[0]);
+      if (!Contractions::template by_library<Root, T, P>(device, d, b, a, epilogue)) conv2d_backprop_input<T, P>(device, d, b, a, epilogue);
     } else {
       static_assert(std::is_same_v<Root, ops::conv2d_backprop_filter_op>);
-      conv2d_backprop_filter<T>(device, binding::convolution_dims(in0, out, s.attr, in0[0]), a, b, epilogue);
+      const auto d = binding::convolution_dims(in0, out, s.attr, in0[0]);
+      if (!Contractions::template by_library<Root, T, P>(device, d, a, b, epilogue)) conv2d_backprop_filter<T, P>(device, d, a, b, epilogue);
     }
   }
 }
@@ -215,6 +251,81 @@ void run_arg_reduce(Device& device, const step_context& c, const frozen_step& s)
                          static_cast<const T*>(binding::address(c, s.operands[0].memory)), static_cast<std::int64_t*>(binding::result_of(c, s, 0)));
 }
 
+// ---- loops and branches --------------------------------------------------------------------------------------------------
+
+/// What a loop or branch asks of a device (graph/step.hpp's host_machine).
+template <class Device>
+struct machine {
+  using region = void (*)(Device&, const step_context&);
+  Device* device;
+
+  void copy(void* to, const void* from, std::size_t bytes) const { device->copy(to, from, bytes); }
+  /// Waits for it.
+  template <class T>
+  [[nodiscard]] T read(const void* p) const {
+    T v{};
+    device->copy_out(&v, p, sizeof v);
+    return v;
+  }
+  void set(std::int64_t* cell, std::int64_t value) const {
+    set_scalars k{};
+    k.value[0] = value, k.cells = cell, k.count = 1;
+    device->launch(k, {.threads = warp_size});
+  }
+  void reserve(graph::stack_state& s, std::int64_t wanted, std::int64_t used, std::int64_t row_bytes) const {
+    const std::int64_t rows = s.rows_for(wanted);
+    auto* const grown = static_cast<unsigned char*>(device->allocate(static_cast<std::size_t>(rows * row_bytes)));
+    device->copy(grown, s.data, static_cast<std::size_t>(used * row_bytes));
+    if (s.data != nullptr) device->release(s.data);
+    s.data = grown, s.capacity = rows;
+  }
+  void run(region f, const step_context& c) const { f(*device, c); }
+};
+
+/// Whether a step always asks the device for the same work: none of it runs on the host, and the host reads nothing back.
+template <class Tables>
+constexpr bool is_recordable(const Tables& t, std::size_t step) {
+  const frozen_step& s = t.steps[step];
+  if (s.kind != group_kind::control) return !needs_host(s);
+  const graph::control_desc& d = t.controls[static_cast<std::size_t>(s.control)];
+  if (!d.is_loop || d.trip <= graph::op::loop::conditional) return false;
+  const graph::region_desc& r = t.regions[static_cast<std::size_t>(d.region)];
+  for (int k = r.first; k < r.first + r.count; ++k)
+    if (!is_recordable(t, static_cast<std::size_t>(k))) return false;
+  return true;
+}
+
+template <class C, std::size_t S, bool Traced, class Device>
+void run_in_turn(Device& device, const step_context& c);
+
+template <class C, std::size_t First, bool Traced, class Device, std::size_t... S>
+void run_steps(Device& device, const step_context& c, std::index_sequence<S...>) {
+  (run_in_turn<C, First + S, Traced>(device, c), ...);
+}
+/// Steps First, First + 1, ..., of that number.
+template <class C, std::size_t First, std::size_t Count, bool Traced, class Device>
+void run_range(Device& device, const step_context& c) {
+  run_steps<C, First, Traced>(device, c, std::make_index_sequence<Count>{});
+}
+template <class C, int Region, bool Traced, class Device>
+void run_region(Device& device, const step_context& c) {
+  constexpr graph::region_desc r = C::tables.regions[static_cast<std::size_t>(Region)];
+  run_range<C, static_cast<std::size_t>(r.first), static_cast<std::size_t>(r.count), Traced>(device, c);
+}
+template <class C, int First, bool Traced, class Device, int... B>
+void run_branches(Device& device, const step_context& c, const graph::control_desc& d, std::integer_sequence<int, B...>) {
+  static constexpr typename machine<Device>::region branches[] = {&run_region<C, First + B, Traced, Device>...};
+  binding::run_branch(machine<Device>{&device}, c, d, branches);
+}
+template <class C, int Control, bool Traced, class Device>
+void run_control(Device& device, const step_context& c) {
+  constexpr const graph::control_desc& d = binding::control_of<C, Control>;
+  using branches = std::make_integer_sequence<int, binding::control_of<C, Control>.branches>;
+  if constexpr (!d.is_loop) run_branches<C, d.region, Traced>(device, c, d, branches{});
+  else if constexpr (d.trip != graph::op::loop::conditional) binding::run_loop(machine<Device>{&device}, c, d, &run_region<C, d.region, Traced, Device>, nullptr);
+  else binding::run_loop(machine<Device>{&device}, c, d, &run_region<C, d.region, Traced, Device>, &run_region<C, d.region + 1, Traced, Device>);
+}
+
 }  // namespace detail
 
 /// Step S of the compiled model C.
@@ -223,12 +334,11 @@ void run_step(Device& device, const graph::step_context& c) {
   namespace binding = graph::detail;
   using graph::group_kind;
   constexpr auto& s = binding::step_of<C, S>;
-  static_assert(s.kind != group_kind::control, "loops and branches inside a graph run on the CPU only: use graph::session for this model");
   if constexpr (s.kind == group_kind::map) {
     using program = typename binding::program_type<C, binding::part_of(s), group_kind::map, s.rank>::type;
     if constexpr (s.parts > 1) detail::run_parts<program>(device, c, s);
     else detail::run_map<program, s.rank>(device, c, s);
-  } else if constexpr (detail::runs_on_host<C, S>) {
+  } else if constexpr (needs_host(s)) {
     detail::run_on_host(device, c, s);
   } else if constexpr (s.op < 0) {
     detail::run_own<expr::detail::at<detail::own_kernels, kernel_of(s)>, type_of_t<s.in[0].type>, type_of_t<s.in[s.arity > 1 ? 1 : 0].type>>(device, c, s);
@@ -239,7 +349,7 @@ void run_step(Device& device, const graph::step_context& c) {
     } else if constexpr (s.kind == group_kind::tile) {
       using T = type_of_t<s.type>;
       using epilogue = tile_epilogue<typename binding::program_type<C, s.program, group_kind::tile, 2>::type, T>;
-      detail::run_tile<root, T, epilogue, typename detail::operand_type<C, S, 0, T>::type,
+      detail::run_tile<typename detail::contractions_of<C>::type, root, T, epilogue, typename detail::operand_type<C, S, 0, T>::type,
                        typename detail::operand_type<C, S, std::is_same_v<root, ops::max_pool_grad_op> ? 2 : 1, T>::type>(device, c, s);
     } else {
       using T = type_of_t<s.in[0].type>;
@@ -252,4 +362,20 @@ void run_step(Device& device, const graph::step_context& c) {
   }
 }
 
+namespace detail {
+
+/// Step S; with a word to who listens where it is traced.
+template <class C, std::size_t S, bool Traced, class Device>
+void run_in_turn(Device& device, const step_context& c) {
+  constexpr auto& s = binding::step_of<C, S>;
+  if constexpr (Traced) c.trace->begin(S);
+  if constexpr (s.kind == group_kind::control) run_control<C, s.control, Traced>(device, c);
+  else run_step<C, S>(device, c);
+  if constexpr (Traced) {
+    device.synchronize();
+    c.trace->end();
+  }
+}
+
+}  // namespace detail
 }  // namespace rill::cuda

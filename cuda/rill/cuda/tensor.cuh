@@ -240,6 +240,8 @@ class basic_tensor {
   using front_end = cuda::front_end;
   using device_type = Device;
 
+  /// None yet: to be assigned to.
+  basic_tensor() = default;
   /// Zeros.
   basic_tensor(Device& device, const tensor_shape& shape) : basic_tensor(uninitialized(device, shape)) { device.zero(data(), bytes()); }
   /// Elements that have no value yet.
@@ -249,7 +251,7 @@ class basic_tensor {
   basic_tensor(basic_tensor&&) noexcept = default;
   basic_tensor& operator=(const basic_tensor& o) {
     if (this == &o) return *this;
-    if (&device() == &o.device() && shape() == o.shape()) device().copy(data(), o.data(), bytes());
+    if (block_ != nullptr && &device() == &o.device() && shape() == o.shape()) device().copy(data(), o.data(), bytes());
     else *this = basic_tensor(o);
     return *this;
   }
@@ -300,6 +302,14 @@ class basic_tensor {
   [[nodiscard]] static constexpr dtype type() { return dtype_v<T>; }
   [[nodiscard]] Device& device() const { return block_->device; }
   static constexpr bool on_device() { return true; }
+  /// Whether there is a tensor.
+  [[nodiscard]] bool exists() const { return block_ != nullptr; }
+  /// A copy in the host's memory, when the work before is done.
+  [[nodiscard]] tensor<T, E...> on_host() const {
+    auto y = tensor<T, E...>::uninitialized(shape());
+    device().copy_out(y.data(), data(), bytes());
+    return y;
+  }
   [[nodiscard]] auto leaf() const { return detail::tensor_leaf<Device, T, E...>{block_, data(), extents_}; }
   /// The value of a tensor of one element, when it is there; invalid_argument when it has more or fewer.
   explicit operator T() const {
@@ -333,7 +343,7 @@ class basic_tensor {
     return [&]<std::int64_t... F>(extents<F...>) { return matching<F...>(x.shape()); }(typename Node::extents_type(x.dims()));
   }
 
-  extents_type extents_;
+  extents_type extents_{};
   std::shared_ptr<detail::block<Device>> block_;
 };
 
@@ -424,9 +434,7 @@ auto arg_some(const X& x, const arg_options& o) {
 /// Copies to the host, when the work before is done.
 template <class Device, class T, std::int64_t... E>
 tensor<T, E...> to(const cuda::basic_tensor<Device, T, E...>& x, cpu_t) {
-  auto y = tensor<T, E...>::uninitialized(x.shape());
-  x.device().copy_out(y.data(), x.data(), static_cast<std::size_t>(x.size()) * sizeof(T));
-  return y;
+  return x.on_host();
 }
 template <class Device, class Node>
 auto to(const cuda::expression<Device, Node>& x, cpu_t) {
