@@ -63,11 +63,11 @@ TEST_CASE("a flat map gives what the CPU gives, for any size and alignment") {
       void *out[] = {y.data() + shift, p.data()}, *expected[] = {want.data() + shift, q.data()};
       kernel::map_flat<P>(n, in, expected);
       cuda::map_flat<P>(device, n, in, out);
-      CHECK(y == want);
-      CHECK(p == q);
+      CHECK(test::same(y, want));
+      CHECK(test::same(p, q));
       std::fill(y.begin(), y.end(), -1.f);
       cuda::map_flat<P>(device, n, in, out, 0b11000);  // the numbers by value
-      CHECK(y == want);
+      CHECK(test::same(y, want));
     }
 }
 
@@ -96,8 +96,8 @@ TEST_CASE("a map over strides and broadcasts gives what the CPU gives") {
     void *out[] = {y.data(), p.data()}, *expected[] = {want.data(), q.data()};
     kernel::map<P>(n, in, expected);
     cuda::map<P>(device, n, in, out);
-    CHECK(y == want);
-    CHECK(p == q);
+    CHECK(test::same(y, want));
+    CHECK(test::same(p, q));
   }
 }
 

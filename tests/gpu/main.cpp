@@ -105,8 +105,9 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept { operator
 
 int main(int argc, char** argv) {
   int gpus = 0;
-  if (cudaGetDeviceCount(&gpus) != cudaSuccess || gpus == 0) {
-    std::puts("skipped: there is no GPU here");
+  const cudaError_t found = cudaGetDeviceCount(&gpus);
+  if (gpus == 0 || found != cudaSuccess) {
+    std::printf("skipped: there is no GPU here (%s)\n", cudaGetErrorString(found));
     return 77;
   }
   try {
@@ -119,7 +120,8 @@ int main(int argc, char** argv) {
     tests.uc_link = &caller;
     makecontext(&tests, run, 0);
     swapcontext(&caller, &tests);
-    return result;
+    std::fflush(nullptr);
+    std::_Exit(result);  // destructors would write to pinned memory, which the driver may have taken back
   } catch (const std::exception& e) {
     std::printf("tests on the GPU: %s\n", e.what());
     return 1;

@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include <rill/graph/control_flow.hpp>
 #include <rill/graph/towers.hpp>
 #include <rill/graph/trace_log.hpp>
 #include <rill/losses/losses.hpp>
@@ -155,3 +156,56 @@ TEST_CASE("sums over towers are taken in their order, of narrow types as float")
 }
 
 }  // namespace
+
+TEST_CASE("after a refused batch all towers are alike again") {
+  graph::variable_store store;
+  tower_session s(store, {}, {.seed = 3}, graph::towers(2));
+  auto& mirror = dynamic_cast<graph::detail::tower_mirror<graph::cpu_target>&>(*store.mirror());
+  const auto [x, y] = examples(6, 1);
+  s.step(x, y);
+  auto wrong = y;
+  wrong(0) = 99;
+  CHECK_THROWS_AS(s.step(x, wrong), invalid_argument);
+  for (int step = 0; step < 2; ++step) {
+    for (const auto& v : store.variables()) CHECK_MESSAGE(std::memcmp(v->data, mirror.at(1).place(*v), v->bytes) == 0, v->name);
+    s.step(x, y);
+  }
+}
+
+TEST_CASE("sums that travel together do not lie in each other's way") {
+  using compiled = graph::basic_compiled<graph::towers<>::passes, train, features, labels>;
+  using plan = graph::detail::tower_plan<compiled>;
+  const auto range = [](const graph::memory_ref& m, std::int64_t bytes) {
+    const std::int64_t first = m.kind == graph::memory_ref::slot ? compiled::tables.slots[static_cast<std::size_t>(m.index)].offset : -1;
+    return std::pair(first, first + bytes);
+  };
+  int pairs = 0;
+  for (const auto& r : plan::ranges)
+    for (std::size_t i = r.first_value; i < r.first_value + r.values; ++i)
+      for (std::size_t k = r.first_value; k < r.first_value + r.values; ++k) {
+        const auto &a = plan::values[i], &b = plan::values[k];
+        const auto [from, from_end] = range(a.from, a.count * 4);
+        const auto [to, to_end] = range(b.to, b.count * 4);
+        if (i == k || from < 0 || to < 0) continue;
+        CHECK((from_end <= to || to_end <= from));
+        ++pairs;
+      }
+  CHECK(pairs >= 12);
+}
+
+namespace {
+struct overflowing {
+  constexpr auto operator()(auto x) const { return outputs(fetch("largest", exp(reduce_max(x))), fetch("tenth", reduce_max(x) * 0 + 0.1f)); }
+};
+}  // namespace
+TEST_CASE("infinities of one tower are those of all") {
+  graph::variable_store store;
+  graph::basic_session<graph::towers<>, overflowing, features> s(store, {}, {}, graph::towers(3));
+  features x({7, 4});
+  for (const int row : {0, 6}) {
+    x(row, 1) = 1000;
+    const auto [largest, tenth] = s.run(x);
+    CHECK(std::isinf(largest()));
+    CHECK(tenth() == 0.1f);
+  }
+}

@@ -79,3 +79,30 @@ TEST_CASE("networks of half and bfloat16 with variables of float learn as one of
   CHECK(ieee.last == doctest::Approx(whole.last).epsilon(0.01));
   CHECK(brain.last != whole.last);
 }
+
+namespace {
+struct running_sum {  // a layer that assigns a variable of its own
+  constexpr symbol operator()(symbol x) const {
+    symbol first = variable(x, {.name = "first", .shape = {}, .initializer = constant(1), .trainable = false, .type = x.type()});
+    symbol second = variable(x, {.name = "second", .shape = {}, .initializer = constant(2), .trainable = false, .type = x.type()});
+    assign_add(second, cast_to(reduce_sum(x), x.type()) + first);
+    return x + read_value(second);
+  }
+};
+struct summed {
+  constexpr auto operator()(symbol x) const { return nn::compute_in<half>(running_sum{})(x); }
+};
+}  // namespace
+
+TEST_CASE("layers in half assign their variables of float") {
+  graph::variable_store store;
+  graph::session<summed, tensor<float, 2>> s(store);
+  for (int step = 1; step <= 3; ++step) {
+    const auto y = s.run(tensor<float, 2>{0.25f, 0.5f});
+    CHECK(y(0) == 0.25f + 2 + 1.75f * static_cast<float>(step));
+    const auto* v = store.find("second");
+    REQUIRE(v->type == dtype::float32);
+    CHECK(*static_cast<const float*>(v->data) == 2 + 1.75f * static_cast<float>(step));
+    CHECK(*static_cast<const float*>(store.find("first")->data) == 1);
+  }
+}

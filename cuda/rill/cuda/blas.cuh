@@ -54,7 +54,7 @@ struct library_matrix {
 /// Everything that a choice of an algorithm depends on.
 struct library_product {
   std::int64_t m, n, k, ld[3];
-  std::uint32_t alignment[3];
+  std::uint32_t alignment[4];  ///< of a, b, c and the bias
   cudaDataType_t type;
   cublasComputeType_t compute;
   library_epilogue epilogue;
@@ -68,6 +68,7 @@ struct library_product {
 class blas {
  public:
   explicit blas(device& d, std::size_t workspace_bytes = std::size_t{32} << 20) : device_(&d), bytes_(workspace_bytes) {
+    d.use();  // handles belong to the GPU that is current
     detail::check(cublasLtCreate(&handle_), "cuBLASLt");
     try {
       workspace_ = d.allocate(bytes_);
@@ -96,6 +97,7 @@ class blas {
       p.m = m, p.n = n, p.k = k;
       p.ld[0] = a.ld, p.ld[1] = b.ld, p.ld[2] = e.out_row[0];
       p.alignment[0] = alignment(a.data), p.alignment[1] = alignment(b.data), p.alignment[2] = alignment(e.out[0]);
+      p.alignment[3] = bias != nullptr ? alignment(bias) : 0;
       p.type = detail::cuda_type<T>, p.compute = detail::cublas_compute<T, P>, p.epilogue = kind;
       p.transpose_a = transpose_a, p.transpose_b = transpose_b, p.has_bias = bias != nullptr;
       return run(p, a.data, b.data, e.out[0], bias);
@@ -118,6 +120,7 @@ class blas {
 
   /// Row-major matrices are transposed column-major ones: their product is B^T A^T, and columns are rows.
   bool run(const detail::library_product& p, const void* a, const void* b, void* c, const void* bias) {
+    device_->use();
     cublasLtMatmulDescOpaque_t operation{};
     const cudaDataType_t scale = p.compute == CUBLAS_COMPUTE_64F ? CUDA_R_64F : CUDA_R_32F;
     detail::check(cublasLtMatmulDescInit(&operation, p.compute, scale), "a matrix product");

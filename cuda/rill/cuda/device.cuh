@@ -171,9 +171,9 @@ class device {
       if (recording_) throw failed_precondition("a recorded step wants more scratch memory than the step before it");
       pool_.release(std::exchange(scratch_, nullptr));
       scratch_bytes_ = 0;
+      ++scratch_moves_;  // also where there is no more memory: what was there is others' now
       scratch_ = allocate(bytes);
       scratch_bytes_ = bytes;
-      ++scratch_moves_;
     }
     return scratch_;
   }
@@ -366,7 +366,8 @@ inline device_table& devices() {
 
 /// How the memory of a GPU is taken; failed_precondition once it is in use.
 inline void configure(gpu which, gpu_options options) {
-  if (detail::devices().devices.count(which.number) != 0)
+  const auto made = detail::devices().devices.find(which.number);
+  if (made != detail::devices().devices.end() && made->second != nullptr)
     throw failed_precondition("gpu(" + std::to_string(which.number) + ") is in use already: configure it before its first tensor or session");
   detail::devices().options[which.number] = options;
 }

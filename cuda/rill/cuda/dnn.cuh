@@ -63,6 +63,7 @@ class dnn {
   /// Algorithms may use so much scratch memory of the device.
   explicit dnn(device& d, std::size_t most_workspace = std::size_t{256} << 20) : device_(&d), most_(most_workspace) {
     try {
+      d.use();  // handles belong to the GPU that is current
       detail::check(cudnnCreate(&handle_), "cuDNN");
       detail::check(cudnnSetStream(handle_, d.stream()), "cuDNN");
       for (cudnnTensorDescriptor_t* t : {&in_, &out_, &bias_}) detail::check(cudnnCreateTensorDescriptor(t), "cuDNN");
@@ -132,6 +133,7 @@ class dnn {
 
   template <class T, precision P>
   bool run(detail::direction which, library_epilogue kind, const kernel::conv2d_dims& d, const void* a, const void* b, void* to, const void* bias) {
+    device_->use();
     if (std::is_same_v<T, float> && P == precision::bfloat16) return false;
     if (!even(d.in_h, d.k_h, d.stride_h, d.pad_top, d.out_h) || !even(d.in_w, d.k_w, d.stride_w, d.pad_left, d.out_w)) return false;
     for (const std::int64_t n : {d.batch, d.in_c, d.out_c, d.out_h, d.out_w, d.batch * d.in_h * d.in_w * d.in_c, d.batch * d.out_h * d.out_w * d.out_c})

@@ -97,7 +97,7 @@ struct segment_kernel {
 
   template <class Threads>
   RILL_GPU void operator()(const Threads& t) const {
-    const std::uint32_t item = ((t.block() * t.threads()) >> group_bits) + (t.thread() >> group_bits);
+    const std::uint32_t item = t.block() * (t.threads() >> group_bits) + (t.thread() >> group_bits);
     if (item >= items) return;
     std::uint32_t begin = item, row = item;
     if constexpr (All) {

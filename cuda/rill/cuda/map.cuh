@@ -2,7 +2,8 @@
 #pragma once
 /// \file
 /// `cuda::map<P>(device, nest, in, out)`: evaluates a fused program at every point of a loop nest, in one kernel. The
-/// programs are those of the CPU, and their ops give the same bits.
+/// programs are those of the CPU, and so are the formulas of their ops; nvcc rounds a * b + c once where the CPU's compiler
+/// may round twice.
 ///
 ///   map<P>(device, {2, {rows, columns}, {{columns, 1}, {0, 1}, {columns, 1}}}, inputs, outputs);
 ///

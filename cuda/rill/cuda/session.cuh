@@ -236,8 +236,12 @@ class session_core {
       feeds_[k] = buffer<Device>();
       feeds_[k] = buffer<Device>(*device_, bytes);
     }
-    if constexpr (requires { x.on_device(); }) device_->copy(feeds_[k].data(), x.data(), bytes);
-    else device_->copy_in(feeds_[k].data(), x.data(), bytes);
+    if constexpr (requires { x.on_device(); }) {
+      if (&x.device() != device_) throw invalid_argument("session: an input of the model lives on another device");
+      device_->copy(feeds_[k].data(), x.data(), bytes);
+    } else {
+      device_->copy_in(feeds_[k].data(), x.data(), bytes);
+    }
     return feeds_[k].data();
   }
 
@@ -326,24 +330,22 @@ class session_core {
       if (const graph::scalar_desc& s = host_.tables.scalars[i]; s.is_parameter && s.parameter == -2 && global_step_ != nullptr)
         device_->copy(scalars_.data() + 16 * i, global_step_, sizeof(std::int64_t));
   }
-  /// The first run at a batch sizes scratch memory and loads kernels; what can be is recorded in the second.
+  /// A piece's first run at a batch sizes scratch memory and loads kernels; if it can be, it is recorded in the next one. Where
+  /// scratch memory has moved since, both begin anew: what was recorded knows where it was.
   void run_or_replay(std::span<const piece<Device>> pieces, const step_context& c) {
     const std::pair now(batch, pieces.data());
     std::vector<recorded>& all = recordings_[now];
-    const bool first = all.empty();
-    if (first) all.resize(pieces.size() + 1);
+    all.resize(pieces.size());
     for (std::size_t k = 0; k < pieces.size(); ++k) {
       const piece<Device>& p = pieces[k];
-      if (first || !p.recordable) {
+      recorded& r = all[k];
+      if (!p.recordable || r.scratch != device_->scratch_moves()) {
+        r = {};
         p.run(*device_, c);
+        r.scratch = device_->scratch_moves();
         continue;
       }
-      recorded& r = all[k];
-      if (!r.work || r.scratch != device_->scratch_moves()) {  // recorded work knows where scratch memory was
-        r.work = {};
-        r.work = device_->record([device = device_, run = p.run, c] { run(*device, c); });
-        r.scratch = device_->scratch_moves();
-      }
+      if (!r.work) r.work = device_->record([device = device_, run = p.run, c] { run(*device, c); });
       device_->replay(r.work);
     }
     if (recordings_.size() > most_recordings)
@@ -352,7 +354,7 @@ class session_core {
   static constexpr std::size_t most_recordings = 8;
   struct recorded {  ///< a piece
     typename Device::recording_type work = {};
-    std::int64_t scratch = 0;
+    std::int64_t scratch = -1;  ///< how often scratch memory had moved when it ran; it has not
   };
 
   Device* device_ = nullptr;

@@ -273,11 +273,11 @@ struct machine {
     device->launch(k, {.threads = warp_size});
   }
   void reserve(graph::stack_state& s, std::int64_t wanted, std::int64_t used, std::int64_t row_bytes) const {
-    const std::int64_t rows = s.rows_for(wanted);
+    const std::int64_t rows = s.rows_for(wanted, row_bytes);
     auto* const grown = static_cast<unsigned char*>(device->allocate(static_cast<std::size_t>(rows * row_bytes)));
     device->copy(grown, s.data, static_cast<std::size_t>(used * row_bytes));
     if (s.data != nullptr) device->release(s.data);
-    s.data = grown, s.capacity = rows;
+    s.data = grown, s.capacity = rows * row_bytes;
   }
   void run(region f, const step_context& c) const { f(*device, c); }
 };

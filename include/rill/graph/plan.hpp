@@ -8,6 +8,10 @@
 
 #include "lower.hpp"
 
+namespace rill::ops {
+struct all_reduce_op;
+}  // namespace rill::ops
+
 namespace rill::graph {
 
 namespace detail {
@@ -155,6 +159,14 @@ class linker {
 template <class>
 constexpr void plan(lowered& l) {
   l.own_steps = static_cast<int>(l.steps.size());
+  // Sums over towers that follow each other travel together (graph/towers.hpp): what they read lives until the last is done.
+  const auto meets = [&](std::size_t k) { return l.steps[k].op != nullptr && l.steps[k].op->id == id_of<ops::all_reduce_op>; };
+  for (std::size_t k = l.steps.size(), end = 0; k-- > 0;) {
+    if (!meets(k)) continue;
+    if (k + 1 == l.steps.size() || !meets(k + 1)) end = k;
+    if (const memory_ref& m = l.steps[k].operands[0].memory; m.kind == memory_ref::slot)
+      if (int& last = l.slots[static_cast<std::size_t>(m.index)].last; last < static_cast<int>(end)) last = static_cast<int>(end);
+  }
   std::vector<char> taken(l.slots.size(), 0);
   for (std::size_t k = 0; k < l.slots.size(); ++k) {
     slot_desc& s = l.slots[k];

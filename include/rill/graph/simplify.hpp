@@ -161,7 +161,9 @@ class simplifier {
     tensor_shape kept;
     for (int k = 0; k < source.shape.rank(); ++k)
       if (source.shape[k] != 1) axes.i[kept.rank()] = order.i[spread.attr.i[k]], kept.push_back(source.shape[k]);
-    source.shape = kept, source.in[0] = spread.in[0], source.arity = 1;
+    source.shape = kept;
+    for (int& in : source.in) in = -1;  // else equal nodes would differ
+    source.in[0] = spread.in[0], source.arity = 1;
     spread.in[0] = as_reshape(source), spread.attr = axes, spread.shape = shape;
     return rewrite(spread);
   }

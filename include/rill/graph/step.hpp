@@ -73,26 +73,26 @@ struct loop_state {
 /// Memory of a stack whose height is not known before.
 struct stack_state {
   unsigned char* data = nullptr;
-  std::int64_t capacity = 0;  ///< rows
+  std::int64_t capacity = 0;  ///< bytes: a row may have more of them at the next batch
 
   stack_state() = default;
   stack_state(const stack_state&) = delete;
   stack_state& operator=(const stack_state&) = delete;
   ~stack_state() { ::operator delete(data, std::align_val_t{64}); }
   /// Rows to have room for where `wanted` are too many.
-  [[nodiscard]] std::int64_t rows_for(std::int64_t wanted) const {
-    const std::int64_t rows = capacity < 16 ? 16 : capacity * 2;
+  [[nodiscard]] std::int64_t rows_for(std::int64_t wanted, std::int64_t row_bytes) const {
+    const std::int64_t held = row_bytes > 0 ? capacity / row_bytes : 0, rows = held < 16 ? 16 : held * 2;
     return rows < wanted ? wanted : rows;
   }
   /// Makes room for `wanted` rows, keeping `used` of them.
   void reserve(std::int64_t wanted, std::int64_t used, std::int64_t row_bytes) {
-    const std::int64_t rows = rows_for(wanted);
+    const std::int64_t rows = rows_for(wanted, row_bytes);
     const auto bytes = static_cast<std::size_t>(rows * row_bytes);
     auto* grown = static_cast<unsigned char*>(::operator new(bytes, std::align_val_t{64}, std::nothrow));
     if (grown == nullptr) throw resource_exhausted("while_loop: no memory to keep " + std::to_string(rows) + " iterations of " + std::to_string(row_bytes) + " bytes each for the gradient");
     if (used > 0) std::memcpy(grown, data, static_cast<std::size_t>(used * row_bytes));
     ::operator delete(data, std::align_val_t{64});
-    data = grown, capacity = rows;
+    data = grown, capacity = rows * row_bytes;
   }
 };
 
@@ -483,7 +483,7 @@ void run_loop(const Machine& m, const step_context& c, const control_desc& d, ty
       for (std::size_t i = 0; i < t.scalars.size(); ++i)
         if (t.scalars[i].loop == d.loop) m.set(c.scalars + 2 * i, static_cast<std::int64_t>(s.stream >> 1));
     for (int i = d.stack; i < d.stack + d.stacks; ++i)
-      if (const auto n = static_cast<std::size_t>(i); c.stacks[n].capacity <= s.row)
+      if (const auto n = static_cast<std::size_t>(i); c.stacks[n].capacity < (s.row + 1) * c.extent(t.stacks[n].bytes))
         m.reserve(c.stacks[n], d.trip == op::loop::counted ? count : k + 1, d.reverse ? 0 : k, c.extent(t.stacks[n].bytes));
     m.run(body, c);
   }

@@ -324,7 +324,7 @@ class tower_mirror final : public variable_mirror {
 
 /// Rows of an input, as a tower reads them.
 template <class T>
-struct rows_of {
+struct input_rows {
   using value_type = T;
   const T* first;
   std::int64_t count;
@@ -387,7 +387,7 @@ class tower_core {
       const share s = share_of(rows, t);
       auto& feeds = towers_[t]->feeds;
       if (feeds.size() < k + 2) feeds.resize(k + 2);
-      feeds[k] = towers_[t]->own.feed(k, batches == 0 ? rows_of<T>{x.data(), x.size()} : rows_of<T>{x.data() + s.first * row, s.rows * row});
+      feeds[k] = towers_[t]->own.feed(k, batches == 0 ? input_rows<T>{x.data(), x.size()} : input_rows<T>{x.data() + s.first * row, s.rows * row});
     }
     return nullptr;
   }
@@ -404,6 +404,22 @@ class tower_core {
       parameters[share_parameter] = s.of_all;
       w.context = w.own.begin(s.rows, w.feeds.data(), parameters, t == 0 ? trace : nullptr);
     }
+    try {
+      run_segments(steps);
+    } catch (...) {  // some towers have done what others have not: all get what the first one has
+      std::vector<int> all;
+      for (std::size_t k = 0; k < tables_.variables.size(); ++k) all.push_back(static_cast<int>(k));
+      try {
+        broadcast(all);
+      } catch (const std::exception&) {  // of a device that does nothing any more: what it refused first is the error
+      }
+      for (storage& s : fetched_) s = storage();
+      throw;
+    }
+    for (const auto& w : towers_) w->own.end(w->context);
+    for (storage& s : fetched_) s = storage();
+  }
+  void run_segments(const tower_steps<Target>& steps) {
     for (std::size_t k = 0; k < steps.segments.size(); ++k) {
       const tower_segment<Target>& segment = steps.segments[k];
       for (std::size_t t = 0; t < towers_.size(); ++t)
@@ -416,17 +432,18 @@ class tower_core {
       }
       communicator_->all_reduce(values_);
     }
-    if (!steps.broadcast.empty() && towers_.size() > 1) {
-      values_.resize(steps.broadcast.size());
-      for (std::size_t v = 0; v < values_.size(); ++v) {
-        const auto k = static_cast<std::size_t>(steps.broadcast[v]);
-        const variable_decl& d = tables_.variables[k];
-        describe(values_[v], d.type, d.shape.num_elements(), [&](const step_context& c) { return std::pair(c.variables[k], c.variables[k]); });
-      }
-      communicator_->broadcast(values_);
+    broadcast(steps.broadcast);
+  }
+  /// Gives all towers what the first one has in these variables.
+  void broadcast(std::span<const int> variables) {
+    if (variables.empty() || towers_.size() < 2) return;
+    values_.resize(variables.size());
+    for (std::size_t v = 0; v < values_.size(); ++v) {
+      const auto k = static_cast<std::size_t>(variables[v]);
+      const variable_decl& d = tables_.variables[k];
+      describe(values_[v], d.type, d.shape.num_elements(), [&](const step_context& c) { return std::pair(c.variables[k], c.variables[k]); });
     }
-    for (const auto& w : towers_) w->own.end(w->context);
-    for (storage& s : fetched_) s = storage();
+    communicator_->broadcast(values_);
   }
 
   /// Puts output k together.
@@ -493,15 +510,17 @@ class tower_core {
     visit_floating(f.type, [&]<class T>(std::type_identity<T>) {
       T* const first = static_cast<T*>(to);
       std::vector<double> mean(n);
+      std::vector<char> same(n, 1);
       std::vector<T> other(n);
-      for (std::size_t i = 0; i < n; ++i) mean[i] = static_cast<double>(first[i]);
+      for (std::size_t i = 0; i < n; ++i) mean[i] = share_of(batch, 0).of_all * static_cast<double>(first[i]);
       for (std::size_t t = 1; t < towers_.size(); ++t) {
         const share s = share_of(batch, t);
         if (!s.counts) continue;
         towers_[t]->own.read(k, other.data());
-        for (std::size_t i = 0; i < n; ++i) mean[i] += s.of_all * (static_cast<double>(other[i]) - static_cast<double>(first[i]));
+        for (std::size_t i = 0; i < n; ++i) mean[i] += s.of_all * static_cast<double>(other[i]), same[i] = same[i] && other[i] == first[i];
       }
-      for (std::size_t i = 0; i < n; ++i) first[i] = static_cast<T>(mean[i]);
+      for (std::size_t i = 0; i < n; ++i)
+        if (!same[i]) first[i] = static_cast<T>(mean[i]);
     });
   }
 

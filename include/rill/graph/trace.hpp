@@ -95,7 +95,15 @@ constexpr symbol shared_variable(builder& b, std::string_view name, const variab
   b.scope = scope;
   return s;
 }
+/// The variable that a symbol is, also where nn::compute_in has narrowed it: there variables of half and bfloat16 are casts.
+constexpr symbol variable_behind(symbol s) {
+  if (s.id < 0 || s.g->narrowed == nullptr) return s;
+  const node& n = s.g->at(s);
+  if (n.op->name != "Cast" || (n.type != dtype::float16 && n.type != dtype::bfloat16)) return s;
+  return s.g->at({s.g, n.in[0]}).op == &info_of<source::variable> ? symbol{s.g, n.in[0]} : s;
+}
 constexpr const variable_decl& declaration(symbol variable) {
+  variable = variable_behind(variable);
   return variable.g->variables[static_cast<std::size_t>(variable.g->at(variable).attr.i[0])];
 }
 }  // namespace graph
@@ -130,6 +138,10 @@ constexpr bool training(symbol context) { return context.g->root().training; }
 /// in a loop, in every iteration (where what carries the value on is a state of the loop, or a result of the branch).
 constexpr symbol assign(symbol variable, symbol value) {
   if (variable.id < 0 || value.id < 0) return value;
+  if (const symbol whole = graph::variable_behind(variable); whole.id != variable.id && value.type() == variable.type()) {
+    const auto narrowed = whole.g->narrowed;
+    return narrowed(assign(whole, narrowed(value, whole.type())), variable.type());
+  }
   graph::builder& b = *variable.g;
   const graph::node& v = b.at(variable);
   const graph::node& given = value.g->at(value);
@@ -145,6 +157,7 @@ constexpr symbol assign(symbol variable, symbol value) {
 /// The variable as it is at this place of the program: what it was assigned last, in a loop also by the iteration before,
 /// or its value when the step began (which is what the variable's own symbol stands for throughout).
 constexpr symbol read_value(symbol variable) {
+  if (const symbol whole = graph::variable_behind(variable); whole.id != variable.id) return whole.g->narrowed(read_value(whole), variable.type());
   if (variable.id < 0 || variable.g->at(variable).op != &graph::info_of<graph::source::variable> || variable.g->outer != nullptr) return variable;
   return graph::value_of_variable(variable.g->innermost(), static_cast<int>(variable.g->at(variable).attr.i[0]));
 }

@@ -231,7 +231,7 @@ inline graph_def parse_graph_def(std::string_view bytes, std::string_view what =
     if (r.field() == 1) {
       g.nodes.push_back(detail::parse_node(r.message()));
     } else if (r.field() == 2) {
-      auto library = std::make_shared<function_list>();
+      auto library = g.library ? std::make_shared<function_list>(*g.library) : std::make_shared<function_list>();
       wire_reader list = r.message();
       while (list.next())
         if (list.field() == 1) library->functions.push_back(detail::parse_function(list.message()));

@@ -3,9 +3,10 @@
 /// \file
 /// Loss scaling, with which models that compute in half train: what is differentiated is the loss times a scale, so that
 /// small gradients do not become zero on their way, and the gradients are divided by it before the optimizer sees them. A
-/// step in which any gradient is not finite changes nothing: no variable, no slot, not the global step. The scale is fixed,
-/// or follows what happens (Micikevicius et al. 2018), with the rules, names and defaults of TensorFlow's
-/// tf.contrib.mixed_precision.
+/// step in which any of these is not finite changes nothing that the optimizer writes: no variable, no slot, not the global
+/// step. What the model itself assigns, such as moving averages of batch normalization, is assigned in such a step, too. The
+/// scale is fixed, or follows what happens (Micikevicius et al. 2018), with the rules, names and defaults of TensorFlow's
+/// tf.contrib.mixed_precision. One to a model: the scale's variables have fixed names.
 ///
 ///   optimizers::loss_scale{optimizers::adam{}}                                                   // from 2^15, by itself
 ///   optimizers::loss_scale{optimizers::adam{}, optimizers::fixed_loss_scale{.loss_scale = 1024}}
@@ -78,9 +79,10 @@ struct unscaled {
   symbol* finite;
 
   constexpr void apply(symbol var, symbol grad, auto& slots) const {
-    const symbol here = reduce_all(is_finite(grad));
+    const symbol own = grad * graph::cast_to(inverse, grad.type());
+    const symbol here = reduce_all(is_finite(own));
     *finite = finite->g == nullptr ? here : logical_and(*finite, here);
-    optimizer.apply(var, grad * graph::cast_to(inverse, grad.type()), slots);
+    optimizer.apply(var, own, slots);
   }
   constexpr void finish(auto& slots) const {
     if constexpr (requires { optimizer.finish(slots); }) optimizer.finish(slots);

@@ -194,7 +194,8 @@ class control_flow_writer {
     add_inputs(body, "input_");
     const std::size_t first_of_test = values.size();
     io::function_def f{names_.functions[static_cast<std::size_t>(c.region)], {}, {}, {}, {}};
-    io::function_def test{f.name.substr(0, f.name.rfind("_body")) + "_cond", {}, {}, {}, {}};
+    const std::size_t word = f.name.rfind("_body");  // a number may follow it
+    io::function_def test{f.name.substr(0, word) + "_cond" + f.name.substr(word + 5), {}, {}, {}, {}};
     if (conditional) {
       test.name = names_.functions[static_cast<std::size_t>(c.region + 1)];
       scope condition = body_scope(c.region + 1, test_nodes);
