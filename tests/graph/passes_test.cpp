@@ -114,7 +114,11 @@ TEST_CASE("transposes meet behind element-wise ops and cancel; one alone stays w
   RILL_RULE(transpose(tanh(transpose(s.v, {2, 1, 0}) + transpose(abs(s.v), {2, 1, 0})), {2, 1, 0}), "Abs Add Tanh");
   RILL_RULE(transpose(transpose(s.v, {2, 1, 0}) + reshape(cast<double>(slice_from(s.i, {0}, {3})), {3, 1, 1}), {2, 1, 0}),
             "StridedSlice Cast BroadcastInDim Add");
-  RILL_RULE(transpose(transpose(s.v, {2, 1, 0}) * reshape(s.v, {3, 1, 2}), {2, 1, 0}), "Reshape Transpose Mul Transpose");
+  RILL_RULE(([&] {
+              const symbol turned = transpose(s.v, {2, 1, 0});
+              return transpose(turned * reshape(s.v, {3, 1, 2}), {2, 1, 0});
+            }()),
+            "Transpose Reshape Mul Transpose");
   RILL_RULE(relu(transpose(s.v, {2, 1, 0})), "Transpose Relu");
   RILL_RULE(matmul(relu(transpose(s.x)), transpose(relu(transpose(s.x)))), "Relu MatMul");
 }
