@@ -226,16 +226,16 @@ inline function_def parse_function(wire_reader r) {
 inline graph_def parse_graph_def(std::string_view bytes, std::string_view what = "GraphDef") {
   graph_def g;
   g.producer = 0;
+  std::shared_ptr<function_list> library;
   wire_reader r(bytes, what);
   while (r.next()) {
     if (r.field() == 1) {
       g.nodes.push_back(detail::parse_node(r.message()));
     } else if (r.field() == 2) {
-      auto library = g.library ? std::make_shared<function_list>(*g.library) : std::make_shared<function_list>();
+      if (library == nullptr) g.library = library = std::make_shared<function_list>();  // of several, the functions of all
       wire_reader list = r.message();
       while (list.next())
         if (list.field() == 1) library->functions.push_back(detail::parse_function(list.message()));
-      g.library = library;
     } else if (r.field() == 4) {
       wire_reader v = r.message();
       while (v.next()) {
