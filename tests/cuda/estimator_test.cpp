@@ -15,7 +15,7 @@
 #include <rill/optimizers/momentum.hpp>
 
 #include "device.hpp"
-#include "scratch.hpp"
+#include "estimator/quiet.hpp"
 
 namespace {
 
@@ -40,30 +40,24 @@ TEST_CASE("an estimator trains on a device, and its checkpoints go on anywhere")
   using target = cuda::basic_target<::test::device>;
   const optimizers::momentum optimizer{.learning_rate = 0.1f};
   const rill::test::scratch_dir mixed, plain;
-  const auto config = [](const rill::test::scratch_dir& dir) {
-    run_config c;
-    c.model_dir = dir.path(), c.seed = 5, c.progress = false;
-    c.save_summary_steps = c.log_step_count_steps = 0;
-    return c;
-  };
 
   evaluation there;
   {
-    estimator on_device{head{}, optimizer, config(mixed), target(device)};
+    estimator on_device{head{}, optimizer, rill::test::quiet_run(mixed), target(device)};
     on_device.train(batches | cuda::prefetch_to_device(device, 2), {.max_steps = 30});
     there = on_device.evaluate(examples | data::batch(20));
     CHECK(there["global_step"] == 30);
   }
   CHECK(device.blocks() == 0);
   {
-    estimator on_cpu{head{}, optimizer, config(mixed)};  // reads what the device wrote
+    estimator on_cpu{head{}, optimizer, rill::test::quiet_run(mixed)};  // reads what the device wrote
     const evaluation here = on_cpu.evaluate(examples | data::batch(20));
     CHECK(here["loss"] == doctest::Approx(there["loss"]).epsilon(1e-5));
     on_cpu.train(batches, {.max_steps = 45});
   }
-  estimator again{head{}, optimizer, config(mixed), target(device)};
+  estimator again{head{}, optimizer, rill::test::quiet_run(mixed), target(device)};
   again.train(batches | cuda::prefetch_to_device(device), {.max_steps = 60});
-  estimator whole{head{}, optimizer, config(plain)};  // all of it on the CPU
+  estimator whole{head{}, optimizer, rill::test::quiet_run(plain)};  // all of it on the CPU
   whole.train(batches, {.max_steps = 60});
   const evaluation a = again.evaluate(examples | data::batch(20)), b = whole.evaluate(examples | data::batch(20));
   CHECK(a["global_step"] == 60);

@@ -16,7 +16,7 @@
 #include <rill/optimizers/momentum.hpp>
 
 #include "device.hpp"
-#include "scratch.hpp"
+#include "estimator/quiet.hpp"
 
 namespace {
 
@@ -94,23 +94,17 @@ TEST_CASE("an estimator on several devices writes what one machine reads") {
   ::test::device first, second;
   const optimizers::momentum optimizer{.learning_rate = 0.1f};
   const rill::test::scratch_dir mixed, plain;
-  const auto config = [](const rill::test::scratch_dir& dir) {
-    run_config c;
-    c.model_dir = dir.path(), c.seed = 5, c.progress = false;
-    c.save_summary_steps = c.log_step_count_steps = 0;
-    return c;
-  };
-  estimator classifier{head{}, optimizer, config(mixed), towers({target(first), target(second)})};
+  estimator classifier{head{}, optimizer, rill::test::quiet_run(mixed), towers({target(first), target(second)})};
   classifier.train(batches, {.max_steps = 20});
   const evaluation there = classifier.evaluate(examples_of_all | data::batch(25));
-  estimator on_cpu{head{}, optimizer, config(mixed)};
+  estimator on_cpu{head{}, optimizer, rill::test::quiet_run(mixed)};
   const evaluation here = on_cpu.evaluate(examples_of_all | data::batch(20));
   CHECK(here["global_step"] == 20);
   CHECK(there["loss"] == doctest::Approx(here["loss"]).epsilon(1e-5));
   CHECK(there["accuracy"] == doctest::Approx(here["accuracy"]));
   on_cpu.train(batches, {.max_steps = 30});
   classifier.train(batches, {.max_steps = 40});  // goes on where the CPU stopped
-  estimator whole{head{}, optimizer, config(plain)};
+  estimator whole{head{}, optimizer, rill::test::quiet_run(plain)};
   whole.train(batches, {.max_steps = 40});
   CHECK(classifier.evaluate(examples_of_all | data::batch(20))["loss"] == doctest::Approx(whole.evaluate(examples_of_all | data::batch(20))["loss"]).epsilon(1e-4));
 }

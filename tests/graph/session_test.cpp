@@ -10,16 +10,13 @@
 #include <rill/optimizers/gradient_descent.hpp>
 #include <vector>
 
+#include "../variables.hpp"
+
 using namespace rill;
 
 namespace {
 
-template <class T>
-const T* values(const graph::variable_store& s, std::string_view name) {
-  const auto* v = s.find(name);
-  REQUIRE(v != nullptr);
-  return static_cast<const T*>(v->data);
-}
+using test::values;
 
 // "Training a regression" of the low-level introduction: Dense(1), mean squared error, gradient descent 0.01.
 struct regression {

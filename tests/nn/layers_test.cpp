@@ -12,6 +12,8 @@
 #include <rill/optimizers/gradient_descent.hpp>
 #include <vector>
 
+#include "../variables.hpp"
+
 using namespace rill;
 
 namespace {
@@ -25,11 +27,6 @@ void fill(T& x, std::uint64_t seed) {
 void fill(graph::variable_store& s) {
   for (const auto& v : s.variables())
     for (std::int64_t i = 0; i < v->shape.num_elements(); ++i) static_cast<double*>(v->data)[i] = noise(v->name.size(), i);
-}
-const double* values(const graph::variable_store& s, std::string_view name) {
-  const auto* v = s.find(name);
-  REQUIRE(v != nullptr);
-  return static_cast<const double*>(v->data);
 }
 
 template <int Kernel, int Stride, bool Same>
@@ -47,7 +44,7 @@ void check_convolution() {
   tensor<double, dyn, 7, 6, 3> x({2, 7, 6, 3});
   fill(x, 1);
   const auto y = s.run(x);
-  const double *w = values(store, "conv2d/kernel"), *bias = values(store, "conv2d/bias");
+  const double *w = test::values<double>(store, "conv2d/kernel"), *bias = test::values<double>(store, "conv2d/bias");
   constexpr std::int64_t kh = Kernel, kw = Kernel - 1;
   const auto rows = window_of(7, kh, Stride, Same ? same : valid), columns = window_of(6, kw, 1, Same ? same : valid);
   REQUIRE(y.extent(1) == rows.out);
@@ -117,7 +114,7 @@ TEST_CASE("networks of channels-first images train as those of channels last, an
     CHECK(turned(y.data(), 3, 6, 4) == std::vector<double>(y_first.data(), y_first.data() + y_first.size()));
   }
   for (const auto& v : s.variables()) {
-    const auto *p = static_cast<const double*>(v->data), *q = values(t, v->name);
+    const auto *p = static_cast<const double*>(v->data), *q = test::values<double>(t, v->name);
     CHECK_MESSAGE(std::equal(p, p + v->shape.num_elements(), q), v->name);
   }
   // Images and goals are turned once on their way in, the result once on its way out.
@@ -170,10 +167,10 @@ TEST_CASE("dense layers agree with plain loops") {
     const auto y = s.run(x), z = p.run(x);
     for (std::int64_t i = 0; i < n; ++i)
       for (std::int64_t j = 0; j < 4; ++j) {
-        double a = values(store, "dense/bias")[j], b = 0;
+        double a = test::values<double>(store, "dense/bias")[j], b = 0;
         for (std::int64_t k = 0; k < 7; ++k) {
-          a += x.data()[i * 7 + k] * values(store, "dense/kernel")[k * 4 + j];
-          b += x.data()[i * 7 + k] * values(store, "projection/kernel")[k * 4 + j];
+          a += x.data()[i * 7 + k] * test::values<double>(store, "dense/kernel")[k * 4 + j];
+          b += x.data()[i * 7 + k] * test::values<double>(store, "projection/kernel")[k * 4 + j];
         }
         CHECK(y.data()[i * 4 + j] == doctest::Approx(1 / (1 + std::exp(-a))).epsilon(1e-10));
         CHECK(z.data()[i * 4 + j] == doctest::Approx(b).epsilon(1e-12).scale(1));
@@ -215,8 +212,8 @@ TEST_CASE("layers of one kind get TensorFlow's numbered names, in a loop too") {
     std::vector<double> next = h;
     for (std::size_t i = 0; i < 3; ++i)
       for (std::size_t j = 0; j < 6; ++j) {
-        double a = values(store, scope + "/bias")[j];
-        for (std::size_t k = 0; k < 6; ++k) a += h[i * 6 + k] * values(store, scope + "/kernel")[k * 6 + j];
+        double a = test::values<double>(store, scope + "/bias")[j];
+        for (std::size_t k = 0; k < 6; ++k) a += h[i * 6 + k] * test::values<double>(store, scope + "/kernel")[k * 6 + j];
         next[i * 6 + j] += std::tanh(a);
       }
     h = next;

@@ -12,16 +12,13 @@
 #include <rill/optimizers/adam.hpp>
 #include <rill/optimizers/loss_scale.hpp>
 
+#include "../variables.hpp"
+
 using namespace rill;
 
 namespace {
 
-template <class T>
-const T* values(const graph::variable_store& s, std::string_view name) {
-  const auto* v = s.find(name);
-  REQUIRE(v != nullptr);
-  return static_cast<const T*>(v->data);
-}
+using test::values;
 
 template <class Optimizer>
 struct quadratic {  // minimises sum((w - x)^2) / 2; x that is not finite spoils the gradient of w, not of u

@@ -11,16 +11,13 @@
 #include <rill/optimizers/momentum.hpp>
 #include <vector>
 
+#include "../variables.hpp"
+
 using namespace rill;
 
 namespace {
 
-template <class T>
-const T* values(const graph::variable_store& s, std::string_view name) {
-  const auto* v = s.find(name);
-  REQUIRE(v != nullptr);
-  return static_cast<const T*>(v->data);
-}
+using test::values;
 
 template <class Optimizer>
 struct quadratic {  // minimises sum((w - x)^2) / 2 over one variable

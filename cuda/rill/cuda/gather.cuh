@@ -8,8 +8,9 @@
 ///   scatter_add(device, m, inner, n, x, indices, y);                                // y[indices[k]] += x[k]
 ///
 /// Sums are made in the order of k whatever the device does, with the same result every time: the indices are sorted
-/// together with their places (sort.cuh), and one group of threads adds up all that belongs to a row. An index outside of its range gives zeros, or is left out, as on TensorFlow's GPUs: a kernel
-/// cannot throw. The CPU throws out_of_range where TensorFlow does.
+/// together with their places (sort.cuh), and one group of threads adds up all that belongs to a row. An index outside of its
+/// range gives zeros, or is left out, as on TensorFlow's GPUs: a kernel cannot throw. The CPU throws out_of_range where
+/// TensorFlow does.
 
 #include <string>
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "rill/io/graph_def.hpp"
+#include "graph_def.hpp"
 
 namespace rill::io {
 
