@@ -101,6 +101,13 @@ TEST_CASE("matmul multiplies batches of every number type") {
   check_matmuls<std::uint64_t>();
   check_matmul<float>({3, 33, 17}, {3, 17, 31}, false, false, false, false);  // beyond the small-matrix loop
   check_matmul<double>({2, 17, 33}, {2, 31, 17}, true, true, false, false);
+  for (const std::int64_t n : {4, 8, 16})  // whole registers of columns
+    for (const bool transposed : {false, true}) {
+      const tensor_shape a = transposed ? tensor_shape{3, 9, 15} : tensor_shape{3, 15, 9};
+      check_matmul<float>(a, {3, 9, n}, transposed, false, false, false);
+      check_matmul<double>(a, {3, 9, n}, transposed, false, false, false);
+    }
+  check_matmul<float>({2, 0, 9}, {2, 0, 8}, true, false, false, false);
 }
 
 TEST_CASE("matmul of typed tensors: batches, integers, matrices") {

@@ -7,7 +7,8 @@
 ///   train | data::shuffle(60000) | data::repeat() | data::batch(100) | data::prefetch(1) | cuda::prefetch_to_device(gpu(0))
 ///
 /// copies each batch while steps before it run, through pinned memory and on a stream of its own. It is the last step of a
-/// pipeline (TensorFlow's tf.contrib.data.prefetch_to_device); data::prefetch before it makes the batches on a thread.
+/// pipeline (TensorFlow's tf.contrib.data.prefetch_to_device); data::prefetch before it makes the batches on a thread, and
+/// does not compile behind it: a device belongs to one thread at a time.
 ///
 ///   data::range(60000) | data::shuffle(60000) | data::repeat() | data::batch(100)
 ///       | cuda::rows_of(std::pair(to(images, gpu(0)), to(labels, gpu(0))))
@@ -32,7 +33,9 @@
 namespace rill::data::detail {
 
 template <class Device, class T, std::int64_t... E>
-struct tensor_info<cuda::basic_tensor<Device, T, E...>> : tensor_info<tensor<T, E...>> {};
+struct tensor_info<cuda::basic_tensor<Device, T, E...>> : tensor_info<tensor<T, E...>> {
+  static constexpr bool on_device = true;
+};
 
 }  // namespace rill::data::detail
 

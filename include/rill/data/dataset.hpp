@@ -222,17 +222,17 @@ class dataset_base : public detail::dataset_tag {
 
 /// The static shapes of a dataset's components in their structure: "((?, 784), (?,))".
 template <dataset D>
-std::string output_shapes(const D&) {
+[[gnu::cold]] std::string output_shapes(const D&) {
   return detail::structure_text<typename D::element>(detail::shape_text{});
 }
 /// The types of a dataset's components in their structure: "(float32, int32)".
 template <dataset D>
-std::string output_types(const D&) {
+[[gnu::cold]] std::string output_types(const D&) {
   return detail::structure_text<typename D::element>(detail::type_text{});
 }
 /// "<batch dataset shapes: (?, 28, 28), types: uint8>"
 template <dataset D>
-std::string to_string(const D& d) {
+[[gnu::cold]] std::string to_string(const D& d) {
   return std::string("<") + D::name + " dataset shapes: " + output_shapes(d) + ", types: " + output_types(d) + ">";
 }
 template <class Char, class Traits, dataset D>

@@ -12,7 +12,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <stop_token>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -29,7 +28,7 @@ class prefetch_cursor {
 
   bool next(Element& out) {
     state& s = *s_;
-    if (!s.worker.joinable() && !s.ended) s.worker = std::jthread([&s](const std::stop_token& stop) { s.produce(stop); });
+    if (!s.worker.joinable() && !s.ended) s.worker = std::thread([&s] { s.produce(); });
     std::unique_lock lock(s.mutex);
     s.filled.wait(lock, [&s] { return s.count > 0 || s.ended; });
     if (s.count == 0) {
@@ -70,9 +69,10 @@ class prefetch_cursor {
  private:
   struct state {
     state(C c, std::size_t n) : upstream(std::move(c)), ring(n) {}
+    ~state() { pause(); }
 
-    void produce(const std::stop_token& stop) {
-      for (;;) {
+    void produce() {
+      for (bool stopped = false;;) {
         if (!held) {
           bool more = false;
           std::exception_ptr failure;
@@ -84,7 +84,7 @@ class prefetch_cursor {
           if (!more) {
             {
               const std::lock_guard lock(mutex);
-              error = failure;
+              error = std::move(failure);
               ended = true;
             }
             filled.notify_one();
@@ -94,14 +94,16 @@ class prefetch_cursor {
         }
         {
           std::unique_lock lock(mutex);
-          if (!freed.wait(lock, stop, [this] { return count < ring.size(); })) return;
+          freed.wait(lock, [this] { return stop || count < ring.size(); });
+          if (count == ring.size()) return;
           using std::swap;
           swap(ring[(head + count) % ring.size()], working);
           ++count;
           held = false;
+          stopped = stop;
         }
         filled.notify_one();
-        if (stop.stop_requested()) return;
+        if (stopped) return;
       }
     }
     void pop(Element& out) {
@@ -112,9 +114,13 @@ class prefetch_cursor {
     }
     void pause() {
       if (!worker.joinable()) return;
-      worker.request_stop();
+      {
+        const std::lock_guard lock(mutex);
+        stop = true;
+      }
+      freed.notify_one();
       worker.join();
-      worker = std::jthread();
+      stop = false;
     }
 
     C upstream;
@@ -125,14 +131,18 @@ class prefetch_cursor {
     bool ended = false;
     std::exception_ptr error;
     std::mutex mutex;
-    std::condition_variable_any filled, freed;
-    std::jthread worker;  // last: stops and joins before the rest goes
+    std::condition_variable filled, freed;
+    bool stop = false;
+    std::thread worker;
   };
   std::unique_ptr<state> s_;
 };
 
 template <class D>
 class prefetch_dataset : public dataset_base<prefetch_dataset<D>> {
+  static_assert(!is_on_device<typename D::element>, "prefetch: these batches are made on a device, which is this thread's; "
+                                                    "prefetch what comes before cuda::prefetch_to_device or cuda::rows_of");
+
  public:
   using element = typename D::element;
   static constexpr const char* name = "prefetch";

@@ -70,6 +70,14 @@ inline constexpr bool is_tuple<std::pair<A, B>> = true;
 template <class X, std::size_t N>
 inline constexpr bool is_tuple<std::array<X, N>> = true;
 
+/// Whether elements are made on a device that one thread at a time may use (tensor_info says so of its tensors).
+template <class X>
+inline constexpr bool is_on_device = requires { requires tensor_info<X>::on_device; };
+template <class... X>
+inline constexpr bool is_on_device<std::tuple<X...>> = (is_on_device<X> || ...);
+template <class A, class B>
+inline constexpr bool is_on_device<std::pair<A, B>> = is_on_device<A> || is_on_device<B>;
+
 // ---- reflection of plain structs ---------------------------------------------------------------------------------------
 
 /// An unevaluated expression or a view.

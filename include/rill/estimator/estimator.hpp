@@ -108,7 +108,7 @@ decltype(auto) readable(const X& x) {
 
 /// Tells data sets apart by their structure, length and first batch.
 template <class Dataset>
-std::int64_t fingerprint(const Dataset& ds, typename Dataset::element& first) {
+[[gnu::cold]] std::int64_t fingerprint(const Dataset& ds, typename Dataset::element& first) {
   const std::string what = data::output_shapes(ds) + data::output_types(ds) + std::to_string(data::cardinality(ds));
   std::uint32_t structure = io::crc32c(what), content = 0;
   data::detail::for_each_leaf(first, [&](const auto& component) {
@@ -129,7 +129,7 @@ inline std::int64_t& counter(graph::variable_store& store, std::string_view name
   return *static_cast<std::int64_t*>(v.data);
 }
 
-inline std::string make_temporary_dir() {
+[[gnu::cold]] inline std::string make_temporary_dir() {
   const char* base = std::getenv("TMPDIR");
   std::string path = io::join_path(base != nullptr && *base != '\0' ? base : P_tmpdir, "rill-XXXXXX");
   if (::mkdtemp(path.data()) == nullptr) io::detail::throw_errno("create the directory", path, errno);
@@ -147,13 +147,13 @@ class model_directory {
   [[nodiscard]] const run_config& config() const { return config_; }
   /// Prefix of the newest checkpoint; "" before the first.
   template <class = void>
-  [[nodiscard]] std::string latest_checkpoint() const {
+  [[gnu::cold]] [[nodiscard]] std::string latest_checkpoint() const {
     const std::vector<std::string> found = io::checkpoint_candidates(config_.model_dir);
     return found.empty() ? std::string() : found.front();
   }
   /// Names of everything in the newest checkpoint, sorted: weights, slots, counters. not_found before the first.
   template <class = void>
-  [[nodiscard]] std::vector<std::string> variable_names() const {
+  [[gnu::cold]] [[nodiscard]] std::vector<std::string> variable_names() const {
     const io::bundle_reader reader = open_latest();
     std::vector<std::string> names;
     for (const auto& [name, e] : reader.entries()) names.push_back(name);
@@ -172,7 +172,7 @@ class model_directory {
   }
 
  protected:
-  explicit model_directory(run_config config) : config_(std::move(config)) {
+  [[gnu::cold]] explicit model_directory(run_config config) : config_(std::move(config)) {
     check(config_);
     if (config_.model_dir.empty()) config_.model_dir = make_temporary_dir();
   }
@@ -181,7 +181,7 @@ class model_directory {
   static void check_count(const char* what, const std::optional<std::int64_t>& n) {
     if (n && *n <= 0) rill::detail::raise<invalid_argument>({what, " must be at least 1, got ", *n});
   }
-  static void check_options(const train_options& options) {
+  [[gnu::cold]] static void check_options(const train_options& options) {
     check_count("train: steps", options.steps);
     check_count("train: max_steps", options.max_steps);
     if (options.steps && options.max_steps)
@@ -197,7 +197,7 @@ class model_directory {
 
   /// The counters come first in the store, so that they are there whichever program is compiled first.
   template <class = void>
-  void declare_counters() {
+  [[gnu::cold]] void declare_counters() {
     if (store_.find("global_step") != nullptr) return;
     for (const char* name : {"global_step", "input_pipeline/position", "input_pipeline/epoch", "input_pipeline/fingerprint"})
       detail::counter(store_, name);
@@ -205,7 +205,7 @@ class model_directory {
 
   /// Brings the variables to the newest valid checkpoint. False when there is none.
   template <class = void>
-  bool synchronize() {
+  [[gnu::cold]] bool synchronize() {
     static constexpr std::string_view optional = "input_pipeline/";
     const std::string newest = latest_checkpoint();
     if (newest.empty()) return false;
@@ -218,21 +218,21 @@ class model_directory {
     return true;
   }
   template <class = void>
-  void require_checkpoint(const char* call) {
+  [[gnu::cold]] void require_checkpoint(const char* call) {
     if (!synchronize()) no_model(call);
   }
   /// Brings a store of a call's own to the moving averages in the newest valid checkpoint.
   template <class = void>
-  void restore_averages(graph::variable_store& store, const char* call) const {
+  [[gnu::cold]] void restore_averages(graph::variable_store& store, const char* call) const {
     counter(store, "global_step");
     if (train::restore_newest(store, config_.model_dir, {.averages = true}).empty()) no_model(call);
   }
   template <class = void>
-  [[noreturn]] void no_model(const char* call) const {
+  [[gnu::cold]] [[noreturn]] void no_model(const char* call) const {
     rill::detail::raise<not_found>({call, ": could not find a trained model in model_dir '", config_.model_dir, "'"});
   }
   template <class = void>
-  [[nodiscard]] io::bundle_reader open_latest() const {
+  [[gnu::cold]] [[nodiscard]] io::bundle_reader open_latest() const {
     const std::string newest = latest_checkpoint();
     if (newest.empty()) rill::detail::raise<not_found>({"could not find a trained model in model_dir '", config_.model_dir,
                                                         "'"});
@@ -241,7 +241,7 @@ class model_directory {
 
   /// Puts the iterator behind what the checkpoint says was consumed, and reads the batch that comes next.
   template <class Dataset, class Iterator>
-  bool place(const Dataset& ds, Iterator& it, typename Dataset::element& batch) {
+  [[gnu::cold]] bool place(const Dataset& ds, Iterator& it, typename Dataset::element& batch) {
     std::int64_t& position = detail::counter(store_, "input_pipeline/position");
     std::int64_t& epoch = detail::counter(store_, "input_pipeline/epoch");
     std::int64_t& known = detail::counter(store_, "input_pipeline/fingerprint");
@@ -266,7 +266,7 @@ class model_directory {
   }
 
   template <class = void>
-  void open_events(const io::graph_def& graph, std::int64_t first_step) {
+  [[gnu::cold]] void open_events(const io::graph_def& graph, std::int64_t first_step) {
     if (events_) return;
     events_.emplace(config_.model_dir);
     events_->add_graph(graph);
@@ -278,25 +278,25 @@ class model_directory {
 
   /// The user's hooks, then the guard against NaN before anything is saved, then what reports, then what saves.
   template <class = void>
-  train::hook_list standard_hooks(train::hook_list hooks, train::checkpoint_saver_hook*& saver) {
-    hooks.emplace_back(train::nan_tensor_hook());
-    if (config_.log_step_count_steps > 0) hooks.emplace_back(train::step_counter_hook({config_.log_step_count_steps}));
-    if (config_.save_summary_steps > 0) hooks.emplace_back(train::summary_saver_hook({config_.save_summary_steps}));
-    if (config_.progress) hooks.emplace_back(train::progress_hook({.log_step_count_steps = config_.log_step_count_steps}));
+  [[gnu::cold]] train::hook_list standard_hooks(train::hook_list hooks, train::checkpoint_saver_hook*& saver) {
+    hooks.push_back(train::nan_tensor_hook());
+    if (config_.log_step_count_steps > 0) hooks.push_back(train::step_counter_hook({config_.log_step_count_steps}));
+    if (config_.save_summary_steps > 0) hooks.push_back(train::summary_saver_hook({config_.save_summary_steps}));
+    if (config_.progress) hooks.push_back(train::progress_hook({.log_step_count_steps = config_.log_step_count_steps}));
     auto saving = std::make_shared<train::checkpoint_saver_hook>(train::checkpoint_saver_hook::options{
         .checkpoint_dir = config_.model_dir,
         .save_secs = config_.save_checkpoints_secs.value_or(600),
         .save_steps = config_.save_checkpoints_steps.value_or(0),
         .max_to_keep = config_.keep_checkpoint_max});
     saver = saving.get();
-    hooks.emplace_back(std::move(saving));
+    hooks.push_back(std::move(saving));
     return hooks;
   }
 
   /// While training runs the variables are ahead of the files; if anything fails they are read anew at the next call.
   struct forget_on_failure {
     model_directory* self;
-    ~forget_on_failure() {
+    [[gnu::cold]] ~forget_on_failure() {
       if (self == nullptr) return;
       self->store_ = graph::variable_store();
       self->newest_seen_.clear();
@@ -307,7 +307,7 @@ class model_directory {
 
   /// The loop with its hooks and files.
   template <class = void>
-  void run(train::hook_list user_hooks, const io::graph_def& graph, std::int64_t first_step, std::int64_t last_step,
+  [[gnu::cold]] void run(train::hook_list user_hooks, const io::graph_def& graph, std::int64_t first_step, std::int64_t last_step,
            function_ref<bool(train::step_context&)> step, forget_on_failure& guard) {
     open_events(graph, first_step);
     train::checkpoint_saver_hook* saver = nullptr;
@@ -336,7 +336,7 @@ class model_directory {
     std::unique_ptr<summary::event_writer> writer;
   };
   template <class = void>
-  void write_evaluation(const evaluation& result, std::int64_t step, const std::string& folder) {
+  [[gnu::cold]] void write_evaluation(const evaluation& result, std::int64_t step, const std::string& folder) {
     for (auto& w : evaluations_) {
       if (w.folder != folder) continue;
       if (w.step >= step) return;  // one point per step and tag
@@ -348,7 +348,7 @@ class model_directory {
     write_scalars(*evaluations_.back().writer, result, step);
   }
   template <class = void>
-  static void write_scalars(summary::event_writer& events, const evaluation& result, std::int64_t step) {
+  [[gnu::cold]] static void write_scalars(summary::event_writer& events, const evaluation& result, std::int64_t step) {
     for (const evaluation::entry& e : result) events.add_scalar(e.name, static_cast<float>(e.value), step);
     events.flush();
   }
@@ -430,7 +430,7 @@ class head_model : public model_directory {
 
   /// Training with any program: `step` runs it on a batch and reports to the loop, `graph` gives its graph for the files.
   template <data::dataset Dataset>
-  void train_on(const Dataset& ds, train_options options,
+  [[gnu::cold]] void train_on(const Dataset& ds, train_options options,
                 function_ref<void(features_of<typename Dataset::element>&, labels_of<typename Dataset::element>&, train::step_context&)> step,
                 function_ref<io::graph_def()> graph_of) {
     using element = typename Dataset::element;

@@ -34,11 +34,11 @@ class evaluation {
   };
 
   evaluation() = default;
-  evaluation(std::initializer_list<entry> entries) {
+  [[gnu::cold]] evaluation(std::initializer_list<entry> entries) {
     for (const entry& e : entries) set(e);
   }
   /// Adds or replaces one number.
-  void set(const entry& e) {
+  [[gnu::cold]] void set(const entry& e) {
     const auto at = std::lower_bound(entries_.begin(), entries_.end(), e,
                                      [](const entry& a, const entry& b) { return a.name < b.name; });
     if (at != entries_.end() && at->name == e.name) *at = e;
@@ -54,7 +54,7 @@ class evaluation {
   [[nodiscard]] auto begin() const { return entries_.begin(); }
   [[nodiscard]] auto end() const { return entries_.end(); }
 
-  [[nodiscard]] std::string to_string() const {
+  [[gnu::cold]] [[nodiscard]] std::string to_string() const {
     std::string out = "{";
     for (const entry& e : entries_) out += (out.size() > 1 ? ", " : "") + e.name + ": " + text(e);
     return out + "}";
@@ -67,7 +67,7 @@ class evaluation {
       if (e.name == name) return &e;
     return nullptr;
   }
-  static std::string text(const entry& e) {
+  [[gnu::cold]] static std::string text(const entry& e) {
     char buffer[64];
     const double size = std::fabs(e.value);
     const char* form = e.whole ? "%.0f" : size != 0 && (size < 1e-3 || size >= 1e6) ? "%.4g" : "%.4f";

@@ -35,7 +35,7 @@ struct run_config {
 
 namespace detail {
 /// invalid_argument naming the field that cannot be right.
-inline void check(const run_config& c) {
+[[gnu::cold]] inline void check(const run_config& c) {
   const auto at_least = [](const char* field, double value, double least) {
     if (!(value >= least))
       rill::detail::raise<invalid_argument>({"run_config: ", field, " is ", std::to_string(value), ", but must be at least ",

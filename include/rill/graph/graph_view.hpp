@@ -127,7 +127,7 @@ inline constexpr const graph_view& view_of = view_of_compiled<compiled<Model, In
 /// A name, made unique among those used before as TensorFlow does it: "MatMul", "MatMul_1", ...
 class unique_names {
  public:
-  std::string operator()(const std::string& name) {
+  [[gnu::cold]] std::string operator()(const std::string& name) {
     if (used_.emplace(name, 0).second) return name;
     for (;;) {
       std::string numbered = name + "_" + std::to_string(++used_[name]);
@@ -140,7 +140,7 @@ class unique_names {
 };
 
 /// The name of every node as files have it: its scope and op, variables by their own names.
-inline std::vector<std::string> node_names(const graph_view& g) {
+[[gnu::cold]] inline std::vector<std::string> node_names(const graph_view& g) {
   std::vector<std::string> names;
   unique_names unique;
   for (const frozen_node& n : g.nodes) {

@@ -69,7 +69,7 @@ struct session_core {
   const std::int64_t* global_step = nullptr;
   std::int64_t batch = 1, capacity = 0, steps_run = 0;
 
-  void bind(variable_store& store) {
+  [[gnu::cold]] void bind(variable_store& store) {
     std::size_t k = 0;
     for (const variable_decl& d : tables.variables) {
       stored_variable& v = store.get(d.name, d.type, d.shape, d.trainable);
@@ -87,7 +87,7 @@ struct session_core {
     if (tables.variables[k].name.view() == "global_step") global_step = static_cast<const std::int64_t*>(data);
   }
   /// Writes what is known before the first step, and makes the arena but for the rows of a batch.
-  void prepare() {
+  [[gnu::cold]] void prepare() {
     std::size_t k = 0;
     for (const scalar_desc& s : tables.scalars) {
       if (!s.is_parameter) write_number(&scalars[2 * k], s.type, s.value, s.integer);

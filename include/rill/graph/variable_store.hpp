@@ -76,7 +76,7 @@ class variable_store {
   }
   /// The variable called `name`, created (zero, uninitialised) when missing.
   /// Throws invalid_argument, naming both, when one of another dtype or shape is there.
-  stored_variable& get(std::string_view name, dtype type, const tensor_shape& shape, bool trainable) {
+  [[gnu::cold]] stored_variable& get(std::string_view name, dtype type, const tensor_shape& shape, bool trainable) {
     if (stored_variable* v = find(name)) {
       if (v->type != type || !(v->shape == shape))
         throw invalid_argument("variable " + std::string(name) + ": the store holds " + std::string(name_of(v->type)) +
@@ -90,14 +90,14 @@ class variable_store {
   [[nodiscard]] const std::vector<std::unique_ptr<stored_variable>>& variables() const { return variables_; }
 
   /// Before values are read that a session elsewhere may have written; nothing to do for sessions on the CPU.
-  void to_host() const {
+  [[gnu::cold]] void to_host() const {
     if (mirror_) mirror_->to_host();
   }
-  void to_host(const stored_variable& v) const {
+  [[gnu::cold]] void to_host(const stored_variable& v) const {
     if (mirror_) mirror_->to_host(v);
   }
   /// After values were written that a session elsewhere is to see.
-  void from_host() const {
+  [[gnu::cold]] void from_host() const {
     if (mirror_) mirror_->from_host();
   }
   [[nodiscard]] variable_mirror* mirror() const { return mirror_.get(); }

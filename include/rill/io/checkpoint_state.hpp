@@ -29,7 +29,7 @@ struct checkpoint_state {
 
 /// Writes `dir`/checkpoint atomically. A prefix that starts with `dir`/ is stored relative to it, others as they are.
 template <class = void>
-void write_checkpoint_state(const std::string& dir, const checkpoint_state& state) {
+[[gnu::cold]] void write_checkpoint_state(const std::string& dir, const checkpoint_state& state) {
   const std::string below = join_path(dir, "");
   const auto stored = [&](const std::string& path) {
     return path.size() > below.size() && path.compare(0, below.size(), below) == 0 ? path.substr(below.size()) : path;
@@ -43,7 +43,7 @@ void write_checkpoint_state(const std::string& dir, const checkpoint_state& stat
 /// Reads `dir`/checkpoint; nothing when there is none, `data_loss` when it is malformed. Keys it does not know are
 /// ignored.
 template <class = void>
-std::optional<checkpoint_state> read_checkpoint_state(const std::string& dir) {
+[[gnu::cold]] std::optional<checkpoint_state> read_checkpoint_state(const std::string& dir) {
   const std::string path = join_path(dir, "checkpoint");
   if (!exists(path)) return std::nullopt;
   checkpoint_state state;
@@ -59,7 +59,7 @@ std::optional<checkpoint_state> read_checkpoint_state(const std::string& dir) {
 /// The prefix of the current checkpoint, joined to `dir`; empty when there is no `checkpoint` file or the checkpoint it
 /// names has no index.
 template <class = void>
-std::string latest_checkpoint(const std::string& dir) {
+[[gnu::cold]] std::string latest_checkpoint(const std::string& dir) {
   const std::optional<checkpoint_state> state = read_checkpoint_state(dir);
   if (!state) return {};
   std::string prefix = join_path(dir, state->model_checkpoint_path);
@@ -67,7 +67,7 @@ std::string latest_checkpoint(const std::string& dir) {
 }
 
 /// The step in a checkpoint's name, 120 of "model.ckpt-120"; -1 when the name does not end in one.
-inline std::int64_t checkpoint_step(std::string_view prefix) {
+[[gnu::cold]] inline std::int64_t checkpoint_step(std::string_view prefix) {
   const std::size_t at = prefix.rfind('-');
   if (at == std::string_view::npos || at + 1 == prefix.size() || prefix.size() - at > 19) return -1;
   std::int64_t step = 0;
@@ -82,7 +82,7 @@ inline std::int64_t checkpoint_step(std::string_view prefix) {
 /// then those found in the directory that it does not name, by falling step. A state file that is missing or malformed
 /// only shortens the list, so that a directory with one good checkpoint is never given up.
 template <class = void>
-std::vector<std::string> checkpoint_candidates(const std::string& dir) {
+[[gnu::cold]] std::vector<std::string> checkpoint_candidates(const std::string& dir) {
   std::vector<std::string> out;
   const auto add = [&](const std::string& prefix) {
     if (std::find(out.begin(), out.end(), prefix) == out.end() && exists(prefix + ".index")) out.push_back(prefix);

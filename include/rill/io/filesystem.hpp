@@ -41,7 +41,7 @@ namespace detail {
 inline constexpr std::size_t io_step = std::size_t{1} << 20;
 
 /// Throws the typed error of an errno value: "cannot open 'x': No such file or directory".
-[[noreturn]] inline void throw_errno(std::string_view action, const std::string& path, int err) {
+[[gnu::cold]] [[noreturn]] inline void throw_errno(std::string_view action, const std::string& path, int err) {
   const std::string m = "cannot " + std::string(action) + " '" + path + "': " + std::generic_category().message(err);
   switch (err) {
     case ENOENT: throw not_found(m);
@@ -108,7 +108,7 @@ class unique_fd {
   int fd_ = -1;
 };
 
-inline unique_fd open_or_throw(const std::string& path, int flags, std::string_view action) {
+[[gnu::cold]] inline unique_fd open_or_throw(const std::string& path, int flags, std::string_view action) {
   for (;;) {
     const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
     if (fd >= 0) return unique_fd(fd);
@@ -145,7 +145,7 @@ inline std::size_t pread_all(int fd, char* p, std::size_t n, std::uint64_t offse
   return done;
 }
 
-inline void sync_fd(int fd, const std::string& path) {
+[[gnu::cold]] inline void sync_fd(int fd, const std::string& path) {
   while (::fsync(fd) != 0) {
     if (errno == EINTR) continue;
     if (errno == EINVAL) return;  // a pipe, a device, or a directory on a file system that has nothing to sync
@@ -156,13 +156,13 @@ inline void sync_fd(int fd, const std::string& path) {
 }  // namespace detail
 
 /// "a/b" + "c" = "a/b/c"; an absolute second part stands alone.
-inline std::string join_path(const std::string& dir, const std::string& name) {
+[[gnu::cold]] inline std::string join_path(const std::string& dir, const std::string& name) {
   if (dir.empty() || (!name.empty() && name.front() == '/')) return name;
   return dir.back() == '/' ? dir + name : dir + "/" + name;
 }
 
 /// The directory part: "a/b" of "a/b/c", "." of "c", "/" of "/c".
-inline std::string dir_name(const std::string& path) {
+[[gnu::cold]] inline std::string dir_name(const std::string& path) {
   const std::size_t at = path.rfind('/');
   if (at == std::string::npos) return ".";
   const std::size_t end = path.find_last_not_of('/', at);
@@ -170,13 +170,13 @@ inline std::string dir_name(const std::string& path) {
 }
 
 /// The last part: "c" of "a/b/c".
-inline std::string base_name(const std::string& path) {
+[[gnu::cold]] inline std::string base_name(const std::string& path) {
   const std::size_t at = path.rfind('/');
   return at == std::string::npos ? path : path.substr(at + 1);
 }
 
 /// Whether a name that came from a file stays below the directory it is relative to: not empty, not absolute, no "..".
-inline bool is_beneath(std::string_view name) {
+[[gnu::cold]] inline bool is_beneath(std::string_view name) {
   if (name.empty() || name.front() == '/' || name.find('\0') != std::string_view::npos) return false;
   while (!name.empty()) {
     const std::size_t at = name.find('/');
@@ -203,7 +203,7 @@ inline bool is_directory(const std::string& path) {
 }
 
 /// Size of a file in bytes.
-inline std::uint64_t file_size(const std::string& path) {
+[[gnu::cold]] inline std::uint64_t file_size(const std::string& path) {
   struct stat st {};
   if (::stat(detail::local_path(path).c_str(), &st) != 0) detail::throw_errno("look up", path, errno);
   return static_cast<std::uint64_t>(st.st_size);
@@ -211,7 +211,7 @@ inline std::uint64_t file_size(const std::string& path) {
 
 /// The whole file. A file larger than `limit` bytes is `resource_exhausted`, found before it is read; memory grows with
 /// what was read, not with what a size field claims.
-inline std::string read_file(const std::string& path, std::uint64_t limit = default_file_limit) {
+[[gnu::cold]] inline std::string read_file(const std::string& path, std::uint64_t limit = default_file_limit) {
   const std::string local = detail::local_path(path);
   const detail::unique_fd fd = detail::open_or_throw(local, O_RDONLY, "open");
   struct stat st {};
@@ -239,7 +239,7 @@ inline std::string read_file(const std::string& path, std::uint64_t limit = defa
 }
 
 /// Names in a directory, sorted, without "." and "..".
-inline std::vector<std::string> list_dir(const std::string& path) {
+[[gnu::cold]] inline std::vector<std::string> list_dir(const std::string& path) {
   const std::string local = detail::local_path(path);
   DIR* d = ::opendir(local.c_str());
   if (d == nullptr) detail::throw_errno("list", path, errno);
@@ -268,7 +268,7 @@ inline std::vector<std::string> list_dir(const std::string& path) {
 }
 
 /// Makes the names in a directory durable: a rename or a new file survives a power cut only after this.
-inline void sync_dir(const std::string& path) {
+[[gnu::cold]] inline void sync_dir(const std::string& path) {
   const std::string local = detail::local_path(path);
   const detail::unique_fd fd = detail::open_or_throw(local, O_RDONLY | O_DIRECTORY, "open directory");
   detail::sync_fd(fd.get(), local);
@@ -276,7 +276,7 @@ inline void sync_dir(const std::string& path) {
 
 /// Creates a directory and those above it; one that is there already is fine, a file in its place is
 /// `failed_precondition`.
-inline void make_dirs(const std::string& path) {
+[[gnu::cold]] inline void make_dirs(const std::string& path) {
   const std::string local = detail::local_path(path);
   if (local.empty()) rill::detail::raise<invalid_argument>({"cannot create a directory with an empty name"});
   for (std::size_t at = 1;; ++at) {
@@ -292,19 +292,19 @@ inline void make_dirs(const std::string& path) {
 }
 
 /// Deletes a file (not a directory). Missing: `not_found`.
-inline void remove(const std::string& path) {
+[[gnu::cold]] inline void remove(const std::string& path) {
   if (::unlink(detail::local_path(path).c_str()) != 0) detail::throw_errno("remove", path, errno);
 }
 
 /// Deletes a file if it is there; true if it was.
-inline bool remove_if_exists(const std::string& path) {
+[[gnu::cold]] inline bool remove_if_exists(const std::string& path) {
   if (::unlink(detail::local_path(path).c_str()) == 0) return true;
   if (errno == ENOENT) return false;
   detail::throw_errno("remove", path, errno);
 }
 
 /// Renames a file within one file system, replacing the target in one step. Durable after `sync_dir`.
-inline void rename(const std::string& from, const std::string& to) {
+[[gnu::cold]] inline void rename(const std::string& from, const std::string& to) {
   if (::rename(detail::local_path(from).c_str(), detail::local_path(to).c_str()) != 0)
     detail::throw_errno("rename '" + from + "' to", to, errno);
 }
@@ -372,7 +372,7 @@ class writable_file {
   }
 
   /// Flushes and waits until the bytes are on the disk.
-  void sync() {
+  [[gnu::cold]] void sync() {
     flush();
     try {
       detail::sync_fd(fd_.get(), path_);
@@ -383,7 +383,7 @@ class writable_file {
   }
 
   /// Flushes and closes; closing twice is fine.
-  void close() {
+  [[gnu::cold]] void close() {
     if (!fd_.valid() && !failed_) return;
     flush();
     if (::close(fd_.release()) != 0 && errno != EINTR) {
@@ -395,12 +395,12 @@ class writable_file {
  private:
   static constexpr std::size_t buffer_size = 1 << 16;
 
-  void check() const {
+  [[gnu::cold]] void check() const {
     if (failed_) rill::detail::raise<failed_precondition>({"an earlier write to '", path_,
                                                            "' failed; the file is incomplete"});
     if (!fd_.valid()) rill::detail::raise<failed_precondition>({"'", path_, "' is not open for writing"});
   }
-  void write(std::string_view bytes) {
+  [[gnu::cold]] void write(std::string_view bytes) {
     try {
       detail::write_all(fd_.get(), bytes.data(), bytes.size(), path_);
     } catch (...) {
@@ -409,7 +409,7 @@ class writable_file {
       throw;
     }
   }
-  void quiet_close() noexcept {
+  [[gnu::cold]] void quiet_close() noexcept {
     if (!fd_.valid()) return;
     try {
       if (!failed_) flush();
@@ -429,7 +429,7 @@ class writable_file {
 /// `commit` is not reached) only a temporary file beside it exists, deleted by the destructor.
 class atomic_file {
  public:
-  explicit atomic_file(const std::string& path) : path_(detail::local_path(path)) {
+  [[gnu::cold]] explicit atomic_file(const std::string& path) : path_(detail::local_path(path)) {
     static std::atomic<unsigned> counter{0};
     for (int tries = 0;; ++tries) {
       temp_ = path_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter.fetch_add(1));
@@ -444,7 +444,7 @@ class atomic_file {
   atomic_file(atomic_file&& o) noexcept
       : path_(std::move(o.path_)), temp_(std::exchange(o.temp_, {})), file_(std::move(o.file_)) {}
   atomic_file& operator=(atomic_file&&) = delete;
-  ~atomic_file() {
+  [[gnu::cold]] ~atomic_file() {
     if (!temp_.empty()) ::unlink(temp_.c_str());
   }
 
@@ -454,14 +454,14 @@ class atomic_file {
   void append(const void* data, std::size_t bytes) { file_.append(data, bytes); }
 
   /// The part of `commit` that can fail for want of space: everything is on the disk, under the temporary name.
-  void prepare() {
+  [[gnu::cold]] void prepare() {
     if (!file_.is_open()) return;
     file_.sync();
     file_.close();
   }
   /// Sync, rename, sync of the directory (`sync_directory = false` leaves the last to the caller). On an error the
   /// file that had the name before is untouched.
-  void commit(bool sync_directory = true) {
+  [[gnu::cold]] void commit(bool sync_directory = true) {
     if (temp_.empty()) rill::detail::raise<failed_precondition>({"'", path_, "' was committed already"});
     prepare();
     if (::rename(temp_.c_str(), path_.c_str()) != 0) detail::throw_errno("rename '" + temp_ + "' to", path_, errno);
@@ -476,7 +476,7 @@ class atomic_file {
 };
 
 /// Replaces the content of a file in one step: after a crash at any moment it holds the old bytes or the new.
-inline void atomic_write(const std::string& path, std::string_view bytes) {
+[[gnu::cold]] inline void atomic_write(const std::string& path, std::string_view bytes) {
   atomic_file f(path);
   f.append(bytes);
   f.commit();
@@ -485,7 +485,7 @@ inline void atomic_write(const std::string& path, std::string_view bytes) {
 /// A regular file to read at offsets. A read that the file cannot fill is `data_loss`, whatever size it had before.
 class random_access_file {
  public:
-  explicit random_access_file(const std::string& path)
+  [[gnu::cold]] explicit random_access_file(const std::string& path)
       : path_(detail::local_path(path)), fd_(detail::open_or_throw(path_, O_RDONLY, "open")) {
     struct stat st {};
     if (::fstat(fd_.get(), &st) != 0) detail::throw_errno("look up", path_, errno);
@@ -506,7 +506,7 @@ class random_access_file {
     return detail::pread_all(fd_.get(), static_cast<char*>(dst), n, offset, path_);
   }
   /// Exactly `n` bytes at `offset`; `data_loss` naming file and offset when the file is shorter.
-  void read(std::uint64_t offset, void* dst, std::size_t n) const {
+  [[gnu::cold]] void read(std::uint64_t offset, void* dst, std::size_t n) const {
     const std::size_t got = read_some(offset, dst, n);
     if (got != n)
       rill::detail::raise<data_loss>({"'", path_, "' is truncated: wanted ", n, " bytes at offset ", offset, ", got ",

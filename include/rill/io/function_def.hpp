@@ -30,7 +30,7 @@ struct function_def {
 
 namespace detail {
 
-inline wire_writer wire_of(const function_def& f) {
+[[gnu::cold]] inline wire_writer wire_of(const function_def& f) {
   wire_writer signature, w;
   signature.bytes(1, f.name);
   for (const auto* list : {&f.arguments, &f.results})
@@ -47,7 +47,7 @@ inline wire_writer wire_of(const function_def& f) {
   }
   return w;
 }
-inline void function_text(text_proto_writer& w, const function_def& f) {
+[[gnu::cold]] inline void function_text(text_proto_writer& w, const function_def& f) {
   w.open("function").open("signature").string("name", f.name);
   for (const auto* list : {&f.arguments, &f.results})
     for (const function_def::argument& a : *list) {
@@ -63,24 +63,27 @@ inline void function_text(text_proto_writer& w, const function_def& f) {
 
 }  // namespace detail
 
-class function_list final : public function_library {
+/// (A template so that only a program that makes one compiles its functions.)
+template <class = void>
+class basic_function_list final : public function_library {
  public:
   std::vector<function_def> functions = {};
 
-  [[nodiscard]] std::string serialize() const override {
+  [[gnu::cold]] [[nodiscard]] std::string serialize() const override {
     wire_writer w;
     for (const function_def& f : functions) w.message(1, detail::wire_of(f));
     return w.take();
   }
-  void write_text(text_proto_writer& w) const override {
+  [[gnu::cold]] void write_text(text_proto_writer& w) const override {
     w.open("library");
     for (const function_def& f : functions) detail::function_text(w, f);
     w.close();
   }
 };
+using function_list = basic_function_list<>;
 
 /// The functions of a graph, none without a library.
-inline const std::vector<function_def>& functions_of(const graph_def& g) {
+[[gnu::cold]] inline const std::vector<function_def>& functions_of(const graph_def& g) {
   static const std::vector<function_def> none;
   const auto* list = dynamic_cast<const function_list*>(g.library.get());
   return list == nullptr ? none : list->functions;

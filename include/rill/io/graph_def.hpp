@@ -64,12 +64,12 @@ struct attr_value {
   attr_value(list_shape v) : kind(kind_type::shapes), shapes(std::move(v)) {}
   attr_value(list_string v) : kind(kind_type::strings), strings(std::move(v)) {}
   /// A function of the graph's library, or several.
-  static attr_value function(std::string name) {
+  [[gnu::cold]] static attr_value function(std::string name) {
     attr_value a(std::move(name));
     a.kind = kind_type::func;
     return a;
   }
-  static attr_value functions(list_string names) {
+  [[gnu::cold]] static attr_value functions(list_string names) {
     attr_value a(std::move(names));
     a.kind = kind_type::funcs;
     return a;
@@ -119,7 +119,7 @@ struct graph_def {
 };
 
 /// The wire form of a shape (TensorShapeProto).
-inline std::string serialize(const tensor_shape& s) {
+[[gnu::cold]] inline std::string serialize(const tensor_shape& s) {
   wire_writer w;
   if (s.overflow_) return w.boolean(3, true).take();
   for (const std::int64_t d : s) {
@@ -131,7 +131,7 @@ inline std::string serialize(const tensor_shape& s) {
 }
 
 /// The wire form of a tensor (TensorProto).
-inline std::string serialize(const tensor_proto& t) {
+[[gnu::cold]] inline std::string serialize(const tensor_proto& t) {
   wire_writer w;
   w.varint(1, static_cast<std::uint64_t>(t.type)).bytes(2, serialize(t.shape));
   if (!t.content.empty()) w.bytes(4, t.content);
@@ -141,7 +141,7 @@ inline std::string serialize(const tensor_proto& t) {
 
 namespace detail {
 
-inline std::string serialize_attr(const attr_value& a) {
+[[gnu::cold]] inline std::string serialize_attr(const attr_value& a) {
   using kind = attr_value::kind_type;
   wire_writer w;
   wire_writer list;
@@ -186,7 +186,7 @@ inline std::string serialize_attr(const attr_value& a) {
   return w.message(1, list).take();
 }
 
-inline wire_writer wire_of(const node_def& n) {
+[[gnu::cold]] inline wire_writer wire_of(const node_def& n) {
   wire_writer node;
   if (!n.name.empty()) node.bytes(1, n.name);
   if (!n.op.empty()) node.bytes(2, n.op);
@@ -199,19 +199,19 @@ inline wire_writer wire_of(const node_def& n) {
   }
   return node;
 }
-inline void shape_text(text_proto_writer& w, std::string_view name, const tensor_shape& s) {
+[[gnu::cold]] inline void shape_text(text_proto_writer& w, std::string_view name, const tensor_shape& s) {
   w.open(name);
   if (s.overflow_) w.boolean("unknown_rank", true);
   else
     for (const std::int64_t d : s) w.open("dim").integer("size", d < 0 ? -1 : d).close();
   w.close();
 }
-inline void type_text(text_proto_writer& w, std::string_view name, dtype d) {
+[[gnu::cold]] inline void type_text(text_proto_writer& w, std::string_view name, dtype d) {
   const std::string_view known = enum_name_of(d);
   if (known.empty()) w.integer(name, static_cast<std::int64_t>(d));
   else w.enumerator(name, known);
 }
-inline void attr_text(text_proto_writer& w, const attr_value& a) {
+[[gnu::cold]] inline void attr_text(text_proto_writer& w, const attr_value& a) {
   using kind = attr_value::kind_type;
   w.open("value");
   if (a.kind >= kind::ints) w.open("list");
@@ -255,7 +255,7 @@ inline void attr_text(text_proto_writer& w, const attr_value& a) {
   w.close();
 }
 
-inline void node_text(text_proto_writer& w, std::string_view field, const node_def& n) {
+[[gnu::cold]] inline void node_text(text_proto_writer& w, std::string_view field, const node_def& n) {
   w.open(field).string("name", n.name).string("op", n.op);
   for (const std::string& in : n.inputs) w.string("input", in);
   if (!n.device.empty()) w.string("device", n.device);
@@ -266,7 +266,7 @@ inline void node_text(text_proto_writer& w, std::string_view field, const node_d
   }
   w.close();
 }
-inline dtype parse_type(wire_reader& r) {
+[[gnu::cold]] inline dtype parse_type(wire_reader& r) {
   const std::uint64_t v = r.varint();
   if (v > 255) r.fail({"has the data type number ", v, ", which does not exist"});
   return static_cast<dtype>(v);
@@ -277,14 +277,14 @@ struct stored_shape {
   std::vector<std::int64_t> dims;
   bool unknown_rank = false;
 
-  [[nodiscard]] tensor_shape to_shape() const {
+  [[gnu::cold]] [[nodiscard]] tensor_shape to_shape() const {
     tensor_shape s;
     if (unknown_rank) s.overflow_ = true;
     for (const std::int64_t d : dims) s.push_back(d);
     return s;
   }
 };
-inline void parse_shape(wire_reader r, stored_shape& s) {
+[[gnu::cold]] inline void parse_shape(wire_reader r, stored_shape& s) {
   while (r.next()) {
     if (r.field() == 2) {
       std::int64_t size = 0;
@@ -303,7 +303,7 @@ inline void parse_shape(wire_reader r, stored_shape& s) {
 }  // namespace detail
 
 /// GraphDef's wire form; equal graphs give equal bytes.
-inline std::string serialize(const graph_def& g) {
+[[gnu::cold]] inline std::string serialize(const graph_def& g) {
   wire_writer w;
   for (const node_def& n : g.nodes) w.message(1, detail::wire_of(n));
   if (g.library) w.bytes(2, g.library->serialize());
@@ -315,7 +315,7 @@ inline std::string serialize(const graph_def& g) {
 }
 
 /// GraphDef's text form, as graph.pbtxt holds it.
-inline std::string to_pbtxt(const graph_def& g) {
+[[gnu::cold]] inline std::string to_pbtxt(const graph_def& g) {
   text_proto_writer w;
   for (const node_def& n : g.nodes) detail::node_text(w, "node", n);
   if (g.library) g.library->write_text(w);
@@ -326,7 +326,7 @@ inline std::string to_pbtxt(const graph_def& g) {
 }
 
 /// A MetaGraphDef around a graph: what `P.meta` beside a checkpoint holds, with the names of a default Saver.
-inline std::string serialize_meta_graph(const graph_def& g) {
+[[gnu::cold]] inline std::string serialize_meta_graph(const graph_def& g) {
   wire_writer saver;
   saver.bytes(1, "save/Const:0").bytes(2, "save/control_dependency:0").bytes(3, "save/restore_all");
   saver.int64(4, 5).float32(6, 10000.0f).int64(7, 2);
@@ -337,7 +337,7 @@ inline std::string serialize_meta_graph(const graph_def& g) {
 }
 
 /// Writes `prefix`.meta, atomically.
-inline void write_meta_graph(const std::string& prefix, const graph_def& g) {
+[[gnu::cold]] inline void write_meta_graph(const std::string& prefix, const graph_def& g) {
   atomic_write(prefix + ".meta", serialize_meta_graph(g));
 }
 

@@ -28,7 +28,7 @@
 namespace rill::io {
 
 /// Whether a file starts with gzip's two bytes.
-inline bool is_gzip(const random_access_file& file) {
+[[gnu::cold]] inline bool is_gzip(const random_access_file& file) {
   unsigned char magic[2] = {};
   return file.read_some(0, magic, 2) == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
 }
@@ -38,7 +38,7 @@ inline bool is_gzip(const random_access_file& file) {
 /// Decompresses a gzip file (one member or several) front to back.
 class gzip_reader {
  public:
-  explicit gzip_reader(random_access_file file)
+  [[gnu::cold]] explicit gzip_reader(random_access_file file)
       : file_(std::move(file)), size_(file_.size()), in_(1 << 16), z_(new z_stream{}) {
     if (inflateInit2(z_.get(), 16 + MAX_WBITS) != Z_OK) {
       delete z_.release();
@@ -48,7 +48,7 @@ class gzip_reader {
   explicit gzip_reader(const std::string& path) : gzip_reader(random_access_file(path)) {}
 
   /// Up to `n` decompressed bytes; fewer only at the end of the stream.
-  std::size_t read(void* dst, std::size_t n) {
+  [[gnu::cold]] std::size_t read(void* dst, std::size_t n) {
     std::size_t done = 0;
     while (done < n && !end_) {
       if (z_->avail_in == 0) fill();
@@ -78,12 +78,12 @@ class gzip_reader {
 
  private:
   struct closer {
-    void operator()(z_stream* z) const {
+    [[gnu::cold]] void operator()(z_stream* z) const {
       inflateEnd(z);
       delete z;
     }
   };
-  void fill() {
+  [[gnu::cold]] void fill() {
     if (at_ == size_) return;
     const std::size_t n = file_.read_some(at_, in_.data(), in_.size());
     if (n == 0) fail({"became shorter while it was read"});
@@ -91,7 +91,7 @@ class gzip_reader {
     z_->next_in = in_.data();
     z_->avail_in = static_cast<uInt>(n);
   }
-  [[noreturn]] void fail(rill::detail::text_pieces problem) const {
+  [[gnu::cold]] [[noreturn]] void fail(rill::detail::text_pieces problem) const {
     rill::detail::raise<data_loss>({"the gzip stream '", file_.path(), "' ", rill::detail::join(problem), " (near compressed offset ",
                                     at_ - z_->avail_in, ")"});
   }
@@ -117,7 +117,7 @@ class gzip_reader {
   [[nodiscard]] std::string path() const { return {}; }
 
  private:
-  [[noreturn]] static void missing(const std::string& path) {
+  [[gnu::cold]] [[noreturn]] static void missing(const std::string& path) {
     rill::detail::raise<unimplemented>({"'", path,
                                         "' is compressed and this program was built without zlib: unpack it with gunzip, or " "install zlib's headers (Debian: zlib1g-dev), rebuild and link with -lz"});
   }

@@ -44,7 +44,7 @@ struct idx_limits {
 
 namespace detail {
 
-inline dtype idx_type(unsigned code) {
+[[gnu::cold]] inline dtype idx_type(unsigned code) {
   switch (code) {
     case 0x08: return dtype::uint8;
     case 0x09: return dtype::int8;
@@ -130,7 +130,7 @@ idx_array parse_idx(const std::string& path, std::uint64_t room, bool exact, std
 
 /// Reads an IDX file, plain or gzip. When `path` does not exist and `path`.gz does, that is read.
 template <class = void>
-idx_array read_idx(const std::string& path, idx_limits limits = {}) {
+[[gnu::cold]] idx_array read_idx(const std::string& path, idx_limits limits = {}) {
   const std::string name = !exists(path) && exists(path + ".gz") ? path + ".gz" : path;
   random_access_file file(name);
   if (is_gzip(file)) {
@@ -151,7 +151,7 @@ idx_array read_idx(const std::string& path, idx_limits limits = {}) {
 
 /// The bytes of an IDX file.
 template <class = void>
-std::string encode_idx(const idx_array& a) {
+[[gnu::cold]] std::string encode_idx(const idx_array& a) {
   unsigned code = 0;
   for (const unsigned c : {0x08u, 0x09u, 0x0Bu, 0x0Cu, 0x0Du, 0x0Eu})
     if (detail::idx_type(c) == a.type) code = c;

@@ -52,7 +52,7 @@ class block_builder {
   [[nodiscard]] bool empty() const { return data_.empty(); }
   [[nodiscard]] std::size_t size() const { return data_.size() + 4 * restarts_.size() + 4; }
   /// The finished block; the builder starts anew.
-  std::string finish() {
+  [[gnu::cold]] std::string finish() {
     for (const std::uint32_t r : restarts_) put_fixed32(data_, r);
     put_fixed32(data_, static_cast<std::uint32_t>(restarts_.size()));
     restarts_.assign(1, 0);
@@ -70,7 +70,7 @@ class block_builder {
 };
 
 /// A short key k with a <= k < b.
-inline std::string key_between(const std::string& a, std::string_view b) {
+[[gnu::cold]] inline std::string key_between(const std::string& a, std::string_view b) {
   std::size_t i = 0;
   while (i < a.size() && i < b.size() && a[i] == b[i]) ++i;
   if (i < a.size() && i < b.size()) {
@@ -84,7 +84,7 @@ inline std::string key_between(const std::string& a, std::string_view b) {
   return a;
 }
 /// A short key >= a.
-inline std::string key_after(const std::string& a) {
+[[gnu::cold]] inline std::string key_after(const std::string& a) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (const auto c = static_cast<unsigned char>(a[i]); c != 0xFF) {
       std::string k = a.substr(0, i + 1);
@@ -116,7 +116,7 @@ class table_builder {
   }
 
   /// The whole file.
-  std::string finish() {
+  [[gnu::cold]] std::string finish() {
     if (!data_.empty()) flush();
     std::string footer;
     handle meta = block(detail::block_builder(16).finish());
@@ -136,7 +136,7 @@ class table_builder {
     std::uint64_t offset = 0;
     std::uint64_t size = 0;
   };
-  handle block(const std::string& content) {
+  [[gnu::cold]] handle block(const std::string& content) {
     const handle h{out_.size(), content.size()};
     out_ += content;
     out_ += '\0';
@@ -147,7 +147,7 @@ class table_builder {
     last_block_ = block(data_.finish());
     pending_ = true;
   }
-  void index_entry(const std::string& key) {
+  [[gnu::cold]] void index_entry(const std::string& key) {
     std::string value;
     put_varint(value, last_block_.offset);
     put_varint(value, last_block_.size);
@@ -168,7 +168,7 @@ class table_builder {
 namespace detail {
 
 /// A block's content, checked and decompressed. `storage` holds it when it was compressed.
-inline std::string_view table_block(std::string_view file, std::string_view what, std::string_view& handle,
+[[gnu::cold]] inline std::string_view table_block(std::string_view file, std::string_view what, std::string_view& handle,
                                     std::uint64_t at, std::string& storage) {
   const auto fail = [&](rill::detail::text_pieces problem) {
     rill::detail::raise<data_loss>({"'", what, "' at offset ", at, " ", rill::detail::join(problem)});
@@ -224,7 +224,7 @@ inline void table_entries(std::string_view block, std::string_view what, std::ui
 
 /// Calls `f(key, value, at)` for every entry of a table, in order; `at` is the value's offset in the file (its block's,
 /// where that is compressed). The views live only during the call.
-inline void read_table(std::string_view file, std::string_view what,
+[[gnu::cold]] inline void read_table(std::string_view file, std::string_view what,
                        function_ref<void(std::string_view, std::string_view, std::uint64_t)> f) {
   using namespace detail;
   if (file.size() < table_footer_size || get_fixed64(file.data() + file.size() - 8) != table_magic)

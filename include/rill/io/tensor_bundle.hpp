@@ -59,7 +59,7 @@ struct bundle_limits {
 
 namespace detail {
 
-inline std::string shard_path(const std::string& prefix, std::int32_t shard, std::int32_t count) {
+[[gnu::cold]] inline std::string shard_path(const std::string& prefix, std::int32_t shard, std::int32_t count) {
   const auto five = [](std::int32_t n) {
     const std::string s = std::to_string(n);
     return std::string(s.size() < 5 ? 5 - s.size() : 0, '0') + s;
@@ -67,7 +67,7 @@ inline std::string shard_path(const std::string& prefix, std::int32_t shard, std
   return prefix + ".data-" + five(shard) + "-of-" + five(count);
 }
 
-inline std::string serialize_entry(const bundle_entry& e) {
+[[gnu::cold]] inline std::string serialize_entry(const bundle_entry& e) {
   wire_writer w;
   w.varint(1, static_cast<std::uint64_t>(e.type)).bytes(2, serialize(e.shape));
   if (e.shard != 0) w.int64(3, e.shard);
@@ -78,7 +78,7 @@ inline std::string serialize_entry(const bundle_entry& e) {
 }
 
 /// The CRC of a string tensor covers each length as 4 bytes (8 above 2^32 - 1).
-inline std::uint32_t extend_crc_length(std::uint32_t crc, std::uint64_t length) {
+[[gnu::cold]] inline std::uint32_t extend_crc_length(std::uint32_t crc, std::uint64_t length) {
   return extend_crc32c(crc, &length, length > 0xFFFFFFFFu ? 8 : 4);
 }
 
@@ -135,7 +135,7 @@ class bundle_writer {
 
   /// Makes the bundle appear: data first, index last, both durable. A full disk is met before either name is taken.
   /// (Saving over an existing prefix cannot be one step, there are two files: give every checkpoint its own prefix.)
-  void finish() {
+  [[gnu::cold]] void finish() {
     if (finished_) rill::detail::raise<failed_precondition>({"bundle '", prefix_, "' was finished already"});
     table_builder table;
     table.add("", wire_writer().int64(1, 1).message(3, wire_writer().int64(1, 1)).str());
@@ -158,7 +158,7 @@ class bundle_writer {
     if (shape.overflow_) rill::detail::raise<invalid_argument>({"cannot save tensor '", name, "': more than 8 dimensions"});
     return n;
   }
-  bundle_entry& insert(const std::string& name, dtype type, const tensor_shape& shape) {
+  [[gnu::cold]] bundle_entry& insert(const std::string& name, dtype type, const tensor_shape& shape) {
     if (finished_)
       rill::detail::raise<failed_precondition>({"bundle '", prefix_, "' is finished; tensor '", name, "' comes too late"});
     if (name.empty() || name.size() > bundle_limits{}.name_bytes || name.front() == '\0')
@@ -203,14 +203,14 @@ class bundle_reader {
   [[nodiscard]] const std::map<std::string, bundle_entry, std::less<>>& entries() const { return entries_; }
   [[nodiscard]] bool contains(std::string_view name) const { return entries_.find(name) != entries_.end(); }
   /// What is known about a tensor; `not_found` names tensor and checkpoint.
-  [[nodiscard]] const bundle_entry& entry(std::string_view name) const {
+  [[gnu::cold]] [[nodiscard]] const bundle_entry& entry(std::string_view name) const {
     const auto it = entries_.find(name);
     if (it == entries_.end()) rill::detail::raise<not_found>({"checkpoint '", prefix_, "' has no tensor '", name, "'"});
     return it->second;
   }
 
   /// Reads a tensor's bytes into `dst`; `bytes` must be its size. Wrong checksum: `data_loss`, and `dst` holds rubbish.
-  void read(std::string_view name, void* dst, std::size_t bytes) const {
+  [[gnu::cold]] void read(std::string_view name, void* dst, std::size_t bytes) const {
     const bundle_entry& e = plain_entry(name);
     if (e.type == dtype::string)
       rill::detail::raise<invalid_argument>({"tensor '", name, "' in '", prefix_, "' holds strings"});
@@ -222,7 +222,7 @@ class bundle_reader {
   }
 
   /// Reads a tensor of strings.
-  [[nodiscard]] std::vector<std::string> read_strings(std::string_view name) const {
+  [[gnu::cold]] [[nodiscard]] std::vector<std::string> read_strings(std::string_view name) const {
     const bundle_entry& e = plain_entry(name);
     if (e.type != dtype::string)
       rill::detail::raise<invalid_argument>({"tensor '", name, "' in '", prefix_, "' does not hold strings"});
@@ -256,7 +256,7 @@ class bundle_reader {
   }
 
   /// Reads every tensor and checks its checksum; throws at the first that is damaged.
-  void verify_all() const {
+  [[gnu::cold]] void verify_all() const {
     std::string piece;
     for (const auto& [name, e] : entries_) {
       if (e.sliced || (stored_size_of(e.type) == 0 && e.type != dtype::string)) continue;
@@ -278,16 +278,16 @@ class bundle_reader {
   [[noreturn, gnu::cold]] void fail(rill::detail::text_pieces problem) const {
     rill::detail::raise<data_loss>({"'", index_path_, "' ", rill::detail::join(problem)});
   }
-  [[noreturn]] void bad_checksum(std::string_view name, const bundle_entry& e) const {
+  [[gnu::cold]] [[noreturn]] void bad_checksum(std::string_view name, const bundle_entry& e) const {
     rill::detail::raise<data_loss>({"tensor '", name, "' in '", detail::shard_path(prefix_, e.shard, shards_),
                                     "' at offset ", e.offset, " has a wrong checksum"});
   }
-  [[noreturn]] void bad_strings(std::string_view name, const bundle_entry& e) const {
+  [[gnu::cold]] [[noreturn]] void bad_strings(std::string_view name, const bundle_entry& e) const {
     rill::detail::raise<data_loss>({"tensor '", name, "' in '", detail::shard_path(prefix_, e.shard, shards_),
                                     "' at offset ", e.offset, " has string lengths that do not fit its size"});
   }
 
-  void parse_header(wire_reader& r) {
+  [[gnu::cold]] void parse_header(wire_reader& r) {
     std::int64_t shards = 0;
     std::int64_t min_consumer = 0;
     while (r.next()) {
@@ -307,7 +307,7 @@ class bundle_reader {
     shards_ = static_cast<std::int32_t>(shards);
   }
 
-  void parse_entry(std::string_view key, wire_reader& r) {
+  [[gnu::cold]] void parse_entry(std::string_view key, wire_reader& r) {
     if (key.size() > limits_.name_bytes)
       rill::detail::raise<resource_exhausted>({"'", index_path_, "' has a tensor name of ", key.size(),
                                                " bytes, more than the limit of ", limits_.name_bytes});
@@ -355,7 +355,7 @@ class bundle_reader {
     entries_.emplace_hint(entries_.end(), name, e);
   }
 
-  void check_shards() {
+  [[gnu::cold]] void check_shards() {
     files_.resize(static_cast<std::size_t>(shards_));
     std::vector<std::uint64_t> sizes(files_.size());
     for (const auto& [name, e] : entries_) {
@@ -371,10 +371,10 @@ class bundle_reader {
                                         " at offset ", e.offset});
     }
   }
-  [[nodiscard]] const random_access_file& shard(const bundle_entry& e) const {
+  [[gnu::cold]] [[nodiscard]] const random_access_file& shard(const bundle_entry& e) const {
     return *files_[static_cast<std::size_t>(e.shard)];
   }
-  [[nodiscard]] const bundle_entry& plain_entry(std::string_view name) const {
+  [[gnu::cold]] [[nodiscard]] const bundle_entry& plain_entry(std::string_view name) const {
     const bundle_entry& e = entry(name);
     if (e.sliced) rill::detail::raise<unimplemented>({"tensor '", name, "' in '", prefix_, "' is stored in slices"});
     if (stored_size_of(e.type) == 0 && e.type != dtype::string)

@@ -26,7 +26,7 @@
 namespace rill::io {
 
 /// A string between quotes, escaped.
-inline std::string quote_text(std::string_view s) {
+[[gnu::cold]] inline std::string quote_text(std::string_view s) {
   std::string out = "\"";
   for (const char c : s) {
     const auto u = static_cast<unsigned char>(c);
@@ -48,7 +48,7 @@ inline std::string quote_text(std::string_view s) {
 
 /// The shortest text that reads back as the same number; "inf", "-inf", "nan".
 template <class T>
-std::string shortest_text(T v) {
+[[gnu::cold]] std::string shortest_text(T v) {
   if (std::isnan(v)) return "nan";
   if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
   char buffer[64];
@@ -66,18 +66,18 @@ class text_proto_writer {
   text_proto_writer& float64(std::string_view name, double value) { return line(name, shortest_text(value)); }
   /// An enumerator, by its name.
   text_proto_writer& enumerator(std::string_view name, std::string_view value) { return line(name, value); }
-  text_proto_writer& open(std::string_view name) {
+  [[gnu::cold]] text_proto_writer& open(std::string_view name) {
     out_.append(static_cast<std::size_t>(2 * depth_++), ' ').append(name).append(" {\n");
     return *this;
   }
-  text_proto_writer& close() {
+  [[gnu::cold]] text_proto_writer& close() {
     out_.append(static_cast<std::size_t>(2 * --depth_), ' ').append("}\n");
     return *this;
   }
   [[nodiscard]] const std::string& str() const { return out_; }
 
  private:
-  text_proto_writer& line(std::string_view name, std::string_view value) {
+  [[gnu::cold]] text_proto_writer& line(std::string_view name, std::string_view value) {
     out_.append(static_cast<std::size_t>(2 * depth_), ' ').append(name).append(": ").append(value).append("\n");
     return *this;
   }
@@ -102,7 +102,7 @@ class text_parser {
   text_parser(std::string_view text, std::string_view what) : text_(text), what_(what) {}
 
   /// Fields up to the closing bracket `end`, or to the end of the text when `end` is 0.
-  std::vector<text_field> fields(char end, int depth) {
+  [[gnu::cold]] std::vector<text_field> fields(char end, int depth) {
     if (depth > max_depth)
       rill::detail::raise<resource_exhausted>({place(), " has messages nested deeper than the limit of ", max_depth});
     std::vector<text_field> out;
@@ -159,7 +159,7 @@ class text_parser {
     }
     return f;
   }
-  void quoted(std::string& out) {
+  [[gnu::cold]] void quoted(std::string& out) {
     const char quote = text_[at_++];
     for (;;) {
       if (at_ == text_.size() || text_[at_] == '\n') fail({"has a string without its closing quote"});
@@ -203,7 +203,7 @@ class text_parser {
       }
     }
   }
-  std::string_view name_token() {
+  [[gnu::cold]] std::string_view name_token() {
     // [domain/type] names an extension or an Any; it is kept as a name like any other.
     if (peek() == '[') {
       const std::size_t end = text_.find(']', at_);
@@ -216,13 +216,13 @@ class text_parser {
     if (s.empty()) fail({"has no field name where one should start"});
     return s;
   }
-  std::string_view scalar_token() {
+  [[gnu::cold]] std::string_view scalar_token() {
     const std::string_view s = take([](char c) { return word(c) || c == '.' || c == '+' || c == '-'; });
     if (s.empty()) fail({"has no value where one should start"});
     return s;
   }
   template <class F>
-  std::string_view take(F&& f) {
+  [[gnu::cold]] std::string_view take(F&& f) {
     const std::size_t start = at_;
     while (at_ < text_.size() && f(text_[at_])) ++at_;
     return text_.substr(start, at_ - start);
@@ -269,7 +269,7 @@ class text_parser {
 }  // namespace detail
 
 /// The fields of a text proto, in order. `what` names the file in errors.
-inline std::vector<text_field> parse_text_proto(std::string_view text, std::string_view what = "text proto") {
+[[gnu::cold]] inline std::vector<text_field> parse_text_proto(std::string_view text, std::string_view what = "text proto") {
   return detail::text_parser(text, what).fields(0, 1);
 }
 

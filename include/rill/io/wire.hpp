@@ -214,7 +214,7 @@ class wire_reader {
   }
 
  private:
-  [[nodiscard]] std::string place() const {
+  [[gnu::cold]] [[nodiscard]] std::string place() const {
     return "'" + std::string(what_) + "' at offset " + std::to_string(base_ + at_);
   }
   void expect(wire_type t) {

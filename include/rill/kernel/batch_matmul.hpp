@@ -2,9 +2,12 @@
 #pragma once
 /// \file
 /// The kernel of BatchMatMul: [.., m, k] x [.., k, n] -> [.., m, n] of any number type, the leading axes broadcast. float
-/// and double go to the packed product of kernel/matmul.hpp matrix by matrix; a complex product is one real product of twice
+/// and double go to the packed product of kernel/matmul.hpp matrix by matrix, or, when their few columns fit into a
+/// register, to a loop that packs nothing; a complex product is one real product of twice
 /// the sides, [[Ar -Ai] [Ai Ar]] [[Br] [Bi]]; half and bfloat16 go to low_precision_matmul.hpp; integers wrap.
 
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "../ops/contraction.hpp"
@@ -62,8 +65,65 @@ inline void for_each_product(const batch_product& p, function_ref<void(std::int6
   });
 }
 
+/// Registers that hold rows of exactly W numbers.
+template <class T, int W>
+struct whole_row {
+  using type = typename rill::detail::vector_of<T, W>::type;
+  [[gnu::always_inline]] static type load(const T* p, std::int64_t) {
+    type v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+  [[gnu::always_inline]] static void store(const type& v, T* p, std::int64_t) { std::memcpy(p, &v, sizeof v); }
+  [[gnu::always_inline]] static type add(T a, const type& b, const type& sum) { return a * b + sum; }
+};
+
+/// Registers that hold rows of at most a register's numbers.
+template <class T>
+struct part_row {
+  using type = pack<T, rill::detail::native_lanes<T>>;
+  [[gnu::always_inline]] static type load(const T* p, std::int64_t n) { return type::load(p, n); }
+  [[gnu::always_inline]] static void store(const type& v, T* p, std::int64_t n) { v.store(p, n); }
+  [[gnu::always_inline]] static type add(T a, const type& b, const type& sum) { return type(rill::detail::mad_of(type(a).b[0], b.b[0], sum.b[0])); }
+};
+
+/// `Rows` rows of a product; the elements of a lie `row_step` and `step` apart.
+template <class Row, int Rows, class T>
+[[gnu::always_inline]] inline void multiply_tiny_rows(std::int64_t k, std::int64_t n, const T* a, std::int64_t row_step, std::int64_t step, const T* b, T* out) {
+  typename Row::type sum[static_cast<std::size_t>(Rows)];
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) sum[r] = typename Row::type{};
+  for (std::int64_t l = 0; l < k; ++l) {
+    const auto row = Row::load(b + l * n, n);
+    const T* const column = a + l * step;
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) sum[r] = Row::add(column[r * row_step], row, sum[r]);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) Row::store(sum[r], out + r * n, n);
+}
+
+/// A product whose columns fit into one register, too small to be packed: up to eight rows at a time.
+template <class Row, class T>
+void multiply_tiny(std::int64_t m, std::int64_t k, std::int64_t n, bool trans_a, const T* a, const T* b, T* out) {
+  const std::int64_t row_step = trans_a ? 1 : k, step = trans_a ? m : 1;
+  for (; m >= 8; m -= 8, a += 8 * row_step, out += 8 * n) multiply_tiny_rows<Row, 8>(k, n, a, row_step, step, b, out);
+  if (m >= 4) {
+    multiply_tiny_rows<Row, 4>(k, n, a, row_step, step, b, out);
+    m -= 4, a += 4 * row_step, out += 4 * n;
+  }
+  for (; m > 0; --m, a += row_step, out += n) multiply_tiny_rows<Row, 1>(k, n, a, row_step, step, b, out);
+}
+
 template <class T>
 void multiply_matrix(const batch_product& p, const T* a, const T* b, T* out) {
+  constexpr int lanes = rill::detail::native_lanes<T>;
+  if (!p.trans_b && p.k > 0 && p.n <= lanes) {
+    if constexpr (lanes >= 8) {  // known here, eight columns take half of a wide register, and no mask
+      if (p.n == 8 && p.m * p.k <= 1024) return multiply_tiny<whole_row<T, 8>>(p.m, p.k, 8, p.trans_a, a, b, out);
+    }
+    if (p.n == lanes ? p.m * p.k <= 1024 : p.m * p.n * p.k <= 256) return multiply_tiny<part_row<T>>(p.m, p.k, p.n, p.trans_a, a, b, out);
+  }
   if (p.m * p.n * p.k <= 256) {  // too small to be packed
     for (std::int64_t i = 0; i < p.m; ++i)
       for (std::int64_t j = 0; j < p.n; ++j) {

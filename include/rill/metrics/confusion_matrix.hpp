@@ -46,7 +46,7 @@ class confusion_matrix {
 
   [[nodiscard]] int num_classes() const { return classes_; }
   /// Examples (or weight) of class `label` that were predicted as `prediction`.
-  [[nodiscard]] double operator()(int label, int prediction) const {
+  [[gnu::cold]] [[nodiscard]] double operator()(int label, int prediction) const {
     check_class("label", label, -1);
     check_class("prediction", prediction, -1);
     return cells_[index(label, prediction)];
@@ -76,7 +76,7 @@ class confusion_matrix {
   void reset() { std::fill(cells_.begin(), cells_.end(), 0.0); }
 
   /// The matrix as a text table; `.` stands for zero, so the mistakes stand out.
-  [[nodiscard]] std::string to_string() const {
+  [[gnu::cold]] [[nodiscard]] std::string to_string() const {
     std::vector<std::string> text(cells_.size());
     std::size_t width = std::to_string(classes_ - 1).size();
     for (std::size_t i = 0; i < cells_.size(); ++i) {
@@ -122,7 +122,7 @@ class confusion_matrix {
     for (std::size_t i = 0; i < n; ++i)
       cells_[index(static_cast<int>(labels.data()[i]), static_cast<int>(predictions.data()[i]))] += weight(i);
   }
-  static std::string number(double v) {
+  [[gnu::cold]] static std::string number(double v) {
     if (v == 0) return ".";
     char buffer[32];
     std::snprintf(buffer, sizeof buffer, v == std::trunc(v) ? "%.0f" : "%.2f", v);

@@ -46,7 +46,7 @@ struct event_writer_options {
 };
 
 /// An Event message: wall time in seconds since 1970, step, and one serialised field (`what`).
-inline std::string encode_event(double wall_time, std::int64_t step, const io::wire_writer& what) {
+[[gnu::cold]] inline std::string encode_event(double wall_time, std::int64_t step, const io::wire_writer& what) {
   io::wire_writer w;
   w.float64(1, wall_time);
   if (step != 0) w.int64(2, step);
@@ -55,7 +55,7 @@ inline std::string encode_event(double wall_time, std::int64_t step, const io::w
 
 namespace detail {
 
-inline io::wire_writer summary_field(std::initializer_list<const io::wire_writer*> values) {
+[[gnu::cold]] inline io::wire_writer summary_field(std::initializer_list<const io::wire_writer*> values) {
   io::wire_writer summary;
   for (const io::wire_writer* v : values) summary.message(1, *v);
   io::wire_writer w;
@@ -63,13 +63,13 @@ inline io::wire_writer summary_field(std::initializer_list<const io::wire_writer
   return w;
 }
 
-inline io::wire_writer scalar_value(std::string_view tag, float value) {
+[[gnu::cold]] inline io::wire_writer scalar_value(std::string_view tag, float value) {
   io::wire_writer v;
   v.bytes(1, tag).float32(2, value);
   return v;
 }
 
-inline std::string host_name() {
+[[gnu::cold]] inline std::string host_name() {
   char name[256] = {};
   if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
   std::string out = name;
@@ -84,7 +84,7 @@ inline double wall_seconds() {
 
 /// Seconds for the name of a new event file: now, or one more than the newest file there, because TensorBoard reads the
 /// files of a directory in the order of their names and a program may restart within a second.
-inline std::int64_t event_file_seconds(const std::string& dir, std::int64_t now) {
+[[gnu::cold]] inline std::int64_t event_file_seconds(const std::string& dir, std::int64_t now) {
   constexpr std::string_view stem = "events.out.tfevents.";
   std::int64_t seconds = now;
   for (const std::string& name : io::list_dir(dir)) {
@@ -102,7 +102,7 @@ inline std::int64_t event_file_seconds(const std::string& dir, std::int64_t now)
 class event_writer {
  public:
   /// Creates the directory if needed and a new event file in it.
-  explicit event_writer(const std::string& logdir, event_writer_options options = {}) : options_(std::move(options)) {
+  [[gnu::cold]] explicit event_writer(const std::string& logdir, event_writer_options options = {}) : options_(std::move(options)) {
     static std::atomic<unsigned> counter{0};
     io::make_dirs(logdir);
     const double now = detail::wall_seconds();
@@ -124,24 +124,24 @@ class event_writer {
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
-  void add_scalar(std::string_view tag, float value, std::int64_t step) {
+  [[gnu::cold]] void add_scalar(std::string_view tag, float value, std::int64_t step) {
     const io::wire_writer v = detail::scalar_value(tag, value);
     add(step, detail::summary_field({&v}));
   }
   /// Several scalars of one step in one event.
-  void add_scalars(std::span<const std::pair<std::string, float>> values, std::int64_t step) {
+  [[gnu::cold]] void add_scalars(std::span<const std::pair<std::string, float>> values, std::int64_t step) {
     io::wire_writer summary;
     for (const auto& [tag, value] : values) summary.message(1, detail::scalar_value(tag, value));
     io::wire_writer field;
     add(step, field.message(5, summary));
   }
-  void add_scalars(std::initializer_list<std::pair<std::string, float>> values, std::int64_t step) {
+  [[gnu::cold]] void add_scalars(std::initializer_list<std::pair<std::string, float>> values, std::int64_t step) {
     add_scalars(std::span(values.begin(), values.size()), step);
   }
 
   /// The distribution of some values. NaN or infinity among them: `invalid_argument` naming the tag.
   template <class T>
-  void add_histogram(std::string_view tag, std::span<const T> values, std::int64_t step) {
+  [[gnu::cold]] void add_histogram(std::string_view tag, std::span<const T> values, std::int64_t step) {
     histogram h;
     try {
       for (const T x : values) h.add(static_cast<double>(x));
@@ -150,17 +150,17 @@ class event_writer {
     }
     add_histogram(tag, h, step);
   }
-  void add_histogram(std::string_view tag, std::span<const float> values, std::int64_t step) {
+  [[gnu::cold]] void add_histogram(std::string_view tag, std::span<const float> values, std::int64_t step) {
     add_histogram<float>(tag, values, step);
   }
-  void add_histogram(std::string_view tag, const histogram& h, std::int64_t step) {
+  [[gnu::cold]] void add_histogram(std::string_view tag, const histogram& h, std::int64_t step) {
     io::wire_writer v;
     v.bytes(1, tag).bytes(5, h.serialize());
     add(step, detail::summary_field({&v}));
   }
 
   /// An image of height x width x channels bytes, channels 1 (gray), 3 (RGB) or 4 (RGBA).
-  void add_image(std::string_view tag, std::int64_t width, std::int64_t height, int channels,
+  [[gnu::cold]] void add_image(std::string_view tag, std::int64_t width, std::int64_t height, int channels,
                  std::span<const std::uint8_t> pixels, std::int64_t step) {
     io::wire_writer image;
     image.int64(1, height).int64(2, width).int64(3, channels).bytes(4, io::encode_png(width, height, channels, pixels));
@@ -170,7 +170,7 @@ class event_writer {
   }
 
   /// A text, shown as Markdown.
-  void add_text(std::string_view tag, std::string_view text, std::int64_t step) {
+  [[gnu::cold]] void add_text(std::string_view tag, std::string_view text, std::int64_t step) {
     io::wire_writer plugin;
     plugin.bytes(1, "text");
     io::wire_writer metadata;
@@ -183,13 +183,13 @@ class event_writer {
     add(step, detail::summary_field({&v}));
   }
 
-  void add_graph(const io::graph_def& graph) {
+  [[gnu::cold]] void add_graph(const io::graph_def& graph) {
     io::wire_writer w;
     add(0, w.bytes(4, io::serialize(graph)));
   }
 
   /// Run statistics of one step (a serialised RunMetadata) under a name such as "step99".
-  void add_run_metadata(std::string_view tag, std::string_view run_metadata, std::int64_t step) {
+  [[gnu::cold]] void add_run_metadata(std::string_view tag, std::string_view run_metadata, std::int64_t step) {
     io::wire_writer tagged;
     tagged.bytes(1, tag).bytes(2, run_metadata);
     io::wire_writer w;
@@ -197,7 +197,7 @@ class event_writer {
   }
 
   /// A mark: `start` and `stop` of a session, or `checkpoint` with the path of the one just saved.
-  void add_session_log(session_status status, std::int64_t step, std::string_view checkpoint_path = {}) {
+  [[gnu::cold]] void add_session_log(session_status status, std::int64_t step, std::string_view checkpoint_path = {}) {
     io::wire_writer log;
     log.varint(1, static_cast<std::uint64_t>(status));
     if (!checkpoint_path.empty()) log.bytes(2, checkpoint_path);
@@ -210,7 +210,7 @@ class event_writer {
     guarded([&] { flush_now(); });
   }
   /// Flushes and closes; later events are an error of the caller.
-  void close() {
+  [[gnu::cold]] void close() {
     guarded([&] { file_->close(); });
   }
 
@@ -223,7 +223,7 @@ class event_writer {
       if (now - last_flush_ >= options_.flush_seconds || now < last_flush_) flush_now();
     });
   }
-  void flush_now() {
+  [[gnu::cold]] void flush_now() {
     file_->flush();
     last_flush_ = detail::wall_seconds();
   }

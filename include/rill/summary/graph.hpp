@@ -14,7 +14,7 @@ namespace rill::summary {
 
 /// A graph as GraphDef. Without ControlFlow, one that has none, which is less to compile.
 template <bool ControlFlow = true>
-io::graph_def graph_of(const graph::graph_view& view) {
+[[gnu::cold]] io::graph_def graph_of(const graph::graph_view& view) {
   const std::vector<std::string> names = graph::node_names(view);
   io::graph_def g;
   if constexpr (ControlFlow)
@@ -34,7 +34,7 @@ io::graph_def graph_of(const graph::graph_view& view) {
 
 /// The simplified graph of a model, from the constants that its compilation left behind.
 template <class Model, class... Inputs>
-io::graph_def graph_of() {
+[[gnu::cold]] io::graph_def graph_of() {
   return graph_of<!graph::compiled<Model, Inputs...>::tables.regions.empty()>(graph::view_of<Model, Inputs...>);
 }
 

@@ -12,7 +12,7 @@
 
 namespace rill::summary::detail {
 
-inline io::node_def node_def_of(const graph::frozen_node& n, std::string name) {
+[[gnu::cold]] inline io::node_def node_def_of(const graph::frozen_node& n, std::string name) {
   io::node_def d;
   d.name = std::move(name);
   d.op = n.name;

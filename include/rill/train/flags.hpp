@@ -64,7 +64,7 @@ class flags {
 
   /// Sets the variables from the command line. False if it asked for `--help`, which has then been printed to `out`.
   /// Nothing is printed on errors; no variable is set after the first bad flag.
-  bool parse(int argc, const char* const* argv, std::ostream& out = std::cout) {
+  [[gnu::cold]] bool parse(int argc, const char* const* argv, std::ostream& out = std::cout) {
     for (int i = 1; i < argc; ++i) {
       const std::string_view arg = argv[i];
       if (arg == "--help" || arg == "-h") {
@@ -97,14 +97,14 @@ class flags {
   }
 
   /// Whether the command line set this flag. invalid_argument if it was never declared.
-  [[nodiscard]] bool given(std::string_view name) const {
+  [[gnu::cold]] [[nodiscard]] bool given(std::string_view name) const {
     for (const flag& f : flags_)
       if (f.name == name) return f.seen;
     rill::detail::raise<invalid_argument>({"--", name, " was never declared"});
   }
 
   /// What `--help` prints.
-  [[nodiscard]] std::string help() const {
+  [[gnu::cold]] [[nodiscard]] std::string help() const {
     std::string out = program_ + ": " + summary_ + "\n\nFlags:\n";
     std::size_t width = 4;
     for (const flag& f : flags_) width = std::max(width, f.name.size());
@@ -139,13 +139,13 @@ class flags {
     bool seen = false;
   };
 
-  void declare(flag f) {
+  [[gnu::cold]] void declare(flag f) {
     for (const flag& g : flags_)
       if (g.name == f.name) rill::detail::raise<invalid_argument>({"--", f.name, " is declared twice"});
     flags_.push_back(std::move(f));
   }
 
-  flag& lookup(std::string_view name) {
+  [[gnu::cold]] flag& lookup(std::string_view name) {
     const flag* nearest = nullptr;
     std::size_t best = 3 + name.size() / 8;  // further away than this is another word, not a slip
     for (flag& f : flags_) {
@@ -164,7 +164,7 @@ class flags {
     rill::detail::raise<invalid_argument>({"--", f.name, " must be ", rill::detail::join(wanted), ", got '", text, "'"});
   }
 
-  static void assign(flag& f, std::string_view text) {
+  [[gnu::cold]] static void assign(flag& f, std::string_view text) {
     switch (f.value.kind) {
       case target::text:
         if (!f.choices.empty() && std::find(f.choices.begin(), f.choices.end(), text) == f.choices.end())
@@ -194,7 +194,7 @@ class flags {
     }
   }
 
-  static std::int64_t integer(const flag& f, std::string_view text) {
+  [[gnu::cold]] static std::int64_t integer(const flag& f, std::string_view text) {
     std::int64_t v = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
     if (ec == std::errc() && end == text.data() + text.size() && v >= f.lowest && v <= f.highest) return v;
@@ -203,7 +203,7 @@ class flags {
     if (low) refuse(f, text, {"a whole number of at least ", f.lowest});
     refuse(f, text, {"a whole number"});
   }
-  static double real(const flag& f, std::string_view text) {
+  [[gnu::cold]] static double real(const flag& f, std::string_view text) {
     double v = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
     const bool positive = f.lowest == 1;
@@ -214,17 +214,17 @@ class flags {
 
   static bool is_bool(std::string_view s) { return s == "true" || s == "false" || s == "1" || s == "0"; }
   template <std::floating_point T>
-  static std::string text_of(T v) {
+  [[gnu::cold]] static std::string text_of(T v) {
     char buffer[32];
     return {buffer, std::to_chars(buffer, buffer + sizeof buffer, v).ptr};
   }
-  static std::string join(const std::vector<std::string>& words, const char* by) {
+  [[gnu::cold]] static std::string join(const std::vector<std::string>& words, const char* by) {
     std::string out;
     for (const std::string& w : words) out += (out.empty() ? "" : by) + w;
     return out;
   }
   /// Edits (insert, delete, replace, swap neighbours) from one word to the other.
-  static std::size_t distance(std::string_view a, std::string_view b) {
+  [[gnu::cold]] static std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i)
       for (std::size_t j = 0; j <= b.size(); ++j) {

@@ -190,7 +190,7 @@ class trigger {
 };
 
 /// A value as NumPy prints it; long axes show their three first and last entries.
-inline void print_value(std::string& out, const step_value& v, int axis, std::int64_t offset, bool whole) {
+[[gnu::cold]] inline void print_value(std::string& out, const step_value& v, int axis, std::int64_t offset, bool whole) {
   if (axis == v.shape.rank()) {
     char buffer[32];
     const double x = v.at(offset);
@@ -217,7 +217,7 @@ inline void print_value(std::string& out, const step_value& v, int axis, std::in
 }  // namespace detail
 
 /// A value as text: "0.25", "[1 2 3]"; of more than 1000 elements only the corners.
-inline std::string to_string(const step_value& v) {
+[[gnu::cold]] inline std::string to_string(const step_value& v) {
   std::string out;
   if (v.data == nullptr) return "(none)";
   detail::print_value(out, v, 0, 0, v.shape.num_elements() <= 1000);
@@ -235,7 +235,7 @@ class logging_hook : public hook {
     bool at_end = false;
     std::ostream* out = &std::cerr;
   };
-  explicit logging_hook(options o) : options_(std::move(o)), trigger_(options_.every_n_iter, options_.every_n_secs) {
+  [[gnu::cold]] explicit logging_hook(options o) : options_(std::move(o)), trigger_(options_.every_n_iter, options_.every_n_secs) {
     if (options_.every_n_iter <= 0 && options_.every_n_secs <= 0 && !options_.at_end)
       rill::detail::raise<invalid_argument>({"logging_hook: every_n_iter must be at least 1, got ", options_.every_n_iter});
   }
@@ -243,12 +243,12 @@ class logging_hook : public hook {
   void after_step(step_context& step) override {
     if ((options_.every_n_iter > 0 || options_.every_n_secs > 0) && trigger_.due(step.global_step())) print(step);
   }
-  void end(step_context& step) override {
+  [[gnu::cold]] void end(step_context& step) override {
     if (options_.at_end) print(step);
   }
 
  private:
-  void print(const step_context& step) {
+  [[gnu::cold]] void print(const step_context& step) {
     std::string line;
     for (const auto& [alias, name] : options_.tensors) {
       const step_value v = step.find(name);
@@ -277,11 +277,11 @@ class stop_at_step_hook : public hook {
     std::optional<std::int64_t> num_steps = std::nullopt;
     std::optional<std::int64_t> last_step = std::nullopt;
   };
-  explicit stop_at_step_hook(options o) : options_(o) {
+  [[gnu::cold]] explicit stop_at_step_hook(options o) : options_(o) {
     if (o.num_steps.has_value() == o.last_step.has_value())
       rill::detail::raise<invalid_argument>({"stop_at_step_hook: exactly one of num_steps and last_step must be given"});
   }
-  void begin(const train_context& c) override {
+  [[gnu::cold]] void begin(const train_context& c) override {
     stop_at_ = options_.last_step ? *options_.last_step : c.global_step + *options_.num_steps;
   }
   void after_step(step_context& step) override {
@@ -309,7 +309,7 @@ class checkpoint_saver_hook : public hook {
         trigger_(options_.save_steps, options_.save_steps > 0 ? 0 : options_.save_secs) {
     if (options_.checkpoint_dir.empty()) rill::detail::raise<invalid_argument>({"checkpoint_saver_hook: checkpoint_dir is empty"});
   }
-  void begin(const train_context& c) override {
+  [[gnu::cold]] void begin(const train_context& c) override {
     graph_ = c.graph;
     events_ = c.events;
     trigger_.reset();
@@ -317,14 +317,14 @@ class checkpoint_saver_hook : public hook {
   void after_step(step_context& step) override {
     if (trigger_.due(step.global_step())) save(step);
   }
-  void end(step_context& step) override {
+  [[gnu::cold]] void end(step_context& step) override {
     if (trigger_.last_step() != step.global_step()) save(step);
   }
   /// The prefix of the checkpoint written last.
   [[nodiscard]] const std::string& last_saved() const { return last_saved_; }
 
  private:
-  void save(const step_context& step) {
+  [[gnu::cold]] void save(const step_context& step) {
     last_saved_ = saver_.save(step.variables(), io::join_path(options_.checkpoint_dir, options_.checkpoint_basename),
                               step.global_step(), graph_);
     if (events_ != nullptr) events_->add_session_log(summary::session_status::checkpoint, step.global_step(), last_saved_);
@@ -347,12 +347,12 @@ class summary_saver_hook : public hook {
     std::vector<std::pair<std::string, std::string>> tensors = {{"loss", "loss"}};  ///< tag -> name
   };
   summary_saver_hook() : summary_saver_hook(options()) {}
-  explicit summary_saver_hook(options o) : options_(std::move(o)), trigger_(options_.save_steps, 0) {
+  [[gnu::cold]] explicit summary_saver_hook(options o) : options_(std::move(o)), trigger_(options_.save_steps, 0) {
     if (options_.save_steps <= 0)
       rill::detail::raise<invalid_argument>({"summary_saver_hook: save_steps must be at least 1, got ",
                                              options_.save_steps});
   }
-  void begin(const train_context& c) override {
+  [[gnu::cold]] void begin(const train_context& c) override {
     events_ = c.events;
     trigger_.reset();
   }
@@ -406,11 +406,11 @@ class step_counter_hook : public hook {
     std::int64_t every_n_steps = 100;
   };
   step_counter_hook() : step_counter_hook(options()) {}
-  explicit step_counter_hook(options o) : options_(o) {
+  [[gnu::cold]] explicit step_counter_hook(options o) : options_(o) {
     if (o.every_n_steps <= 0)
       rill::detail::raise<invalid_argument>({"step_counter_hook: every_n_steps must be at least 1, got ", o.every_n_steps});
   }
-  void begin(const train_context& c) override {
+  [[gnu::cold]] void begin(const train_context& c) override {
     events_ = c.events;
     started_ = false;
     rate_ = 0;

@@ -40,7 +40,7 @@ struct progress_state {
 };
 
 /// "47s", "1:53", "1:00:58"; days as hours.
-inline std::string duration_text(double seconds) {
+[[gnu::cold]] inline std::string duration_text(double seconds) {
   if (!(seconds >= 0) || seconds > 1e9) return "?";
   const auto s = static_cast<std::int64_t>(std::ceil(seconds));
   char buffer[32];
@@ -54,16 +54,16 @@ inline std::string duration_text(double seconds) {
 
 namespace detail {
 /// Three significant digits: "5.44", "61.3", "6130".
-inline std::string rate_text(double rate) {
+[[gnu::cold]] inline std::string rate_text(double rate) {
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, rate < 10 ? "%.2f" : rate < 100 ? "%.1f" : "%.0f", rate);
   return buffer;
 }
-inline std::string eta_text(const progress_state& s) {
+[[gnu::cold]] inline std::string eta_text(const progress_state& s) {
   if (s.last_step < 0 || s.steps_per_second <= 0) return {};
   return duration_text(static_cast<double>(s.last_step - s.step) / s.steps_per_second);
 }
-inline std::string loss_text(double loss) {
+[[gnu::cold]] inline std::string loss_text(double loss) {
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, std::fabs(loss) < 1e-3 || std::fabs(loss) >= 1e6 ? "%.4g" : "%.4f", loss);
   return buffer;
@@ -71,7 +71,7 @@ inline std::string loss_text(double loss) {
 }  // namespace detail
 
 /// The plain line, without its end.
-inline std::string log_line(const progress_state& s) {
+[[gnu::cold]] inline std::string log_line(const progress_state& s) {
   std::string out = "step " + std::to_string(s.step) + (s.last_step >= 0 ? "/" + std::to_string(s.last_step) : "");
   out += ": loss " + detail::loss_text(s.loss);
   if (s.steps_per_second > 0) {
@@ -83,7 +83,7 @@ inline std::string log_line(const progress_state& s) {
 
 /// The line on a terminal of `width` columns (at most width - 1 of them are used, so that it never wraps). The bar gives
 /// way first; without a known end there is none.
-inline std::string bar_line(const progress_state& s, int width) {
+[[gnu::cold]] inline std::string bar_line(const progress_state& s, int width) {
   const auto columns = static_cast<std::size_t>(std::clamp(width, 20, 4096) - 1);
   std::string tail = "  " + std::to_string(s.step);
   if (s.last_step >= 0) tail += "/" + std::to_string(s.last_step);
@@ -118,11 +118,11 @@ class progress_hook : public hook {
   explicit progress_hook(options o) : options_(o) {}
   progress_hook(const progress_hook&) = default;
   progress_hook& operator=(const progress_hook&) = default;
-  ~progress_hook() override {
+  [[gnu::cold]] ~progress_hook() override {
     if (drawn_) *options_.out << std::endl;  // training ended with an exception: what is said next gets its own line
   }
 
-  void begin(const train_context& c) override {
+  [[gnu::cold]] void begin(const train_context& c) override {
     state_ = {};
     state_.first_step = state_.step = c.global_step;
     state_.last_step = c.last_step;
@@ -149,7 +149,7 @@ class progress_hook : public hook {
       draw(step);
     }
   }
-  void end(step_context& step) override {
+  [[gnu::cold]] void end(step_context& step) override {
     if (!started_) return;
     if (width_ > 0) {
       if (step.global_step() > line_step_ && state_.steps_per_second <= 0) measure(step, detail::clock::now());
@@ -176,7 +176,7 @@ class progress_hook : public hook {
     line_step_ = step.global_step();
     examples_ = 0;
   }
-  void draw(const step_context& step) {
+  [[gnu::cold]] void draw(const step_context& step) {
     state_.step = step.global_step();
     if (const step_value v = step.find("loss"); v.data != nullptr) state_.loss = v.at();
     if (width_ <= 0) {
@@ -188,7 +188,7 @@ class progress_hook : public hook {
     // "\r", the line, and "erase to the end of the line" for what a longer one left behind
     *options_.out << "\r" + line + "\x1b[K" << std::flush;
   }
-  static int stderr_width() {
+  [[gnu::cold]] static int stderr_width() {
     if (::isatty(STDERR_FILENO) == 0) return -1;
     winsize w{};
     return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;

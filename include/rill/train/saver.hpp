@@ -53,18 +53,18 @@ struct restore_options {
 namespace detail {
 
 /// Prints a whole line at once; on a terminal it takes the place of a progress line.
-inline void print_line(std::ostream& out, const std::string& line) {
+[[gnu::cold]] inline void print_line(std::ostream& out, const std::string& line) {
   out << (&out == &std::cerr && ::isatty(STDERR_FILENO) != 0 ? "\r\x1b[K" : "") + line + "\n" << std::flush;
 }
 inline void warn(const std::string& message) { print_line(std::cerr, "warning: " + message); }
 
 /// Files of one checkpoint, the index first: without it the rest is no checkpoint.
-inline std::vector<std::string> checkpoint_files(const std::string& prefix) {
+[[gnu::cold]] inline std::vector<std::string> checkpoint_files(const std::string& prefix) {
   return {prefix + ".index", prefix + ".data-00000-of-00001", prefix + ".meta"};
 }
 
 /// Deletes what a process that was killed while writing left beside its target: NAME.tmp-PID-N of a process that is gone.
-inline void remove_abandoned(const std::string& dir, const std::string& base) {
+[[gnu::cold]] inline void remove_abandoned(const std::string& dir, const std::string& base) {
   for (const std::string& name : io::list_dir(dir)) {
     const std::size_t at = name.rfind(".tmp-");
     if (at == std::string::npos || (name.compare(0, base.size() + 1, base + "-") != 0 && name.compare(0, at, "checkpoint") != 0))
@@ -74,7 +74,7 @@ inline void remove_abandoned(const std::string& dir, const std::string& base) {
   }
 }
 
-inline void read_variables(graph::variable_store& store, const io::bundle_reader& reader, const restore_options& options) {
+[[gnu::cold]] inline void read_variables(graph::variable_store& store, const io::bundle_reader& reader, const restore_options& options) {
   // All names, types and shapes are checked before the first byte is written: a store is never half restored.
   const auto& variables = store.variables();
   bool any_average = !options.averages;
@@ -123,7 +123,7 @@ class saver {
 
   /// Saves every variable under `base`-`step` and makes that the current checkpoint; returns the prefix. With `graph`
   /// the .meta file holds it. Saving the same step again replaces it. On any error the checkpoints there are stay valid.
-  std::string save(const graph::variable_store& store, const std::string& base, std::int64_t step,
+  [[gnu::cold]] std::string save(const graph::variable_store& store, const std::string& base, std::int64_t step,
                    const io::graph_def* graph = nullptr) {
     const std::string dir = io::dir_name(base);
     if (dir != known_dir_) {
@@ -173,7 +173,7 @@ class saver {
 /// Fills the variables of the store from one checkpoint. A damaged file is data_loss, a variable that the checkpoint lacks
 /// not_found, another shape or type invalid_argument naming tensor, both shapes and the checkpoint; the store is then
 /// unchanged.
-inline void restore(graph::variable_store& store, const std::string& prefix, const restore_options& options = {}) {
+[[gnu::cold]] inline void restore(graph::variable_store& store, const std::string& prefix, const restore_options& options = {}) {
   const io::bundle_reader reader(prefix);
   reader.verify_all();
   detail::read_variables(store, reader, options);
@@ -181,7 +181,7 @@ inline void restore(graph::variable_store& store, const std::string& prefix, con
 
 /// Fills the variables from the newest good checkpoint in a directory and returns its prefix, "" when there is none.
 /// Damaged ones are passed over with a warning on stderr; if all are damaged, data_loss names the newest.
-inline std::string restore_newest(graph::variable_store& store, const std::string& dir, const restore_options& options = {}) {
+[[gnu::cold]] inline std::string restore_newest(graph::variable_store& store, const std::string& dir, const restore_options& options = {}) {
   std::string first_problem;
   for (const std::string& prefix : io::checkpoint_candidates(dir)) {
     try {

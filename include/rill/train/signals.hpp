@@ -45,7 +45,7 @@ extern "C" inline void rill_on_stop_signal(int signal) {
 /// A signal that the program ignored before (as under nohup) stays ignored.
 class signal_guard {
  public:
-  signal_guard() : outermost_(detail::signal_guards.fetch_add(1) == 0) {
+  [[gnu::cold]] signal_guard() : outermost_(detail::signal_guards.fetch_add(1) == 0) {
     if (!outermost_) return;
     detail::pending_signal = 0;
     for (int i = 0; i < 2; ++i) {
@@ -59,7 +59,7 @@ class signal_guard {
   }
   signal_guard(const signal_guard&) = delete;
   signal_guard& operator=(const signal_guard&) = delete;
-  ~signal_guard() {
+  [[gnu::cold]] ~signal_guard() {
     if (outermost_) {
       for (int i = 0; i < 2; ++i) sigaction(signals[i], &before_[i], nullptr);
       detail::pending_signal = 0;
